@@ -1,0 +1,92 @@
+"""Who a listener is, and Spotify's permission to act for them."""
+
+from datetime import datetime, timedelta
+from typing import ClassVar
+
+from django.conf import settings
+from django.contrib.auth.base_user import AbstractBaseUser, BaseUserManager
+from django.db import models
+from django.db.models.functions import Now
+from django.utils.crypto import salted_hmac
+
+from accounts.encryption import EncryptedTextField
+
+#: Spotify ends a consent this long after the listener gave it; a refresh does not extend it.
+#: Six months, in the calendar's shortest reading, so that we ask early rather than late.
+CONSENT_LIFE = timedelta(days=181)
+
+
+class UserManager(BaseUserManager["User"]):
+    def get_by_natural_key(self, username: str | None) -> "User":
+        return self.get(spotify_id=username)
+
+
+class User(AbstractBaseUser):
+    """A listener. There are no passwords: Spotify says who somebody is."""
+
+    password = None
+    last_login = None
+
+    spotify_id = models.CharField(max_length=255, unique=True)
+    #: Spotify's immutable id; a spotify_id may change. Null until Spotify has sent one.
+    account_id = models.CharField(max_length=255, unique=True, null=True)  # noqa: DJ001
+    display_name = models.CharField(max_length=255, blank=True)
+    is_active = models.BooleanField(default=True)
+    is_operator = models.BooleanField(default=False)
+    #: Raising it signs this listener out everywhere.
+    session_version = models.PositiveIntegerField(default=0)
+    date_joined = models.DateTimeField(db_default=Now())
+
+    USERNAME_FIELD = "spotify_id"
+
+    objects: ClassVar[UserManager] = UserManager()
+
+    class Meta:
+        db_table = "users"
+
+    def __str__(self) -> str:
+        return self.display_name or self.spotify_id
+
+    def _get_session_auth_hash(self, secret: str | None = None) -> str:
+        # Django derives this from the password, which nobody has here.
+        value = f"{self.pk}:{self.session_version}"
+        digest = salted_hmac("accounts.User.session", value, secret=secret, algorithm="sha256")
+        return digest.hexdigest()
+
+
+class SpotifyConnection(models.Model):
+    """A listener's consent, as tokens, and whether it still holds."""
+
+    class State(models.TextChoices):
+        CONNECTED = "connected"  #: Spotify lets us act for them.
+        SIGN_IN_NEEDED = "sign_in_needed"  #: consent ended or was withdrawn; the tokens are gone.
+        REFUSED = "refused"  #: Spotify answers 403; ``state_reason`` has the cause.
+
+    class Reason(models.TextChoices):
+        CONSENT_ENDED = "consent_ended"  #: six months are over, or access was withdrawn.
+        NOT_REGISTERED = "not_registered"  #: not on the allow-list of the operator's app.
+        SCOPE_MISSING = "scope_missing"  #: the listener did not grant all that is needed.
+        FORBIDDEN = "forbidden"  #: a bare 403.
+
+    user = models.OneToOneField(
+        settings.AUTH_USER_MODEL, models.DB_CASCADE, primary_key=True, related_name="connection"
+    )
+    refresh_token = EncryptedTextField(blank=True)
+    access_token = EncryptedTextField(blank=True)
+    access_expires_at = models.DateTimeField(null=True)
+    #: What was granted, apart by spaces.
+    scopes = models.TextField(blank=True)
+    authorized_at = models.DateTimeField()
+    state = models.CharField(max_length=20, choices=State, default=State.CONNECTED)
+    state_reason = models.CharField(max_length=20, choices=Reason, blank=True)
+    state_since = models.DateTimeField(db_default=Now())
+
+    class Meta:
+        db_table = "spotify_connections"
+
+    def __str__(self) -> str:
+        return f"{self.user_id}: {self.state}"
+
+    @property
+    def consent_ends_at(self) -> datetime:
+        return self.authorized_at + CONSENT_LIFE

@@ -1,0 +1,7 @@
+"""What accounts tells whoever stands on it; it knows none of them."""
+
+from django.dispatch import Signal
+
+#: Sent inside the transaction in which a listener connected Spotify: ``user``, ``first`` (their
+#: first sign-in here).
+spotify_connected = Signal()

@@ -1,0 +1,13 @@
+"""Routes under ``/accounts/``."""
+
+from django.urls import path
+
+from accounts import views
+
+urlpatterns = [
+    path("login/", views.log_in, name="login"),
+    path("callback/", views.callback, name="callback"),
+    path("logout/", views.log_out, name="logout"),
+    path("sessions/end/", views.end_sessions, name="end_sessions"),
+    path("delete/", views.delete_account, name="delete_account"),
+]

@@ -1,0 +1,199 @@
+"""Signing in with Spotify and out again, and deleting an account."""
+
+import logging
+from datetime import datetime
+from typing import NamedTuple
+
+from django.contrib import messages
+from django.contrib.auth import login, logout
+from django.contrib.auth.decorators import login_required
+from django.http import HttpRequest, HttpResponse, HttpResponseRedirect
+from django.shortcuts import redirect, render
+from django.urls import reverse
+from django.utils.formats import date_format
+from django.views.decorators.cache import never_cache
+from django.views.decorators.http import require_GET, require_http_methods, require_POST
+
+from accounts import oauth, services
+from accounts.models import User
+from accounts.oauth import Problem, SignInFailed
+from syncify.http import Request
+from syncify.spotify.quota import current_block
+
+logger = logging.getLogger(__name__)
+
+#: After these the listener may want another Spotify account, or to answer anew.
+_ASK_ANEW = {
+    Problem.DENIED,
+    Problem.SCOPES_MISSING,
+    Problem.NOT_REGISTERED,
+    Problem.NOT_INVITED,
+    Problem.FORBIDDEN,
+}
+_SHOW_DIALOG = "spotify_show_dialog"
+
+
+@require_POST
+def log_in(request: HttpRequest) -> HttpResponse:
+    """Off to Spotify, unless it could not be asked who comes back."""
+    if block := current_block():
+        return _problem(request, SignInFailed(Problem(block.because), until=block.until))
+    # Who is signed in here and signs in again renews their consent, or wants another account;
+    # Spotify would send them straight back.
+    show_dialog = request.session.pop(_SHOW_DIALOG, False) or request.user.is_authenticated
+    return HttpResponseRedirect(oauth.begin_sign_in(request.session, show_dialog=show_dialog))
+
+
+@require_GET
+@never_cache
+def callback(request: HttpRequest) -> HttpResponse:
+    """Back from Spotify."""
+    try:
+        verifier = oauth.end_sign_in(request.session, state=request.GET.get("state", ""))
+        if "error" in request.GET or not request.GET.get("code"):
+            raise SignInFailed(Problem.DENIED)  # noqa: TRY301 - one place answers all failures
+        user = services.finish_sign_in(code=request.GET["code"], verifier=verifier)
+    except SignInFailed as failure:
+        request.session[_SHOW_DIALOG] = failure.problem in _ASK_ANEW
+        return _problem(request, failure)
+    login(request, user)
+    # Django keeps the key when the same listener signs in again.
+    request.session.cycle_key()
+    return redirect("home")
+
+
+@require_POST
+def log_out(request: HttpRequest) -> HttpResponse:
+    logout(request)
+    return redirect("home")
+
+
+@require_POST
+@login_required
+def end_sessions(request: Request) -> HttpResponse:
+    services.sign_out_everywhere(request.user)
+    logout(request)
+    messages.success(request, "You are signed out on every device.")
+    return redirect("home")
+
+
+@login_required
+@require_http_methods(["GET", "POST"])
+def delete_account(request: Request) -> HttpResponse:
+    """Deletes on a POST with ``confirm=delete``; asks otherwise."""
+    if request.POST.get("confirm") != "delete":
+        status = 422 if request.method == "POST" else 200
+        return render(request, "accounts/delete.html", status=status)
+    user = User.objects.get(pk=request.user.pk)
+    logout(request)
+    services.delete_account(user)
+    messages.success(request, "Your account is deleted. The playlist stays in your Spotify.")
+    return redirect("home")
+
+
+class _Words(NamedTuple):
+    status: int
+    title: str
+    message: str
+
+
+_WORDS = {
+    Problem.DENIED: _Words(
+        403,
+        "Nothing was connected",
+        "Spotify says that you did not agree. Syncify needs to read your Liked Songs and to keep "
+        "one playlist; if you want that, sign in once more and choose Agree.",
+    ),
+    Problem.EXPIRED: _Words(
+        400,
+        "That took a little long",
+        "A sign-in is good for 15 minutes, and this one is older. Please begin again.",
+    ),
+    Problem.UNKNOWN_STATE: _Words(
+        400,
+        "This sign-in did not begin here",
+        "It was begun in another browser, or the link was made up by somebody else. Nothing was "
+        "connected. Please begin on this page.",
+    ),
+    Problem.REPLAYED: _Words(
+        400,
+        "This sign-in was used already",
+        "Each sign-in works once, so reloading its page does nothing. If you are not signed in, "
+        "please begin again.",
+    ),
+    Problem.CODE_REFUSED: _Words(
+        400,
+        "Spotify did not accept this sign-in",
+        "It may have been used already, or have waited too long. Please begin again.",
+    ),
+    Problem.SCOPES_MISSING: _Words(
+        403,
+        "A permission is missing",
+        "Syncify cannot copy your Liked Songs with only some of the permissions. Please sign in "
+        "again and leave all boxes ticked.",
+    ),
+    Problem.NOT_REGISTERED: _Words(
+        403,
+        "Spotify does not know you here yet",
+        "This Syncify's operator has to add you in Spotify's developer dashboard, by your name "
+        "and the email address of your Spotify account. Ask them, then sign in again.",
+    ),
+    Problem.NOT_INVITED: _Words(
+        403,
+        "This Syncify is by invitation",
+        "Your Spotify account is not on the list of this Syncify's listeners. Ask its operator to "
+        "add you, or sign in with another Spotify account.",
+    ),
+    Problem.FORBIDDEN: _Words(
+        403,
+        "Spotify refuses this account",
+        "It does not say why. Try again later or with another Spotify account, and tell the "
+        "operator if it stays so.",
+    ),
+    Problem.DEACTIVATED: _Words(
+        403,
+        "This account is blocked",
+        "The operator of this Syncify has blocked it. Please ask them.",
+    ),
+    Problem.QUOTA: _Words(
+        503,
+        "Spotify asks us to wait",
+        "This Syncify has used up the requests that Spotify allows it in a day, so it cannot find "
+        "out who you are. Please sign in again later.",
+    ),
+    Problem.CREDENTIALS: _Words(
+        503,
+        "Something is set up wrongly here",
+        "Spotify does not accept this Syncify's own client ID or secret. That is for its operator "
+        "to put right; your Spotify account and your playlist are fine.",
+    ),
+    Problem.PREMIUM: _Words(
+        503,
+        "Spotify lets nobody in here at the moment",
+        "Spotify wants the operator of this Syncify to have Premium, and they do not have it now. "
+        "Your Spotify account and your playlist are fine.",
+    ),
+    Problem.UNAVAILABLE: _Words(
+        503,
+        "Spotify does not answer",
+        "Nothing was connected. Please try again in a few minutes.",
+    ),
+}
+
+
+def _problem(request: HttpRequest, failure: SignInFailed) -> HttpResponse:
+    logger.info("sign-in failed problem=%s", failure.problem)
+    status, title, message = _WORDS[failure.problem]
+    if failure.until:
+        message += f" Syncify asks Spotify again {_when(failure.until)}."
+    context = {
+        "title": title,
+        "message": message,
+        "action_label": "Back to the start",
+        "action_url": reverse("home"),
+    }
+    return render(request, "accounts/problem.html", context, status=status)
+
+
+def _when(moment: datetime) -> str:
+    return f"on {date_format(moment, 'j F')} at {date_format(moment, 'H:i')} UTC"

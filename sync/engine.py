@@ -1,0 +1,376 @@
+"""One sync, from the Liked Songs that Spotify shows to the playlist that equals them."""
+
+from __future__ import annotations
+
+import logging
+from collections import Counter
+from collections.abc import Sequence
+from datetime import timedelta
+from typing import NoReturn
+
+from django.db import transaction
+from django.utils import timezone
+
+from accounts.services import mark_connected
+from sync import library
+from sync.errors import GiveUp, RetryLater, SnoozeUntil
+from sync.job import Job
+from sync.models import Mirror, MirrorVolume, SyncRequest
+from sync.planner import MirrorPlan, plan_mirror
+from sync.playlists import Diverged, PlaylistWriter
+from sync.queue import Fields
+from sync.reader import PAGE_SIZE, Library, Like, changes
+from syncify.spotify import quota
+from syncify.spotify.errors import BadRequest, NotFound
+from syncify.spotify.types import Playlist
+
+logger = logging.getLogger(__name__)
+
+#: What page 0 and ``total`` cannot show comes right this long after the last full read.
+FULL_READ_EVERY = timedelta(days=7)
+#: From how many songs on the loss of more than half must be seen twice, and how far apart.
+GUARDED_FROM = 50
+CONFIRM_AFTER = timedelta(minutes=10)
+CONFIRM_EMPTY_AFTER = timedelta(hours=1)
+#: How often one attempt plans anew because a playlist is not what it was thought to be.
+REPLANS = 3
+
+
+def run_sync(job: Job) -> None:
+    """Bring the playlist of ``job`` up to date, and end its request in success.
+
+    Whatever keeps it from that is raised: LeaseLost, Cancelled, Released, a SpotifyError or a
+    SyncError. Nothing is lost then; the next attempt goes on from what is stored.
+    """
+    _Sync(job).run()
+
+
+class _Sync:
+    def __init__(self, job: Job) -> None:
+        self.job = job
+        self.mirror = Mirror.objects.get(user=job.user)
+        self.volumes = list(MirrorVolume.objects.filter(mirror=self.mirror))
+        self.is_manual = job.request.trigger != SyncRequest.Trigger.SCHEDULED
+        self.notes: list[str] = []
+        self.counts = Counter(
+            added=job.request.added,
+            removed=job.request.removed,
+            moved=job.request.moved,
+            skipped=job.request.skipped,
+        )
+        self.song_count = 0
+        self.pages_read = 0
+
+    def run(self) -> None:
+        job = self.job
+        known = library.known_likes(job.user)
+        found = self._read(known)
+        self._guard(known, found)
+        with transaction.atomic():
+            self._fence()
+            library.store_library(job, known, found)
+            self._remember_reading(found)
+        del known, found
+
+        job.safe_point(stage=SyncRequest.Stage.COMPARING, song_count=self.song_count)
+        self._look()
+        self._write()
+        self._finish()
+
+    # --- The Liked Songs ----------------------------------------------------------------------
+
+    def _read(self, known: Sequence[Like]) -> Library:
+        self.job.safe_point(stage=SyncRequest.Stage.READING)
+        read_at = self.mirror.full_read_at
+        full = (
+            read_at is None
+            or self.mirror.confirm_after is not None
+            or timezone.now() - read_at >= FULL_READ_EVERY
+        )
+        return library.read_library(self.job, known, full=full, on_page=self._on_page)
+
+    def _on_page(self, pages: int, total: int) -> None:
+        all_pages = max(1, -(-total // PAGE_SIZE))
+        writes = -(-total // 100) + 2 if not self.volumes else 2
+        if pages == 1 and self.mirror.full_read_at is None:
+            quota.check_fits(all_pages - 1 + writes, reserve=self.is_manual)
+        self.pages_read = pages
+        self.job.safe_point(
+            song_count=min(pages * PAGE_SIZE, total), progress=min(1, pages / (all_pages + writes))
+        )
+
+    def _guard(self, known: Sequence[Like], found: Library) -> None:
+        """Let a mass removal wait until a second full read agrees with the first.
+
+        Raises SnoozeUntil.
+        """
+        mirror, total = self.mirror, len(found.likes)
+        gone = len(changes(known, found).gone)
+        if len(known) < GUARDED_FROM or gone * 2 <= len(known):
+            return
+        now = timezone.now()
+        if mirror.confirm_after and now >= mirror.confirm_after and mirror.confirm_total == total:
+            return
+        if mirror.confirm_total != total or mirror.confirm_after is None:
+            mirror.confirm_after = now + (CONFIRM_AFTER if total else CONFIRM_EMPTY_AFTER)
+            mirror.confirm_total = total
+            mirror.save(update_fields=["confirm_after", "confirm_total"])
+        raise SnoozeUntil(
+            "confirming_removal",
+            f"Spotify shows {total:,} Liked Songs where there were {len(known):,}. To be safe, "
+            "nothing is removed before a second look has seen the same.",
+            until=mirror.confirm_after,
+        )
+
+    def _remember_reading(self, found: Library) -> None:
+        self.song_count = len(found.likes)
+        if found.complete:
+            self.mirror.full_read_at = timezone.now()
+        self.mirror.confirm_after = self.mirror.confirm_total = None
+        self.mirror.save(update_fields=["full_read_at", "confirm_after", "confirm_total"])
+
+    # --- The playlists ------------------------------------------------------------------------
+
+    def _look(self) -> None:
+        """Learn what the playlists hold, in as few calls as that takes.
+
+        Nothing is asked when there is nothing to change and they were looked at today.
+        """
+        existing = [volume for volume in self.volumes if volume.spotify_id]
+        today = timezone.now().date()
+        is_due = self.mirror.state == Mirror.State.REMOVED or any(
+            volume.checked_at is None or volume.checked_at.date() < today for volume in existing
+        )
+        if existing and is_due:
+            self._look_in_library(existing)
+        in_doubt = not all(volume.items_known for volume in existing)
+        if is_due or in_doubt or self._stale_details() or self._plan().steps:
+            missing = [uri for volume in existing for uri in self._look_at(volume)]
+            if given_up := library.count_missing(self.job.user, missing):
+                library.refuse(self.job.user, given_up, "Spotify does not keep it in the playlist")
+
+    def _look_in_library(self, volumes: Sequence[MirrorVolume]) -> None:
+        """Find out which playlists the listener took out of their library."""
+        uris = [f"spotify:playlist:{volume.spotify_id}" for volume in volumes]
+        held = self.job.client.in_library(uris)
+        for uri, is_held in zip(uris, held, strict=True):
+            if is_held:
+                continue
+            if not self.is_manual:
+                self._rest_without_playlist()
+            self.job.before_write()
+            self.job.client.save_to_library(uri)
+            self.notes.append("The playlist had left your library, and is back in it.")
+
+    def _rest_without_playlist(self) -> NoReturn:
+        with transaction.atomic():
+            self._fence()
+            self.mirror.state = Mirror.State.REMOVED
+            self.mirror.save(update_fields=["state"])
+        raise GiveUp(
+            "playlist_removed",
+            "The playlist is no longer in your Spotify library. Press “Bring it back” if you want "
+            "it again.",
+        )
+
+    def _look_at(self, volume: MirrorVolume) -> list[str]:
+        """Compare a playlist's version with the one we know, and read it where they differ.
+
+        Returns the songs that we had put there and somebody else took out.
+        """
+        self.job.safe_point()
+        known, ours = volume.items_known, volume.items
+        try:
+            playlist = self.job.client.playlist(volume.spotify_id or "")
+            is_as_left = playlist.snapshot_id == volume.snapshot_id and playlist.total == len(ours)
+            if not (known and is_as_left):
+                volume.items = self.job.client.playlist_uris(playlist.id) if playlist.total else []
+        except NotFound:
+            if not self.is_manual:
+                self._rest_without_playlist()
+            self.notes.append("The playlist was gone, so a new one was made.")
+            volume.spotify_id, volume.written_name, volume.items = None, "", []
+            self._save([volume])
+            return []
+        volume.items_known, volume.snapshot_id = True, playlist.snapshot_id
+        volume.checked_at, volume.seen_public = timezone.now(), playlist.public
+        self._adopt_name(volume, playlist.name)
+        self._save([volume])
+        if known and volume.items != ours:
+            self._note_edits(ours, volume.items)
+            return [uri for uri in set(ours).difference(volume.items) if uri]
+        return []
+
+    def _note_edits(self, ours: Sequence[str | None], found: Sequence[str | None]) -> None:
+        foreign, missing = len(set(found).difference(ours)), len(set(ours).difference(found))
+        parts = [f"{foreign:,} added there"] * bool(foreign)
+        parts += [f"{missing:,} removed there"] * bool(missing)
+        what = ", ".join(parts) or "the order changed"
+        self.notes.append(f"Somebody had edited the playlist in Spotify ({what}): set right.")
+
+    def _adopt_name(self, volume: MirrorVolume, name: str) -> None:
+        """A name given in Spotify is the listener's wish too, unless they gave one here since."""
+        if volume in self._stale_details() or name == volume.written_name:
+            return
+        volume.written_name = name
+        if volume.number == 1:
+            self.mirror.name = name[:100]
+            self.mirror.save(update_fields=["name"])
+
+    # --- Writing ------------------------------------------------------------------------------
+
+    def _plan(self) -> MirrorPlan:
+        wanted = library.wanted_uris(self.job.user)
+        return plan_mirror(wanted, [volume.items for volume in self.volumes])
+
+    def _write(self) -> None:
+        replans = 0
+        while replans < REPLANS:
+            plan = self._plan()
+            self._make_playlists(len(plan.contents))
+            self._write_details()
+            if not plan.steps:
+                return
+            self.job.safe_point(stage=SyncRequest.Stage.WRITING)
+            if any(self.volumes[number].items for number in plan.rewritten):
+                self.notes.append("The playlist was written anew, so its dates are today's.")
+            try:
+                self._apply(plan)
+            except Diverged as diverged:
+                logger.info("playlist diverged request=%s", self.job.request.pk)
+                volume = diverged.volume
+                volume.items = self.job.client.playlist_uris(volume.spotify_id or "")
+                replans += 1
+        raise RetryLater(
+            "playlist_changing",
+            "Something else changes the playlist while Syncify writes it. It tries again soon.",
+        )
+
+    def _apply(self, plan: MirrorPlan) -> None:
+        """Send the steps of a plan, up to the first that did not come out as planned."""
+        touched = [self.volumes[number] for number in {step.volume for step in plan.steps}]
+        for volume in touched:
+            volume.items_known = False
+        self._save(touched)
+        writer = PlaylistWriter(self.job, self.volumes, plan)
+        effort = self.pages_read + len(plan.steps)
+        try:
+            for done, step in enumerate(plan.steps, start=self.pages_read + 1):
+                complete = writer.send(step)
+                self.job.safe_point(progress=done / effort, **self._totals(writer.counts))
+                if not complete:
+                    break
+        finally:
+            self.counts += writer.counts
+            for volume in touched:
+                volume.items_known = volume is not writer.in_doubt
+            self._save(touched)
+
+    def _make_playlists(self, count: int) -> None:
+        """Let the first ``count`` volumes have a playlist each."""
+        for number in range(1, count + 1):
+            if number > len(self.volumes):
+                volume = MirrorVolume(mirror=self.mirror, number=number)
+                self._save([volume])
+                self.volumes.append(volume)
+                may_exist = False
+            else:
+                volume = self.volumes[number - 1]
+                may_exist = volume.spotify_id is None
+            if volume.spotify_id is None:
+                self._make_playlist(volume, may_exist=may_exist)
+
+    def _make_playlist(self, volume: MirrorVolume, *, may_exist: bool) -> None:
+        """Create a playlist, or take the empty one that an earlier attempt may have created."""
+        name = self._name_of(volume)
+        playlist = self._find_empty(name) if may_exist else None
+        if playlist is None:
+            self.job.before_write()
+            wish = {"name": name, "public": self.mirror.public}
+            try:
+                playlist = self.job.client.create_playlist(
+                    description=self.mirror.description, **wish
+                )
+            except BadRequest:
+                playlist = self.job.client.create_playlist(description="", **wish)
+                self._note_description()
+        volume.spotify_id, volume.snapshot_id = playlist.id, playlist.snapshot_id
+        volume.items, volume.items_known, volume.checked_at = [], True, timezone.now()
+        volume.written_name, volume.seen_public = name, playlist.public
+        volume.details_written_at = self.mirror.details_changed_at
+        self._save([volume])
+
+    def _find_empty(self, name: str) -> Playlist | None:
+        taken = set(MirrorVolume.objects.values_list("spotify_id", flat=True))
+        for playlist in self.job.client.own_playlists():
+            is_ours = playlist.owner_id == self.job.user.spotify_id and playlist.name == name
+            if is_ours and not playlist.total and playlist.id not in taken:
+                return playlist
+        return None
+
+    def _name_of(self, volume: MirrorVolume) -> str:
+        return self.mirror.name + (f" ({volume.number})" if volume.number > 1 else "")
+
+    def _stale_details(self) -> list[MirrorVolume]:
+        changed_at = self.mirror.details_changed_at
+        return [
+            volume
+            for volume in self.volumes
+            if volume.spotify_id
+            and (volume.details_written_at is None or volume.details_written_at < changed_at)
+        ]
+
+    def _write_details(self) -> None:
+        for volume in self._stale_details():
+            self.job.before_write()
+            client, playlist_id = self.job.client, volume.spotify_id or ""
+            wish = {"name": self._name_of(volume), "public": self.mirror.public}
+            try:
+                client.change_details(playlist_id, description=self.mirror.description, **wish)
+            except BadRequest:
+                client.change_details(playlist_id, **wish)
+                self._note_description()
+            playlist = client.playlist(playlist_id)  # its version is another now
+            volume.snapshot_id, volume.seen_public = playlist.snapshot_id, playlist.public
+            volume.written_name = playlist.name
+            volume.details_written_at = self.mirror.details_changed_at
+            self._save([volume])
+
+    def _note_description(self) -> None:
+        self.notes.append("Spotify did not accept the description; try one without a link.")
+
+    # --- Keeping ------------------------------------------------------------------------------
+
+    def _save(self, volumes: Sequence[MirrorVolume]) -> None:
+        """Fenced, so that a worker that lost its lease stores nothing over its successor's."""
+        with transaction.atomic():
+            self._fence()
+            for volume in volumes:
+                volume.save()
+
+    def _fence(self) -> None:
+        """Make sure, to the end of this transaction, that the job is still ours."""
+        SyncRequest.objects.record_progress(self.job.request, api_requests=self.job.calls)
+
+    def _totals(self, fresh: Counter[str]) -> Fields:
+        total = self.counts + fresh
+        return Fields(
+            added=total["added"],
+            removed=total["removed"],
+            moved=total["moved"],
+            skipped=total["skipped"],
+        )
+
+    def _finish(self) -> None:
+        user, fields = self.job.user, self._totals(Counter())
+        fields["song_count"], fields["api_requests"] = self.song_count, self.job.calls
+        fields["note"] = " ".join(dict.fromkeys(self.notes))
+        with transaction.atomic():
+            SyncRequest.objects.succeed(self.job.request, **fields)
+            Mirror.objects.filter(pk=user.pk, state=Mirror.State.REMOVED).update(
+                state=Mirror.State.ACTIVE
+            )
+            mirror = Mirror.objects.select_for_update().get(pk=user.pk)
+            if mirror.details_changed_at > self.mirror.details_changed_at:
+                SyncRequest.objects.enqueue(user=user, trigger=SyncRequest.Trigger.MANUAL)
+        mark_connected(user)

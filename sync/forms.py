@@ -1,0 +1,35 @@
+"""What a listener may settle about their playlist."""
+
+from typing import TYPE_CHECKING, ClassVar
+
+from django import forms
+
+from sync.models import Mirror
+
+if TYPE_CHECKING:
+    MirrorForm = forms.ModelForm[Mirror]
+else:
+    MirrorForm = forms.ModelForm
+
+
+class SettingsForm(MirrorForm):
+    class Meta:
+        model = Mirror
+        fields: ClassVar = ["name", "description", "public", "interval"]
+        labels: ClassVar = {
+            "public": "Show it on my profile",
+            "interval": "Look for changes",
+        }
+        help_texts: ClassVar = {
+            "name": "Up to 100 characters. A name given inside Spotify is taken over.",
+            "description": "Up to 300 characters, shown under the name in Spotify.",
+            "public": (
+                "A wish that Spotify may ignore. It is only about your profile and search: "
+                "whoever has the link can open the playlist either way."
+            ),
+        }
+        widgets: ClassVar = {"description": forms.Textarea(attrs={"rows": 3})}
+
+    def clean_description(self) -> str:
+        """One line: Spotify refuses line breaks."""
+        return " ".join(self.cleaned_data["description"].split())

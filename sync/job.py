@@ -1,0 +1,78 @@
+"""A claimed job as the sync sees it: where it may stop, and whether it may still write."""
+
+import time
+from collections.abc import Callable
+from datetime import timedelta
+from typing import Unpack
+
+from accounts.models import User
+from sync.models import SyncRequest
+from sync.queue import Fields
+from syncify.spotify.client import SpotifyClient
+
+#: The longest that one call to Spotify lasts (5 s to connect, 20 s to answer), and a little more.
+CALL = timedelta(seconds=26)
+#: Progress is written no oftener, in seconds.
+PAUSE = 0.5
+
+
+class Cancelled(Exception):  # noqa: N818 - an event, not a fault
+    """Somebody asked for this sync to stop."""
+
+
+class Released(Exception):  # noqa: N818 - an event, not a fault
+    """The process is stopping; another worker goes on with the sync."""
+
+
+class Job:
+    def __init__(
+        self,
+        request: SyncRequest,
+        client: SpotifyClient,
+        stopping: Callable[[], bool] = lambda: False,
+    ) -> None:
+        self.request = request
+        self.user: User = request.user
+        self.client = client
+        self._stopping = stopping
+        self._calls_before = request.api_requests
+        self._unsaved = Fields()
+        self._saved_at = float("-inf")
+
+    @property
+    def calls(self) -> int:
+        """Calls to Spotify's API, of earlier attempts too."""
+        return self._calls_before + self.client.calls
+
+    def safe_point(self, **fields: Unpack[Fields]) -> None:
+        """Note how far the sync is, and stop it here if need be.
+
+        ``fields`` are saved twice a second at most, a new stage at once; the rest waits for the next
+        call. Raises LeaseLost, Cancelled or Released.
+        """
+        self._unsaved.update(fields)
+        new_stage = self._unsaved.get("stage", self.request.stage) != self.request.stage
+        if new_stage or time.monotonic() - self._saved_at >= PAUSE:
+            unsaved, self._unsaved = self._unsaved, Fields()
+            unsaved["api_requests"] = self.calls
+            self._keep(SyncRequest.objects.record_progress(self.request, **unsaved))
+            self._saved_at = time.monotonic()
+        self._stop_if_asked()
+
+    def before_write(self) -> None:
+        """Make sure that nobody else takes this job while Spotify is being written to.
+
+        Raises LeaseLost, Cancelled or Released.
+        """
+        self._keep(SyncRequest.objects.hold_for(self.request, CALL))
+        self._stop_if_asked()
+
+    def _keep(self, row: SyncRequest) -> None:
+        row.user = self.user
+        self.request = row
+
+    def _stop_if_asked(self) -> None:
+        if self.request.cancel_asked_at:
+            raise Cancelled
+        if self._stopping():
+            raise Released

@@ -1,0 +1,284 @@
+"""The job queue in ``sync_requests``: every change of a request's state, each one SQL statement.
+
+A job is fenced by its ``attempt``: whoever writes for it names id and attempt and finds it running,
+or gets LeaseLost and must stop at once, writing nothing more, to Spotify neither. All times are the
+database's. What a page may want to redraw is told on CHANGES, work that is due on WAKE, both with
+the commit that brings it.
+"""
+
+from collections import Counter
+from collections.abc import Iterable
+from datetime import datetime, timedelta
+from typing import TYPE_CHECKING, Any, TypedDict, Unpack
+
+from django.db import connection, models
+
+from accounts.models import User
+
+if TYPE_CHECKING:
+    from sync.models import SyncRequest
+
+#: A claim holds this long, unless a heartbeat extends it.
+LEASE = timedelta(seconds=60)
+#: Three beats may fail before a lease runs out.
+HEARTBEAT = LEASE / 4
+#: How long others leave alone what a stopping worker left in the middle of a write.
+HANDOVER = timedelta(seconds=30)
+#: The lease that runs out for this time buries its request.
+MOST_RESCUES = 3
+
+#: Channels of NOTIFY; CHANGES carries "<user id> <request id>".
+WAKE = "syncify_wake"
+CHANGES = "syncify_changes"
+
+#: The error codes of waits that Spotify asked for, which no wish of a person shortens.
+SPOTIFY_ASKED = ["quota", "credentials", "premium"]
+
+_PRIORITY = {"manual": 10, "first": 10, "scheduled": 0}
+
+# Every statement names the table r and ends so.
+_RETURNING = f"""
+RETURNING r.*,
+       pg_notify('{CHANGES}', r.user_id || ' ' || r.id)::text AS told,
+       CASE WHEN r.state = 'queued' AND r.run_at <= statement_timestamp()
+            THEN pg_notify('{WAKE}', '')::text END AS woken"""
+
+# A conflict updates the open request even where nothing changes: only so is its row returned.
+_ENQUEUE = f"""
+INSERT INTO sync_requests AS r (user_id, trigger, priority)
+VALUES (%(user)s, %(trigger)s, %(priority)s)
+ON CONFLICT (user_id) WHERE completed IS NULL DO UPDATE
+   SET trigger = CASE WHEN r.state = 'queued' AND excluded.priority > r.priority
+                      THEN excluded.trigger ELSE r.trigger END,
+       priority = CASE WHEN r.state = 'queued'
+                       THEN greatest(r.priority, excluded.priority) ELSE r.priority END,
+       run_at = CASE WHEN r.state = 'queued' AND excluded.priority > 0
+                      AND r.error_code <> ALL(%(spotify_asked)s)
+                     THEN least(r.run_at, excluded.run_at) ELSE r.run_at END
+{_RETURNING}, r.xmax = 0 AS is_new"""
+
+# MATERIALIZED: the planner could otherwise run the pick more than once, and claim more than one.
+_CLAIM = f"""
+WITH pick AS MATERIALIZED (
+    SELECT id FROM sync_requests
+     WHERE state = 'queued' AND run_at <= statement_timestamp()
+     ORDER BY priority DESC, run_at, id LIMIT 1
+       FOR UPDATE SKIP LOCKED)
+UPDATE sync_requests AS r
+   SET state = 'running', attempt = r.attempt + 1, started = statement_timestamp(), progress = 0,
+       leased_by = %(worker)s, leased_until = statement_timestamp() + %(lease)s,
+       error_code = '', error_message = ''
+  FROM pick WHERE r.id = pick.id
+{_RETURNING}"""
+
+# A row that is locked is being written by its own worker: the beat of the others must not wait.
+_HEARTBEAT = """
+WITH held AS MATERIALIZED (
+    SELECT id FROM sync_requests
+      JOIN unnest(%(ids)s::bigint[], %(attempts)s::int[]) AS job (id, attempt) USING (id, attempt)
+     WHERE state = 'running'
+       FOR UPDATE OF sync_requests SKIP LOCKED)
+UPDATE sync_requests AS r SET leased_until = statement_timestamp() + %(lease)s
+  FROM held WHERE r.id = held.id
+RETURNING r.id"""
+
+_NO_LEASE = "leased_by = '', leased_until = NULL, stage = ''"
+
+# What was asked to stop does not wait for another turn.
+_REQUEUED = f"""{_NO_LEASE},
+    state = CASE WHEN r.cancel_asked_at IS NULL THEN 'queued' ELSE 'cancelled' END,
+    completed = CASE WHEN r.cancel_asked_at IS NULL THEN NULL ELSE statement_timestamp() END"""
+
+_ERROR = "error_code = %(code)s, error_message = %(message)s"
+
+_ERRORS = """r.errors || jsonb_build_array(jsonb_build_object(
+    'attempt', r.attempt, 'at', statement_timestamp(),
+    'code', %(code)s::text, 'message', %(message)s::text))"""
+
+_FAILED = f"failures = r.failures + 1, errors = {_ERRORS}, {_ERROR}"
+
+# What was handed over counts as no rescue.
+_HANDED_OVER = "handed over"
+
+_RESCUE = f"""
+WITH lost AS MATERIALIZED (
+    SELECT id, leased_by <> '{_HANDED_OVER}' AS counts,
+           CASE WHEN cancel_asked_at IS NOT NULL THEN 'cancelled'
+                WHEN leased_by <> '{_HANDED_OVER}' AND rescues + 1 >= {MOST_RESCUES} THEN 'dead'
+                ELSE 'queued' END AS verdict
+      FROM sync_requests
+     WHERE state = 'running' AND leased_until < statement_timestamp()
+     ORDER BY id LIMIT 100
+       FOR UPDATE SKIP LOCKED)
+UPDATE sync_requests AS r
+   SET {_NO_LEASE}, state = verdict,
+       completed = CASE WHEN verdict = 'queued' THEN NULL ELSE statement_timestamp() END,
+       rescues = r.rescues + counts::int,
+       errors = CASE WHEN counts THEN {_ERRORS} ELSE r.errors END,
+       error_code = CASE WHEN counts THEN %(code)s ELSE '' END,
+       error_message = CASE WHEN counts THEN %(message)s ELSE '' END
+  FROM lost WHERE r.id = lost.id
+{_RETURNING}"""
+
+_ASK_CANCEL = f"""
+UPDATE sync_requests AS r
+   SET state = CASE WHEN r.state = 'queued' THEN 'cancelled' ELSE r.state END,
+       completed = CASE WHEN r.state = 'queued' THEN statement_timestamp() END,
+       cancel_asked_at = coalesce(r.cancel_asked_at, statement_timestamp())
+ WHERE r.id = %(id)s AND r.completed IS NULL
+{_RETURNING}"""
+
+# The latest request of a listener says how they are, so it stays whatever its age.
+_PRUNE = """
+DELETE FROM sync_requests WHERE id IN (
+    SELECT id FROM sync_requests AS old
+     WHERE completed < statement_timestamp() - %(age)s
+       AND EXISTS (SELECT FROM sync_requests AS newer
+                    WHERE newer.user_id = old.user_id AND newer.id > old.id)
+     ORDER BY completed LIMIT %(batch)s)"""
+
+
+class LeaseLost(Exception):  # noqa: N818 - an event, not a fault
+    """The attempt no longer holds its job: it was rescued, finished, or deleted."""
+
+
+class Fields(TypedDict, total=False):
+    """What a worker may write along with any change: counts are totals over all attempts."""
+
+    stage: str
+    song_count: int
+    progress: float
+    added: int
+    removed: int
+    moved: int
+    skipped: int
+    note: str
+    api_requests: int
+
+
+class SyncRequestManager(models.Manager["SyncRequest"]):
+    """The transitions. Each that takes a ``job`` raises LeaseLost, and returns the row it left."""
+
+    def enqueue(self, *, user: User, trigger: str) -> tuple["SyncRequest", bool]:
+        """The open request of ``user``, and whether this call made it.
+
+        A wish of a person lifts one that is queued, and ends its wait unless Spotify asked for it.
+        """
+        wish = {
+            "user": user.pk,
+            "trigger": trigger,
+            "priority": _PRIORITY[trigger],
+            "spotify_asked": SPOTIFY_ASKED,
+        }
+        [request] = self.raw(_ENQUEUE, wish)
+        return request, request.is_new
+
+    def claim(self, *, worker: str, lease: timedelta = LEASE) -> "SyncRequest | None":
+        """Lease to ``worker`` the job that goes first of those that are due; None if none is."""
+        return next(iter(self.raw(_CLAIM, {"worker": worker, "lease": lease})), None)
+
+    def heartbeat(self, jobs: Iterable["SyncRequest"], *, lease: timedelta = LEASE) -> set[int]:
+        """Extend the leases that are still held; the ids of those."""
+        held = [(job.pk, job.attempt) for job in jobs]
+        if not held:
+            return set()
+        ids, attempts = zip(*held, strict=True)
+        with connection.cursor() as cursor:
+            cursor.execute(
+                _HEARTBEAT, {"ids": list(ids), "attempts": list(attempts), "lease": lease}
+            )
+            return {pk for (pk,) in cursor.fetchall()}
+
+    def record_progress(self, job: "SyncRequest", **fields: Unpack[Fields]) -> "SyncRequest":
+        return self._update_held(job, "", fields)
+
+    def hold_for(self, job: "SyncRequest", duration: timedelta) -> "SyncRequest":
+        """Make sure that the lease outlasts ``duration``."""
+        lease = "leased_until = greatest(r.leased_until, statement_timestamp() + %(duration)s)"
+        return self._update_held(job, lease, {}, duration=duration)
+
+    def succeed(self, job: "SyncRequest", **fields: Unpack[Fields]) -> "SyncRequest":
+        return self._finish(job, "succeeded", "progress = 1", fields)
+
+    def cancelled(self, job: "SyncRequest", **fields: Unpack[Fields]) -> "SyncRequest":
+        return self._finish(job, "cancelled", "", fields)
+
+    def bury(
+        self, job: "SyncRequest", *, code: str, message: str, **fields: Unpack[Fields]
+    ) -> "SyncRequest":
+        return self._finish(job, "dead", _FAILED, fields, code=code, message=message)
+
+    def retry(
+        self,
+        job: "SyncRequest",
+        *,
+        wait: timedelta,
+        code: str,
+        message: str,
+        **fields: Unpack[Fields],
+    ) -> "SyncRequest":
+        """Queue it again after ``wait``, as a failure."""
+        changes = f"{_REQUEUED}, {_FAILED}, run_at = statement_timestamp() + %(wait)s"
+        return self._update_held(job, changes, fields, wait=wait, code=code, message=message)
+
+    def snooze(
+        self,
+        job: "SyncRequest",
+        *,
+        until: datetime,
+        code: str,
+        message: str,
+        **fields: Unpack[Fields],
+    ) -> "SyncRequest":
+        """Queue it again for ``until``; nobody failed."""
+        changes = f"{_REQUEUED}, {_ERROR}, run_at = %(until)s"
+        return self._update_held(job, changes, fields, until=until, code=code, message=message)
+
+    def release(self, job: "SyncRequest", **fields: Unpack[Fields]) -> "SyncRequest":
+        """Give it back, in its old place, for another worker to claim at once."""
+        return self._update_held(job, _REQUEUED, fields)
+
+    def hand_over(self, job: "SyncRequest") -> "SyncRequest":
+        """Leave it running without a worker; its rescue, in HANDOVER's time, counts nothing."""
+        changes = f"leased_by = '{_HANDED_OVER}', leased_until = statement_timestamp() + %(wait)s"
+        return self._update_held(job, changes, {}, wait=HANDOVER)
+
+    def ask_cancel(self, request: "SyncRequest") -> "SyncRequest | None":
+        """Cancel what is queued, and ask what is running to stop; None when it had ended."""
+        return next(iter(self.raw(_ASK_CANCEL, {"id": request.pk})), None)
+
+    def rescue(self) -> Counter[str]:
+        """Take back what has outlived its lease; how many became queued, dead and cancelled."""
+        error = {"code": "worker_lost", "message": "The worker that ran this sync disappeared."}
+        return Counter(request.state for request in self.raw(_RESCUE, error))
+
+    def prune(self, *, age: timedelta, batch: int = 1000) -> int:
+        """Delete what ended longer ago than ``age``, but never a listener's latest request."""
+        deleted, last = 0, batch
+        with connection.cursor() as cursor:
+            while last == batch:
+                cursor.execute(_PRUNE, {"age": age, "batch": batch})
+                deleted += (last := cursor.rowcount)
+        return deleted
+
+    def _finish(
+        self, job: "SyncRequest", state: str, changes: str, fields: Fields, **params: Any
+    ) -> "SyncRequest":
+        final = f"{_NO_LEASE}, state = %(state)s, completed = statement_timestamp()"
+        changes = f"{final}, {changes}" if changes else final
+        return self._update_held(job, changes, fields, state=state, **params)
+
+    def _update_held(
+        self, job: "SyncRequest", changes: str, fields: Fields, **params: Any
+    ) -> "SyncRequest":
+        """Apply ``changes`` and ``fields`` where the attempt still holds the job."""
+        columns = [f"{name} = %({name})s" for name in fields]
+        # Every piece of this text is a constant of this file or a key of Fields.
+        statement = f"""
+            UPDATE sync_requests AS r SET {", ".join(filter(None, [changes, *columns]))}
+             WHERE r.id = %(id)s AND r.attempt = %(attempt)s AND r.state = 'running'
+            {_RETURNING}"""  # noqa: S608
+        rows = self.raw(statement, {**fields, **params, "id": job.pk, "attempt": job.attempt})
+        if not (row := next(iter(rows), None)):
+            raise LeaseLost(f"request={job.pk} attempt={job.attempt}")
+        return row

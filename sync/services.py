@@ -1,0 +1,115 @@
+"""What people and other parts of the program can ask of a mirror."""
+
+from datetime import datetime, timedelta
+from typing import Any
+
+from django.db import transaction
+from django.db.models.functions import Now
+from django.utils import timezone
+
+from accounts.models import User
+from sync.engine import run_sync
+from sync.models import Mirror, SyncRequest
+
+PERIODS = {
+    "hourly": timedelta(hours=1),
+    "6h": timedelta(hours=6),
+    "daily": timedelta(days=1),
+    "weekly": timedelta(days=7),
+}
+
+__all__ = [
+    "cancel_sync",
+    "change_settings",
+    "connected",
+    "pause_mirror",
+    "request_sync",
+    "resume_mirror",
+    "retry_dead",
+    "run_sync",
+]
+
+
+def request_sync(*, user: User, trigger: str = SyncRequest.Trigger.MANUAL) -> SyncRequest:
+    """Queue a sync for ``user``, or return the one that is already open.
+
+    Safe under double clicks: ``sync_requests_one_open_per_user`` lets one caller insert, and the
+    others are given that request.
+    """
+    request, _ = SyncRequest.objects.enqueue(user=user, trigger=trigger)
+    return request
+
+
+def cancel_sync(request: SyncRequest) -> None:
+    """Stop a queued request at once, a running one at its next safe point; others stay."""
+    SyncRequest.objects.ask_cancel(request)
+
+
+def retry_dead(request: SyncRequest) -> SyncRequest:
+    """Queue a new request for the listener of a dead one, which stays as it is."""
+    return request_sync(user=request.user)
+
+
+def pause_mirror(user: User) -> None:
+    """Let scheduled syncs rest; what is queued of them goes, what a person asked for stays."""
+    with transaction.atomic():
+        Mirror.objects.filter(user=user, state=Mirror.State.ACTIVE).update(
+            state=Mirror.State.PAUSED
+        )
+        scheduled = SyncRequest.objects.filter(
+            user=user, completed=None, trigger=SyncRequest.Trigger.SCHEDULED
+        )
+        for request in scheduled:
+            SyncRequest.objects.ask_cancel(request)
+
+
+def resume_mirror(user: User) -> None:
+    """End a pause, with a sync to catch up."""
+    with transaction.atomic():
+        if Mirror.objects.filter(user=user, state=Mirror.State.PAUSED).update(
+            state=Mirror.State.ACTIVE
+        ):
+            request_sync(user=user)
+
+
+def change_settings(
+    *, mirror: Mirror, name: str, description: str, public: bool, interval: str
+) -> None:
+    """Store the listener's wishes; what concerns the playlist goes there with a sync, queued now."""
+    with transaction.atomic():
+        stored = Mirror.objects.select_for_update().get(pk=mirror.pk)
+        wish = {"name": name, "description": description, "public": public}
+        fresh: dict[str, Any] = {}
+        if stored.interval != interval:
+            fresh |= {"interval": interval, "next_due": _next_due(mirror.user, interval)}
+        if any(getattr(stored, field) != value for field, value in wish.items()):
+            fresh |= {**wish, "details_changed_at": Now()}
+        if fresh:
+            Mirror.objects.filter(pk=mirror.pk).update(**fresh)
+        if "details_changed_at" in fresh:
+            request_sync(user=mirror.user)
+
+
+def connected(*, user: User, first: bool, **_: object) -> None:
+    """A listener has signed in: make their mirror, or wake it after the consent had ended.
+
+    Receives ``accounts.signals.spotify_connected``, inside its transaction.
+    """
+    _, is_new = Mirror.objects.get_or_create(
+        user=user,
+        defaults={
+            "name": f"Liked Songs of {user}"[:100],
+            "next_due": _next_due(user, Mirror.Interval.DAILY),
+        },
+    )
+    if is_new or first:
+        request_sync(user=user, trigger=SyncRequest.Trigger.FIRST)
+        return
+    latest = SyncRequest.objects.filter(user=user).order_by("-id").first()
+    if latest is None or latest.state == SyncRequest.State.DEAD:
+        request_sync(user=user)
+
+
+def _next_due(user: User, interval: str) -> datetime | None:
+    period = PERIODS.get(interval)
+    return timezone.now() + period if period else None

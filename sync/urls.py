@@ -1,0 +1,20 @@
+"""Routes of the listeners' pages and of the operator's."""
+
+from django.urls import path
+
+from sync import views
+
+urlpatterns = [
+    path("", views.home, name="home"),
+    path("sync/", views.sync, name="sync"),
+    path("sync/card/", views.sync_card, name="sync_card"),
+    path("sync/history/", views.sync_history, name="sync_history"),
+    path("sync/pause/", views.sync_pause, name="sync_pause"),
+    path("sync/<int:pk>/cancel/", views.sync_cancel, name="sync_cancel"),
+    path("sync/<int:pk>/retry/", views.sync_retry, name="sync_retry"),
+    path("settings/", views.settings, name="settings"),
+    path("privacy/", views.privacy, name="privacy"),
+    path("operator/", views.operator_page, name="operator"),
+    path("operator/<int:pk>/retry/", views.operator_retry, name="operator_retry"),
+    path("healthz", views.healthz, name="healthz"),
+]

@@ -1,0 +1,1 @@
+"""The database backend that starts a private PostgreSQL when DATABASE_URL is unset."""

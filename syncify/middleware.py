@@ -1,0 +1,43 @@
+"""Middleware of our own."""
+
+from collections.abc import Callable
+from urllib.parse import unquote
+from zoneinfo import ZoneInfo
+
+from django.http import HttpRequest, HttpResponse
+from django.utils import timezone
+from django_htmx.http import HttpResponseClientRedirect
+
+
+class HtmxRedirectMiddleware:
+    """Turns a redirect that answers htmx into one of the whole page.
+
+    htmx would follow it unseen and put, say, the landing page into a card.
+    """
+
+    def __init__(self, get_response: Callable[[HttpRequest], HttpResponse]) -> None:
+        self.get_response = get_response
+
+    def __call__(self, request: HttpRequest) -> HttpResponse:
+        response = self.get_response(request)
+        if request.headers.get("HX-Request") == "true" and response.status_code in {301, 302, 303}:
+            return HttpResponseClientRedirect(response.headers["Location"])
+        return response
+
+
+class TimezoneMiddleware:
+    """Tells times as the visitor's clock does; ``static/js/app.js`` sets the cookie."""
+
+    def __init__(self, get_response: Callable[[HttpRequest], HttpResponse]) -> None:
+        self.get_response = get_response
+
+    def __call__(self, request: HttpRequest) -> HttpResponse:
+        with timezone.override(_zone(request.COOKIES.get("timezone", ""))):
+            return self.get_response(request)
+
+
+def _zone(name: str) -> ZoneInfo | None:
+    try:
+        return ZoneInfo(unquote(name))
+    except (KeyError, ValueError, OSError):  # a cookie may hold anything
+        return None

@@ -1,0 +1,228 @@
+"""Every setting, from the environment; docs/configuration.md says what each is for."""
+
+from pathlib import Path
+from typing import Any
+from urllib.parse import urlsplit
+
+from cryptography.fernet import Fernet
+from django.core.exceptions import ImproperlyConfigured
+from django.utils.csp import CSP
+from psycopg import ProgrammingError
+from psycopg.conninfo import conninfo_to_dict
+
+from syncify.env import env_bool, env_choice, env_int, env_list, env_str, env_url
+from syncify.secrets import kept_secret, new_token_key
+
+BASE_DIR = Path(__file__).resolve().parent.parent
+DATA_DIR = Path(env_str("SYNCIFY_DATA_DIR", str(BASE_DIR / ".data"))).resolve()
+
+DEBUG = env_bool("DEBUG", default=False)
+SECRET_KEY = env_str("SECRET_KEY", "") or kept_secret(DATA_DIR / "secret_key")
+
+
+def _token_keys() -> list[str]:
+    keys = env_list("SYNCIFY_TOKEN_KEYS") or [kept_secret(DATA_DIR / "token_key", new_token_key)]
+    for key in keys:
+        try:
+            Fernet(key)
+        except ValueError as error:
+            raise ImproperlyConfigured(
+                "SYNCIFY_TOKEN_KEYS must hold keys as cryptography's Fernet.generate_key() makes "
+                "them, the newest first."
+            ) from error
+    return keys
+
+
+#: Encrypt Spotify's tokens at rest: the first encrypts, all decrypt.
+TOKEN_KEYS = _token_keys()
+
+# --- Where we are -----------------------------------------------------------------------------
+
+BASE_URL = env_url("SYNCIFY_BASE_URL", default="http://127.0.0.1:8000").rstrip("/")
+if urlsplit(BASE_URL).hostname == "localhost":
+    raise ImproperlyConfigured(
+        "SYNCIFY_BASE_URL must not use localhost, which Spotify refuses: write 127.0.0.1."
+    )
+_IS_HTTPS = BASE_URL.startswith("https:")
+
+ALLOWED_HOSTS = [urlsplit(BASE_URL).hostname or "", "127.0.0.1", "[::1]", "localhost"]
+CSRF_TRUSTED_ORIGINS = [BASE_URL]
+SESSION_COOKIE_SECURE = CSRF_COOKIE_SECURE = _IS_HTTPS
+SESSION_COOKIE_AGE = 60 * 60 * 24 * 180
+SECURE_PROXY_SSL_HEADER = ("HTTP_X_FORWARDED_PROTO", "https") if _IS_HTTPS else None
+SECURE_CSP: dict[str, list[str]] = {
+    "default-src": [CSP.SELF],
+    "base-uri": [CSP.NONE],
+    "form-action": [CSP.SELF],
+    "frame-ancestors": [CSP.NONE],
+    "object-src": [CSP.NONE],
+}
+X_FRAME_OPTIONS = "DENY"
+
+# --- Spotify ----------------------------------------------------------------------------------
+
+# The second names are those of Syncify 2 and of spotipy.
+SPOTIFY_CLIENT_ID = env_str("SPOTIFY_CLIENT_ID", "") or env_str("SPOTIPY_CLIENT_ID", "")
+if not SPOTIFY_CLIENT_ID:
+    raise ImproperlyConfigured(
+        "SPOTIFY_CLIENT_ID is not set: it is the Client ID of your app on "
+        "developer.spotify.com/dashboard. The README says how to make one."
+    )
+#: Empty: sign-in uses PKCE.
+SPOTIFY_CLIENT_SECRET = env_str("SPOTIFY_CLIENT_SECRET", "") or env_str("SPOTIPY_CLIENT_SECRET", "")
+SPOTIFY_API_URL = (
+    env_url("SPOTIFY_API_URL", default="https://api.spotify.com/v1/", secure=True).rstrip("/") + "/"
+)
+SPOTIFY_ACCOUNTS_URL = env_url(
+    "SPOTIFY_ACCOUNTS_URL", default="https://accounts.spotify.com", secure=True
+).rstrip("/")
+SPOTIFY_AUTHORIZE_URL = env_url(
+    "SPOTIFY_AUTHORIZE_URL", default=f"{SPOTIFY_ACCOUNTS_URL}/authorize", secure=True
+)
+SPOTIFY_REDIRECT_URI = f"{BASE_URL}/accounts/callback/"
+#: Calls a day for the whole installation; 0 is no limit of our own.
+SPOTIFY_DAILY_QUOTA = env_int("SPOTIFY_DAILY_QUOTA", default=1000)
+# The sign-in form posts to us and is then sent on to Spotify, which form-action also covers.
+SECURE_CSP["form-action"].append("{0.scheme}://{0.netloc}".format(urlsplit(SPOTIFY_AUTHORIZE_URL)))
+
+# --- People and upkeep ------------------------------------------------------------------------
+
+#: Spotify ids; empty: whoever Spotify's own allow-list lets in.
+ALLOWED_USERS = env_list("SYNCIFY_ALLOWED_USERS")
+#: Spotify ids of those who may see /operator/.
+OPERATORS = env_list("SYNCIFY_OPERATORS")
+#: Apprise addresses that get an alert for each incident.
+ALERT_URLS = env_list("SYNCIFY_ALERT_URLS")
+#: Days that finished sync requests are kept.
+HISTORY_DAYS = env_int("SYNCIFY_HISTORY_DAYS", default=90, least=1)
+
+# --- Django -----------------------------------------------------------------------------------
+
+INSTALLED_APPS = [
+    "django.contrib.auth",
+    "django.contrib.contenttypes",
+    "django.contrib.humanize",
+    "django.contrib.messages",
+    "django.contrib.postgres",
+    "django.contrib.sessions",
+    "django.contrib.staticfiles",
+    "django_htmx",
+    "syncify.spotify",
+    "accounts",
+    "sync",
+]
+
+MIDDLEWARE = [
+    "django.middleware.security.SecurityMiddleware",
+    "servestatic.middleware.ServeStaticMiddleware",
+    "django.middleware.csp.ContentSecurityPolicyMiddleware",
+    "django.contrib.sessions.middleware.SessionMiddleware",
+    "django.middleware.common.CommonMiddleware",
+    "django.middleware.csrf.CsrfViewMiddleware",
+    "django.contrib.auth.middleware.AuthenticationMiddleware",
+    "django.contrib.messages.middleware.MessageMiddleware",
+    "django.middleware.clickjacking.XFrameOptionsMiddleware",
+    "django_htmx.middleware.HtmxMiddleware",
+    "syncify.middleware.HtmxRedirectMiddleware",
+    "syncify.middleware.TimezoneMiddleware",
+]
+
+ROOT_URLCONF = "syncify.urls"
+ASGI_APPLICATION = "syncify.asgi.application"
+
+TEMPLATES = [
+    {
+        "BACKEND": "django.template.backends.django.DjangoTemplates",
+        "DIRS": [BASE_DIR / "templates"],
+        "APP_DIRS": True,
+        "OPTIONS": {
+            "context_processors": [
+                "django.template.context_processors.request",
+                "django.contrib.auth.context_processors.auth",
+                "django.contrib.messages.context_processors.messages",
+            ],
+        },
+    }
+]
+
+AUTH_USER_MODEL = "accounts.User"
+# People are let in by their session alone; Spotify has said who they are.
+AUTHENTICATION_BACKENDS = ["django.contrib.auth.backends.ModelBackend"]
+LOGIN_URL = "home"
+DEFAULT_AUTO_FIELD = "django.db.models.BigAutoField"
+
+USE_TZ = True
+TIME_ZONE = "UTC"
+LANGUAGE_CODE = "en-gb"
+
+STATIC_URL = "static/"
+STATIC_ROOT = BASE_DIR / "staticfiles"
+STATICFILES_DIRS = [BASE_DIR / "static"]
+STORAGES = {
+    "default": {"BACKEND": "django.core.files.storage.FileSystemStorage"},
+    "staticfiles": {"BACKEND": "servestatic.storage.CompressedManifestStaticFilesStorage"},
+}
+
+# --- Database ---------------------------------------------------------------------------------
+
+# A transaction that somebody forgot would keep dead rows from being vacuumed, in every table.
+_SESSION = "-c idle_in_transaction_session_timeout=30s"
+_OPTIONS: dict[str, Any] = {
+    "application_name": "syncify",
+    "options": _SESSION,
+    "pool": {"min_size": 0, "max_size": env_int("DATABASE_POOL_SIZE", default=10, least=1)},
+}
+
+
+def _database() -> dict[str, Any]:
+    if not (url := env_str("DATABASE_URL", "")):
+        return {
+            "ENGINE": "syncify.embedded_postgres",
+            "DATA_DIR": DATA_DIR / "postgres",
+            "NAME": "postgres",
+            "OPTIONS": _OPTIONS,
+        }
+    try:
+        parts = {key: str(value) for key, value in conninfo_to_dict(url).items()}
+    except ProgrammingError as error:
+        raise ImproperlyConfigured(
+            "DATABASE_URL must be like postgresql://user:password@host:5432/name."
+        ) from error
+    return {
+        "ENGINE": "django.db.backends.postgresql",
+        "NAME": parts.pop("dbname", "syncify"),
+        "USER": parts.pop("user", ""),
+        "PASSWORD": parts.pop("password", "") or env_str("DATABASE_PASSWORD", ""),
+        "HOST": parts.pop("host", ""),
+        "PORT": parts.pop("port", ""),
+        "OPTIONS": {**_OPTIONS, **parts},
+    }
+
+
+DATABASES = {"default": {**_database(), "CONN_HEALTH_CHECKS": True}}
+#: A direct connection for LISTEN, where a pooler stands in between; empty: the same database.
+DATABASE_LISTEN_URL = env_str("DATABASE_LISTEN_URL", "")
+
+# --- Logs -------------------------------------------------------------------------------------
+
+LOG_LEVEL = env_choice("SYNCIFY_LOG_LEVEL", ["DEBUG", "INFO", "WARNING", "ERROR"], default="INFO")
+LOGGING = {
+    "version": 1,
+    "disable_existing_loggers": False,
+    "filters": {"secrets": {"()": "syncify.logs.HideSecrets"}},
+    "formatters": {"line": {"format": "{asctime} {levelname} {name} {message}", "style": "{"}},
+    "handlers": {
+        "console": {
+            "class": "logging.StreamHandler",
+            "filters": ["secrets"],
+            "formatter": "line",
+        }
+    },
+    "root": {"handlers": ["console"], "level": "WARNING"},
+    "loggers": {
+        **{name: {"level": LOG_LEVEL} for name in ("accounts", "sync", "syncify")},
+        "django": {"level": "INFO"},
+        # Below INFO these print headers and bodies, tokens among them.
+        **{name: {"level": "WARNING"} for name in ("spotipy", "urllib3", "requests_oauthlib")},
+    },
+}

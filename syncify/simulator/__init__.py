@@ -1,0 +1,1 @@
+"""A stand-in for Spotify, for the demo and the tests; it shares nothing with us but HTTP."""

@@ -1,0 +1,36 @@
+"""Spotify's limits in one place, and the switches for what differs from day to day."""
+
+from dataclasses import dataclass
+from datetime import timedelta
+from typing import Literal
+
+# Every limit that Spotify sets.
+PAGE_MAX, PAGE_DEFAULT = 50, 20
+PLAYLISTS_OFFSET_MAX = 100_000
+EMBEDDED_ITEMS = 100  # the items that come inside a playlist object
+WRITE_MAX = 100
+LIBRARY_URIS_MAX = 40
+PLAYLIST_MAX = 10_000
+RATE_WINDOW = timedelta(seconds=30)
+QUOTA_WINDOW = timedelta(hours=24)
+
+CAST = (("dora", 0), ("emil", 3), ("ada", 180), ("bea", 1_250), ("cleo", 10_500))
+CAST_IDS = frozenset(name for name, _ in CAST)
+
+
+@dataclass
+class Behaviour:
+    """How Spotify behaves where it is known to differ from day to day, or from its documents."""
+
+    names: Literal["new", "both", "old"] = "new"  # items/item, tracks/track, or both
+    public_ignored: bool = True  # public:false is accepted, and stays true
+    rotate_refresh_token: bool = False  # a refresh replaces it, as with PKCE it always does
+    snapshot_lag: timedelta = timedelta()
+    replace_loses_dates: bool = True
+    local_rows_removable: bool = False
+    refuse_links_in_description: bool = False
+    premium_lapsed: bool = False
+    allow_list: frozenset[str] = CAST_IDS
+    window_limit: int | None = None  # calls in any 30 s
+    daily_quota: int | None = None  # calls in any 24 h
+    latency: timedelta = timedelta()

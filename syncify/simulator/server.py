@@ -1,0 +1,246 @@
+"""The simulator as a server: one port for both hosts, on a thread of its own or as a command."""
+
+import argparse
+import logging
+import signal
+import socket
+import sys
+import threading
+import time
+from collections.abc import Mapping
+from contextlib import suppress
+from datetime import timedelta
+from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
+from types import FrameType, TracebackType
+from typing import Any, Self
+from urllib.parse import parse_qsl, unquote, urlsplit
+
+from syncify.simulator import app, faults
+from syncify.simulator.behaviour import Behaviour
+from syncify.simulator.grants import Client
+from syncify.simulator.state import World
+from syncify.simulator.wire import PlainError, Request
+
+logger = logging.getLogger(__name__)
+
+BODY_MAX = 2**20
+
+
+class Simulator(World):
+    """A ``World`` served over HTTP from ``start`` to ``stop``; ``with`` does both."""
+
+    def __init__(
+        self,
+        *,
+        host: str = "127.0.0.1",
+        port: int = 0,
+        client: Client | None = None,
+        behaviour: Behaviour | None = None,
+    ) -> None:
+        super().__init__(client=client, behaviour=behaviour)
+        self._address = (host, port)
+        self._server: _Server | None = None
+
+    @property
+    def accounts_url(self) -> str:
+        if self._server is None:
+            raise RuntimeError("the simulator has not been started")
+        host, port = self._address
+        return f"http://{'127.0.0.1' if host == '0.0.0.0' else host}:{port}"  # noqa: S104
+
+    @property
+    def api_url(self) -> str:
+        return f"{self.accounts_url}/v1/"
+
+    def start(self) -> Self:
+        self._server = _Server(self._address, _Handler)
+        self._server.world = self
+        # A second start takes the same port.
+        self._address = (self._address[0], self._server.server_port)
+        threading.Thread(target=self._server.serve_forever, args=(0.05,), daemon=True).start()
+        return self
+
+    def stop(self) -> None:
+        """Requests that hang are let go, and open connections end."""
+        if self._server is not None:
+            self._server.let_go.set()
+            self._server.shutdown()
+            self._server.server_close()
+            self._server.end_connections()
+            self._server = None
+
+    def reset(self) -> None:
+        super().reset()
+        if (server := getattr(self, "_server", None)) is not None:
+            server.let_go.set()
+            server.let_go = threading.Event()
+
+    def __enter__(self) -> Self:
+        return self.start()
+
+    def __exit__(
+        self,
+        kind: type[BaseException] | None,
+        error: BaseException | None,
+        trace: TracebackType | None,
+    ) -> None:
+        self.stop()
+
+
+class _Server(ThreadingHTTPServer):
+    daemon_threads = True
+    block_on_close = False
+    request_queue_size = 128
+    world: World
+
+    def __init__(self, *args: Any) -> None:
+        self.let_go = threading.Event()  # ends every wait
+        self._connections: set[socket.socket] = set()
+        super().__init__(*args)
+
+    def process_request(self, request: Any, client_address: Any) -> None:
+        self._connections.add(request)
+        super().process_request(request, client_address)
+
+    def shutdown_request(self, request: Any) -> None:
+        self._connections.discard(request)
+        super().shutdown_request(request)
+
+    def end_connections(self) -> None:
+        for connection in list(self._connections):
+            with suppress(OSError):
+                connection.shutdown(socket.SHUT_RDWR)
+
+    def handle_error(self, request: object, client_address: object) -> None:  # noqa: ARG002
+        """A client that went away in the middle is no news."""
+        if not isinstance(error := sys.exception(), OSError):
+            logger.error("connection failed client=%s", client_address, exc_info=error)
+
+
+class _Handler(BaseHTTPRequestHandler):
+    protocol_version = "HTTP/1.1"
+    disable_nagle_algorithm = True
+    wbufsize = 2**16
+    server: _Server
+
+    def _answer(self) -> None:
+        length = int(self.headers.get("Content-Length") or 0)
+        if length > BODY_MAX:
+            self.close_connection = True
+            response = PlainError(413, "Payload too large").response()
+        else:
+            response = app.answer(self.server.world, self._request(self.rfile.read(length)))
+        if response.delay:
+            self.server.let_go.wait(response.delay)
+        if response.end == "drop":
+            self._cut()
+            return
+        self.send_response(response.status)
+        for name, value in response.headers.items():
+            self.send_header(name, value)
+        if response.status != 204:
+            self.send_header("Content-Length", str(len(response.body)))
+        self.end_headers()
+        if response.end == "truncate":
+            self.wfile.write(response.body[: len(response.body) // 2])
+            self._cut()
+        else:
+            self.wfile.write(response.body)
+
+    do_GET = do_POST = do_PUT = do_DELETE = _answer  # noqa: N815
+
+    def _request(self, body: bytes) -> Request:
+        url = urlsplit(self.path)
+        return Request(
+            method=self.command,
+            path=unquote(url.path).rstrip("/") or "/",
+            query=dict(parse_qsl(url.query, keep_blank_values=True)),
+            headers={name.title(): value for name, value in self.headers.items()},
+            body=body,
+            base=f"http://{self.headers.get('Host') or 'localhost'}",
+        )
+
+    def _cut(self) -> None:
+        """End the connection here, whatever the client still expects."""
+        self.close_connection = True
+        self.wfile.flush()
+        self.connection.shutdown(socket.SHUT_RDWR)
+
+    def log_message(self, format: str, *args: object) -> None:  # noqa: A002
+        logger.debug("request %s", format % args)
+
+
+def _fault(written: str) -> str:
+    try:
+        faults.parse(written)
+    except ValueError as error:
+        raise argparse.ArgumentTypeError(str(error)) from None
+    return written
+
+
+def add_arguments(parser: argparse.ArgumentParser) -> None:
+    parser.add_argument("--host", default="127.0.0.1")
+    parser.add_argument("--port", type=int, default=9090)
+    parser.add_argument("--client-id", default=Client.id)
+    parser.add_argument("--client-secret", default=Client.secret)
+    parser.add_argument(
+        "--redirect-uri",
+        action="append",
+        default=[],
+        help="registered besides /accounts/callback/ on any loopback port; may be repeated",
+    )
+    parser.add_argument(
+        "--fault",
+        type=_fault,
+        action="append",
+        default=[],
+        metavar="NAME[:key=value,…]",
+        help="trouble to cause, as listed in syncify.simulator.faults; may be repeated",
+    )
+    parser.add_argument(
+        "--chaos", type=float, metavar="SHARE", help="share of calls to fail, 0 to 1"
+    )
+    parser.add_argument("--seed", type=int, default=0, help="of the chaos")
+    parser.add_argument("--latency", type=float, default=0.0, metavar="SECONDS")
+    parser.add_argument("--window", type=int, metavar="CALLS", help="allowed in any 30 seconds")
+    parser.add_argument("--daily-quota", type=int, metavar="CALLS", help="allowed in any 24 hours")
+
+
+def run_from_options(options: Mapping[str, Any]) -> None:
+    """Serve until SIGINT or SIGTERM."""
+    client = Client(
+        options["client_id"],
+        options["client_secret"],
+        (*Client.redirect_uris, *options["redirect_uri"]),
+    )
+    behaviour = Behaviour(
+        latency=timedelta(seconds=options["latency"]),
+        window_limit=options["window"],
+        daily_quota=options["daily_quota"],
+    )
+    simulator = Simulator(
+        host=options["host"], port=options["port"], client=client, behaviour=behaviour
+    )
+    for written in options["fault"]:
+        simulator.fault(written)
+    if options["chaos"]:
+        simulator.chaos(options["seed"], options["chaos"])
+    stopping = False
+
+    def stop(_signum: int, _frame: FrameType | None) -> None:
+        nonlocal stopping
+        stopping = True
+
+    for signum in (signal.SIGINT, signal.SIGTERM):
+        signal.signal(signum, stop)
+    with simulator:
+        sys.stdout.write(f"Simulated Spotify on {simulator.accounts_url}/simulator/\n")
+        sys.stdout.flush()
+        while not stopping:
+            time.sleep(0.2)
+
+
+def main(argv: list[str] | None = None) -> None:
+    parser = argparse.ArgumentParser(prog="python -m syncify.simulator", description=__doc__)
+    add_arguments(parser)
+    run_from_options(vars(parser.parse_args(argv)))

@@ -1,0 +1,8 @@
+"""Routes of both apps."""
+
+from django.urls import include, path
+
+urlpatterns = [
+    path("accounts/", include("accounts.urls")),
+    path("", include("sync.urls")),
+]

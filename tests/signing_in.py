@@ -1,0 +1,45 @@
+"""Signing in as a browser does: to Spotify's consent page and back."""
+
+from http.client import HTTPConnection
+from typing import Any, NamedTuple
+from urllib.parse import parse_qs, urlencode, urlsplit
+
+from django.test import Client
+
+from syncify.simulator.server import Simulator
+
+
+class Return(NamedTuple):
+    """What Spotify sent back, and our answer to it."""
+
+    query: dict[str, str]
+    response: Any
+
+    @property
+    def code(self) -> str:
+        return self.query.get("code", "")
+
+
+def go_to_spotify(client: Client) -> str:
+    """Press "Sign in"; returns the address that we send the listener to."""
+    response = client.post("/accounts/login/")
+    assert response.status_code == 302, response.content
+    return str(response.headers["Location"])
+
+
+def consent(address: str, listener: str, *, answer: str = "agree") -> dict[str, str]:
+    """Answer Spotify's consent page; returns the query of the address that it leads back to."""
+    parts = urlsplit(address)
+    spotify = HTTPConnection(parts.netloc, timeout=10)
+    form = urlencode({"listener": listener, "answer": answer})
+    kind = {"Content-Type": "application/x-www-form-urlencoded"}
+    spotify.request("POST", f"{parts.path}?{parts.query}", form, kind)
+    location = spotify.getresponse().headers["Location"]
+    spotify.close()
+    assert location.startswith("http://127.0.0.1:8000/accounts/callback/?")
+    return {name: values[0] for name, values in parse_qs(urlsplit(location).query).items()}
+
+
+def sign_in(client: Client, simulator: Simulator, listener: str) -> Return:
+    query = consent(go_to_spotify(client), listener)
+    return Return(query, client.get("/accounts/callback/", query))
