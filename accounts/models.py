@@ -24,7 +24,7 @@ class UserManager(BaseUserManager["User"]):
 class User(AbstractBaseUser):
     """A listener. There are no passwords: Spotify says who somebody is."""
 
-    password = None
+    password = None  # type: ignore[assignment]  # Django's way to leave a field out
     last_login = None
 
     spotify_id = models.CharField(max_length=255, unique=True)

@@ -63,7 +63,7 @@ class Problem(StrEnum):
     UNAVAILABLE = "unavailable"
 
 
-class SignInFailed(Exception):  # noqa: N818 - an outcome, told on a page
+class SignInFailed(Exception):
     """``until`` is set where waiting helps."""
 
     def __init__(self, problem: Problem, *, until: datetime | None = None) -> None:
@@ -83,7 +83,7 @@ class Grant:
     expires_at: datetime
 
 
-class TokenRefused(Exception):  # noqa: N818 - an answer
+class TokenRefused(Exception):
     """The token endpoint's ``error``, such as invalid_grant."""
 
     def __init__(self, error: str) -> None:

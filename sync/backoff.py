@@ -24,6 +24,9 @@ WAITS = [
 ]
 JITTER = 0.2
 
+#: The code of an error that nobody foresaw.
+INTERNAL = "internal"
+
 #: What only the listener can cure: their page says so, and the operator is not called.
 LISTENERS_OWN = ["sign_in_needed", "scope_missing"]
 
@@ -109,4 +112,4 @@ def _failure(error: Exception) -> tuple[str, str]:
             return "not_found", "Spotify could not find the playlist."
         case BadRequest():
             return "bad_request", "Spotify did not accept a request."
-    return "internal", "Something went wrong inside Syncify."
+    return INTERNAL, "Something went wrong inside Syncify."

@@ -4,8 +4,9 @@ from __future__ import annotations
 
 import logging
 from collections import Counter
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from datetime import timedelta
+from functools import partial
 from typing import NoReturn
 
 from django.db import transaction
@@ -257,7 +258,9 @@ class _Sync:
         try:
             for done, step in enumerate(plan.steps, start=self.pages_read + 1):
                 complete = writer.send(step)
-                self.job.safe_point(progress=done / effort, **self._totals(writer.counts))
+                fields = self._totals(writer.counts)
+                fields["progress"] = done / effort
+                self.job.safe_point(**fields)
                 if not complete:
                     break
         finally:
@@ -285,15 +288,8 @@ class _Sync:
         name = self._name_of(volume)
         playlist = self._find_empty(name) if may_exist else None
         if playlist is None:
-            self.job.before_write()
-            wish = {"name": name, "public": self.mirror.public}
-            try:
-                playlist = self.job.client.create_playlist(
-                    description=self.mirror.description, **wish
-                )
-            except BadRequest:
-                playlist = self.job.client.create_playlist(description="", **wish)
-                self._note_description()
+            create = self.job.client.create_playlist
+            playlist = self._described(partial(create, name=name, public=self.mirror.public))
         volume.spotify_id, volume.snapshot_id = playlist.id, playlist.snapshot_id
         volume.items, volume.items_known, volume.checked_at = [], True, timezone.now()
         volume.written_name, volume.seen_public = name, playlist.public
@@ -321,23 +317,26 @@ class _Sync:
         ]
 
     def _write_details(self) -> None:
+        client, public = self.job.client, self.mirror.public
         for volume in self._stale_details():
-            self.job.before_write()
-            client, playlist_id = self.job.client, volume.spotify_id or ""
-            wish = {"name": self._name_of(volume), "public": self.mirror.public}
-            try:
-                client.change_details(playlist_id, description=self.mirror.description, **wish)
-            except BadRequest:
-                client.change_details(playlist_id, **wish)
-                self._note_description()
+            playlist_id, name = volume.spotify_id or "", self._name_of(volume)
+            self._described(partial(client.change_details, playlist_id, name=name, public=public))
             playlist = client.playlist(playlist_id)  # its version is another now
             volume.snapshot_id, volume.seen_public = playlist.snapshot_id, playlist.public
             volume.written_name = playlist.name
             volume.details_written_at = self.mirror.details_changed_at
             self._save([volume])
 
-    def _note_description(self) -> None:
-        self.notes.append("Spotify did not accept the description; try one without a link.")
+    def _described[T](self, send: Callable[..., T]) -> T:
+        """Send the description; once more without one where Spotify does not accept it."""
+        self.job.before_write()
+        try:
+            return send(description=self.mirror.description)
+        except BadRequest:
+            if not self.mirror.description:
+                raise
+            self.notes.append("Spotify did not accept the description; try one without a link.")
+            return send(description="")
 
     # --- Keeping ------------------------------------------------------------------------------
 

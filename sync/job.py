@@ -16,11 +16,11 @@ CALL = timedelta(seconds=26)
 PAUSE = 0.5
 
 
-class Cancelled(Exception):  # noqa: N818 - an event, not a fault
+class Cancelled(Exception):
     """Somebody asked for this sync to stop."""
 
 
-class Released(Exception):  # noqa: N818 - an event, not a fault
+class Released(Exception):
     """The process is stopping; another worker goes on with the sync."""
 
 
@@ -58,6 +58,13 @@ class Job:
             self._keep(SyncRequest.objects.record_progress(self.request, **unsaved))
             self._saved_at = time.monotonic()
         self._stop_if_asked()
+
+    def sleep(self, seconds: float) -> None:
+        """Wait, as the client does between two requests; raises what ``safe_point`` raises."""
+        until = time.monotonic() + seconds
+        while (left := until - time.monotonic()) > 0:
+            time.sleep(min(left, PAUSE))
+            self.safe_point()
 
     def before_write(self) -> None:
         """Make sure that nobody else takes this job while Spotify is being written to.

@@ -67,7 +67,7 @@ class SyncRequest(models.Model):
     started = models.DateTimeField(null=True)
     #: When the request reached its final state: this is what makes it happen once.
     completed = models.DateTimeField(null=True)
-    #: Why the latest attempt failed, snoozed, or the request died, as a code of ``sync/backoff.py``.
+    #: Why the latest attempt failed or waits, or the request died: a code of ``sync/backoff.py``.
     error_code = models.CharField(max_length=40, blank=True, db_default="")
     #: The same as a sentence for people.
     error_message = models.TextField(blank=True, db_default="")

@@ -33,7 +33,7 @@ TRIES = 2
 MOST_SUSPECTS = 3
 
 
-class Diverged(Exception):  # noqa: N818 - an event
+class Diverged(Exception):
     """A playlist is neither as it was before an edit nor as it should be after."""
 
     def __init__(self, volume: MirrorVolume) -> None:
@@ -157,7 +157,7 @@ class PlaylistWriter:
         return False
 
     def _judge_suspects(self) -> None:
-        """Refuse the songs that failed alone, if it is them: others went through, or it is often so."""
+        """Refuse the songs that failed alone, if it is they: others went through, or often so."""
         if not self._suspects:
             return
         if not self._took_songs and self._job.request.failures < TRIES:

@@ -138,7 +138,7 @@ DELETE FROM sync_requests WHERE id IN (
      ORDER BY completed LIMIT %(batch)s)"""
 
 
-class LeaseLost(Exception):  # noqa: N818 - an event, not a fault
+class LeaseLost(Exception):
     """The attempt no longer holds its job: it was rescued, finished, or deleted."""
 
 

@@ -75,7 +75,7 @@ def resume_mirror(user: User) -> None:
 def change_settings(
     *, mirror: Mirror, name: str, description: str, public: bool, interval: str
 ) -> None:
-    """Store the listener's wishes; what concerns the playlist goes there with a sync, queued now."""
+    """Store the listener's wishes; what concerns the playlist gets there with a sync."""
     with transaction.atomic():
         stored = Mirror.objects.select_for_update().get(pk=mirror.pk)
         wish = {"name": name, "description": description, "public": public}
@@ -90,7 +90,7 @@ def change_settings(
             request_sync(user=mirror.user)
 
 
-def connected(*, user: User, first: bool, **_: object) -> None:
+def connected(*, user: User, first: bool, **signal: object) -> None:  # noqa: ARG001
     """A listener has signed in: make their mirror, or wake it after the consent had ended.
 
     Receives ``accounts.signals.spotify_connected``, inside its transaction.

@@ -59,7 +59,7 @@ class Status:
     label: str = "Sync now"
 
 
-def describe(  # noqa: PLR0911 - one return for each case, the most pressing first
+def describe(
     *,
     connection: SpotifyConnection,
     mirror: Mirror,
@@ -164,7 +164,7 @@ def _refused(reason: str) -> Status:
     return Status(reason or "refused", sentence, Tone.TROUBLE, Action.SYNC, "Try again")
 
 
-def _at_rest(  # noqa: PLR0911 - as above
+def _at_rest(
     mirror: Mirror, latest: SyncRequest | None, now: datetime
 ) -> Status:
     if latest is None and mirror.full_read_at is None:
@@ -224,7 +224,7 @@ def schedule(connection: SpotifyConnection, mirror: Mirror, now: datetime) -> st
     rhythm = f"Looks for changes {Mirror.Interval(mirror.interval).label}"
     if mirror.next_due <= now:
         return f"{rhythm}; the next time shortly."
-    return f"{rhythm}; the next time around {clock(mirror.next_due, now)}."
+    return f"{rhythm}; the next time {at(mirror.next_due, now)} or so."
 
 
 def songs(count: int) -> str:

@@ -1,22 +1,19 @@
 """Worker: claims jobs in a few threads, runs them, keeps their leases, and ends each in its state."""
 
 import logging
-import os
 import random
-import socket
 import threading
 import time
 from collections.abc import Callable
 from datetime import timedelta
 
-from django.db import Error as DatabaseTrouble
-from django.db import close_old_connections, connection
+from django.db import InterfaceError, OperationalError, close_old_connections, connection
 
 from accounts.services import mark_refused, spotify_client_for
-from sync import backoff
+from sync import backoff, processes
 from sync.backoff import Bury, Retry, Snooze
 from sync.job import Cancelled, Job, Released
-from sync.models import Process, SyncRequest
+from sync.models import SyncRequest
 from sync.queue import HEARTBEAT, LEASE, LeaseLost
 from sync.wake import WakeListener
 from syncify.spotify.errors import AccessRefused
@@ -30,6 +27,7 @@ POLL = 5.0
 SHUTDOWN = 8.0
 #: Seconds before the database is asked again.
 FIRST_PAUSE, LONGEST_PAUSE = 0.5, 30.0
+DATABASE_LOST = (OperationalError, InterfaceError)
 
 
 def run_sync(job: Job) -> None:
@@ -42,7 +40,8 @@ def run_sync(job: Job) -> None:
 class Worker:
     """``run`` ends its job in success by itself; every other end comes as an exception.
 
-    ``lease`` is shorter in tests only. With ``drain``, threads end when nothing is ready.
+    With ``drain`` its threads end when nothing is ready, with ``once`` after one look at the queue.
+    ``lease`` is shorter in tests only.
     """
 
     def __init__(
@@ -51,17 +50,19 @@ class Worker:
         run: Callable[[Job], None] = run_sync,
         concurrency: int = 2,
         drain: bool = False,
+        once: bool = False,
         lease: timedelta = LEASE,
     ) -> None:
-        self.name = f"{socket.gethostname()}:{os.getpid()}"
+        self.name = processes.own_name()
         self._run = run
         self._drain = drain
+        self._once = once
         self._lease = lease
         self._beat = (HEARTBEAT / LEASE) * lease.total_seconds()
         self._held: dict[int, SyncRequest] = {}
         self._threads = [
             threading.Thread(target=self._work, name=f"work-{number}", daemon=True)
-            for number in range(1, concurrency + 1)
+            for number in range(1, 2 if once else concurrency + 1)
         ]
         self._caretaker = threading.Thread(target=self._take_care, name="heartbeat", daemon=True)
         self._listener = WakeListener(self.wake)
@@ -77,13 +78,14 @@ class Worker:
         self._persist(lift_operator_block, "lift")
         self._persist(self._look_after, "rescue")
         self._caretaker.start()
-        if not self._drain:
+        if not self._drain and not self._once:
             self._listener.start()
         for thread in self._threads:
             thread.start()
 
     @property
-    def is_alive(self) -> bool:
+    def is_working(self) -> bool:
+        """Whether any thread still works; unless draining, none ends by itself."""
         return any(thread.is_alive() for thread in self._threads)
 
     def stop(self) -> None:
@@ -101,8 +103,9 @@ class Worker:
             logger.warning("job handed over request=%d attempt=%d", request.pk, request.attempt)
             try:
                 SyncRequest.objects.hand_over(request)
-            except (LeaseLost, DatabaseTrouble):
+            except (LeaseLost, *DATABASE_LOST):
                 logger.warning("hand-over failed request=%d", request.pk, exc_info=True)
+        processes.gone(processes.WORKER)
         logger.info("worker stopped name=%s", self.name)
 
     def wake(self) -> None:
@@ -113,22 +116,30 @@ class Worker:
     # --- Threads ------------------------------------------------------------------------------
 
     def _work(self) -> None:
-        while not self._stopping:
-            wakes = self._wakes
-            worked = self._persist(self.run_one, "claim")
-            if worked or self._stopping:
-                continue
-            close_old_connections()
-            if self._drain:
-                return
-            with self._woken:
-                pause = POLL * random.uniform(0.9, 1.1)  # noqa: S311 - spreads load, guards nothing
-                # Counted, so that a wake-up between the claim and here is not missed.
-                self._woken.wait_for(lambda seen=wakes: self._wakes != seen, pause)
+        try:
+            while not self._stopping:
+                wakes = self._wakes
+                worked = self._persist(self.run_one, "claim")
+                if self._once or (self._drain and not worked):
+                    return
+                if not worked:
+                    self._rest(wakes)
+        finally:
+            connection.close()
+
+    def _rest(self, wakes: int) -> None:
+        """Until somebody wakes us; they are counted, so that none is missed since the claim."""
+        close_old_connections()
+        pause = POLL * random.uniform(0.9, 1.1)  # noqa: S311 - spreads load, guards nothing
+        with self._woken:
+            self._woken.wait_for(lambda: self._wakes != wakes, pause)
 
     def _take_care(self) -> None:
-        while not self._ended.wait(self._beat):
-            self._persist(self._look_after, "heartbeat")
+        try:
+            while not self._ended.wait(self._beat):
+                self._persist(self._look_after, "heartbeat")
+        finally:
+            connection.close()
 
     def _look_after(self) -> None:
         """Our leases first; then those of workers that are gone."""
@@ -136,7 +147,7 @@ class Worker:
         rescued = SyncRequest.objects.rescue()
         if rescued:
             logger.warning("jobs rescued %s", dict(rescued))
-        Process.seen("worker", self.name)
+        processes.seen(processes.WORKER)
 
     def _persist[T](self, step: Callable[[], T], what: str) -> T | None:
         """``step``, again with growing pauses while the database is away; None when we stop."""
@@ -144,7 +155,7 @@ class Worker:
         while not self._ended.is_set():
             try:
                 result = step()
-            except DatabaseTrouble as error:
+            except DATABASE_LOST as error:
                 logger.warning("database lost step=%s pause=%.1fs error=%s", what, pause, error)
                 connection.close()
                 self._ended.wait(pause)
@@ -178,11 +189,69 @@ class Worker:
 
     def _run_held(self, request: SyncRequest) -> None:
         job: Job | None = None
-        end: Callable[[], object] | None = None
         try:
             job = self._job(request)
             self._run(job)
-        except LeaseLost as error:
-            logger.warning("lease lost %s", error)
-        except Cancelled:
-            end = lambda: SyncRequest.objects.cancelled(request, **calls)  # noqa: E731
+        except LeaseLost as lost:
+            logger.warning("lease lost %s", lost)
+            return
+        except Exception as error:  # noqa: BLE001 - whatever it is, the queue goes on
+            why = error
+        else:
+            logger.info("job done request=%d calls=%d", request.pk, job.calls)
+            return
+        finally:
+            if job:
+                job.client.close()
+        calls = job.calls if job else request.api_requests
+        self._persist(lambda: self._end(request, why, calls), "end")
+
+    def _job(self, request: SyncRequest) -> Job:
+        client = spotify_client_for(
+            request.user,
+            reserve=request.trigger != SyncRequest.Trigger.SCHEDULED,
+            sleep=lambda seconds: job.sleep(seconds),
+        )
+        job = Job(request, client, lambda: self._stopping)
+        return job
+
+    def _end(self, request: SyncRequest, why: Exception, calls: int) -> None:
+        """Write what follows from ``why`` into the row, if it is still ours."""
+        try:
+            match why:
+                case Cancelled():
+                    SyncRequest.objects.cancelled(request, api_requests=calls)
+                    logger.info("job cancelled request=%d", request.pk)
+                case Released():
+                    SyncRequest.objects.release(request, api_requests=calls)
+                    logger.info("job released request=%d", request.pk)
+                case _:
+                    self._end_in_error(request, why, calls)
+        except LeaseLost as lost:
+            logger.warning("lease lost %s", lost)
+
+    def _end_in_error(self, request: SyncRequest, error: Exception, calls: int) -> None:
+        jitter = random.uniform(-1, 1)  # noqa: S311 - spreads load, guards nothing
+        decision = backoff.decide(error, request.failures, jitter=jitter)
+        end = {"code": decision.code, "message": decision.message, "api_requests": calls}
+        match decision:
+            case Retry():
+                SyncRequest.objects.retry(request, wait=decision.wait, **end)
+            case Snooze():
+                SyncRequest.objects.snooze(request, until=decision.until, **end)
+            case Bury():
+                SyncRequest.objects.bury(request, **end)
+        if isinstance(error, AccessRefused):
+            mark_refused(request.user, error.reason)
+        is_bug = decision.code == backoff.INTERNAL
+        logger.log(
+            logging.ERROR
+            if is_bug or isinstance(decision, Bury) and decision.alert
+            else logging.WARNING,
+            "job failed request=%d attempt=%d decision=%r error=%s",
+            request.pk,
+            request.attempt,
+            decision,
+            error,
+            exc_info=error if is_bug else None,
+        )

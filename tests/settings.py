@@ -20,3 +20,6 @@ STORAGES = {
     "staticfiles": {"BACKEND": "django.contrib.staticfiles.storage.StaticFilesStorage"},
 }
 SERVESTATIC_AUTOREFRESH = True
+
+# Two runs at once do not meet.
+DATABASES["default"]["TEST"] = {"NAME": f"test_syncify_{os.getpid()}"}  # noqa: F405

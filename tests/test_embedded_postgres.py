@@ -88,8 +88,9 @@ def test_two_processes_share_the_server_and_the_last_one_stops_it(tmp_path: Path
 
     end(children[0])
     assert server.is_running()
-    assert connected(extra := run(USE))
-    end(extra)
+    third = run(USE)
+    assert connected(third)
+    end(third)
     assert server_of(tmp_path) == server
 
     end(children[1])
@@ -111,8 +112,8 @@ def test_killed_user_does_not_keep_the_server_alive(tmp_path: Path, run: Run) ->
 def test_next_connection_starts_a_killed_server_again(tmp_path: Path, run: Run) -> None:
     child = run(
         PREPARE
-        + "db.ensure_connection(); db.close_pool(); print('connected', flush=True); input();"
-        + "db.ensure_connection(); print('connected', flush=True); input()"
+        + "db.cursor().execute('SELECT 1'); db.close(); print('connected', flush=True); input();"
+        + "db.cursor().execute('SELECT 1'); print('connected', flush=True); input()"
     )
     assert connected(child)
     server = server_of(tmp_path)

@@ -16,7 +16,7 @@ ROOT = Path(__file__).parent.parent
 def start(data_dir: Path, **variables: str) -> subprocess.CompletedProcess[str]:
     """What ``manage.py check`` says with only these variables, and a client ID, set."""
     kept = {name: os.environ[name] for name in ("PATH", "HOME") if name in os.environ}
-    return subprocess.run(  # noqa: S603
+    return subprocess.run(
         [sys.executable, "manage.py", "check"],
         cwd=ROOT,
         env={

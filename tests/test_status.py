@@ -234,7 +234,7 @@ def test_a_list_of_songs_names_the_first_and_counts_the_rest(
 @pytest.mark.parametrize(
     ("state", "fields", "words"),
     [
-        ("connected", {"next_due": LATER}, "every day; the next time around 14:20 UTC."),
+        ("connected", {"next_due": LATER}, "every day; the next time at 14:20 UTC or so."),
         ("connected", {"next_due": NOW}, "every day; the next time shortly."),
         ("connected", {"interval": "hourly", "next_due": LATER}, "every hour"),
         ("connected", {"interval": "off", "next_due": LATER}, "only when you ask"),

@@ -307,7 +307,7 @@ class SpotifyClient:
                 return Unavailable(401)
 
 
-class _NotOk(Exception):  # noqa: N818 - an answer
+class _NotOk(Exception):
     """An answer other than 2xx, or none; it passes through spotipy untouched."""
 
     def __init__(self, meaning: Meaning) -> None:

@@ -11,8 +11,6 @@ SpotifyError
 └── NotFound         404
 """
 
-# ruff: noqa: N818 - named after what they say, as the callers read them
-
 from datetime import datetime
 
 
