@@ -233,7 +233,7 @@ class _Sync:
             if not plan.steps:
                 return
             self.job.safe_point(stage=SyncRequest.Stage.WRITING)
-            if any(self.volumes[number].items for number in plan.rewritten):
+            if any(set(plan.contents[at]) & set(self.volumes[at].items) for at in plan.rewritten):
                 self.notes.append("The playlist was written anew, so its dates are today's.")
             try:
                 self._apply(plan)

@@ -47,8 +47,8 @@ class Job:
     def safe_point(self, **fields: Unpack[Fields]) -> None:
         """Note how far the sync is, and stop it here if need be.
 
-        ``fields`` are saved twice a second at most, a new stage at once; the rest waits for the next
-        call. Raises LeaseLost, Cancelled or Released.
+        ``fields`` are saved twice a second at most, a new stage at once; what waits goes along
+        with the next. Raises LeaseLost, Cancelled or Released.
         """
         self._unsaved.update(fields)
         new_stage = self._unsaved.get("stage", self.request.stage) != self.request.stage

@@ -6,6 +6,8 @@ database's. What a page may want to redraw is told on CHANGES, work that is due 
 the commit that brings it.
 """
 
+# ruff: noqa: S608 - statements are put together from constants of this file and keys of Fields
+
 from collections import Counter
 from collections.abc import Iterable
 from datetime import datetime, timedelta
@@ -273,11 +275,10 @@ class SyncRequestManager(models.Manager["SyncRequest"]):
     ) -> "SyncRequest":
         """Apply ``changes`` and ``fields`` where the attempt still holds the job."""
         columns = [f"{name} = %({name})s" for name in fields]
-        # Every piece of this text is a constant of this file or a key of Fields.
         statement = f"""
             UPDATE sync_requests AS r SET {", ".join(filter(None, [changes, *columns]))}
              WHERE r.id = %(id)s AND r.attempt = %(attempt)s AND r.state = 'running'
-            {_RETURNING}"""  # noqa: S608
+            {_RETURNING}"""
         rows = self.raw(statement, {**fields, **params, "id": job.pk, "attempt": job.attempt})
         if not (row := next(iter(rows), None)):
             raise LeaseLost(f"request={job.pk} attempt={job.attempt}")

@@ -1,4 +1,4 @@
-"""Worker: claims jobs in a few threads, runs them, keeps their leases, and ends each in its state."""
+"""Worker: claims jobs in a few threads, keeps their leases, and ends each in its state."""
 
 import logging
 import random
@@ -210,7 +210,7 @@ class Worker:
         client = spotify_client_for(
             request.user,
             reserve=request.trigger != SyncRequest.Trigger.SCHEDULED,
-            sleep=lambda seconds: job.sleep(seconds),
+            sleep=lambda seconds: job.sleep(seconds),  # noqa: PLW0108 - the job is made below
         )
         job = Job(request, client, lambda: self._stopping)
         return job
@@ -244,10 +244,9 @@ class Worker:
         if isinstance(error, AccessRefused):
             mark_refused(request.user, error.reason)
         is_bug = decision.code == backoff.INTERNAL
+        is_alarming = is_bug or (isinstance(decision, Bury) and decision.alert)
         logger.log(
-            logging.ERROR
-            if is_bug or isinstance(decision, Bury) and decision.alert
-            else logging.WARNING,
+            logging.ERROR if is_alarming else logging.WARNING,
             "job failed request=%d attempt=%d decision=%r error=%s",
             request.pk,
             request.attempt,

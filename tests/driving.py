@@ -1,0 +1,66 @@
+"""Drives whole syncs: from the queue through a worker to the simulated Spotify, and what they leave."""
+
+import html
+from datetime import timedelta
+from typing import Any
+
+from django.db.models.functions import Now
+from django.test import Client
+from django.utils import timezone
+
+from accounts.models import User
+from sync.models import Mirror, MirrorVolume, SyncRequest
+from sync.worker import Worker
+from syncify.simulator.server import Simulator
+
+
+def run(user: User, trigger: str = "manual") -> SyncRequest:
+    """Queue a sync and let a worker take it once; returns the row as it was left."""
+    SyncRequest.objects.enqueue(user=user, trigger=trigger)
+    return run_again(user)
+
+
+def run_again(user: User) -> SyncRequest:
+    """Let a worker that has just started take the listener's open request, waiting or not."""
+    end_waits(user)
+    [request] = SyncRequest.objects.filter(user=user, completed=None)
+    assert Worker().run_one()
+    request.refresh_from_db()
+    return request
+
+
+def end_waits(user: User) -> None:
+    """Let the time pass that the listener's request waits for."""
+    SyncRequest.objects.filter(user=user, state=SyncRequest.State.QUEUED).update(run_at=Now())
+
+
+def wait_of(request: SyncRequest) -> timedelta:
+    return request.run_at - timezone.now()
+
+
+def outcome(request: SyncRequest) -> tuple[str, str, int]:
+    return request.state, request.error_code, request.failures
+
+
+def mirrored(simulator: Simulator, user: User) -> list[str | None]:
+    """What all volumes hold in Spotify, one after the other."""
+    volumes = MirrorVolume.objects.filter(mirror__user=user)
+    return [uri for volume in volumes for uri in simulator.playlist_uris(volume.spotify_id or "")]
+
+
+def a_day_later() -> None:
+    """Let every playlist have been looked at yesterday."""
+    MirrorVolume.objects.update(checked_at=timezone.now() - timedelta(days=1))
+
+
+def a_week_later() -> None:
+    """Let the last full read be so long ago that the next one is due."""
+    Mirror.objects.update(full_read_at=timezone.now() - timedelta(days=8))
+
+
+def card(client: Client, user: User) -> str:
+    """The words of the listener's live region."""
+    client.force_login(user)
+    response: Any = client.get("/sync/card/")
+    assert response.status_code == 200
+    return " ".join(html.unescape(response.content.decode()).split())

@@ -1,0 +1,60 @@
+"""The documentation keeps step with what the program reads."""
+
+import re
+from collections.abc import Iterable
+from pathlib import Path
+
+import pytest
+
+ROOT = Path(__file__).parent.parent
+READ = re.compile(r'(?:env_\w+|environ\.get)\(\s*"([A-Z_]+)"')
+WRITTEN_HERE = re.compile(r"\$\{([A-Z_]+)")
+DOCUMENTED = re.compile(r"^\| `([A-Z_]+)` \|", re.MULTILINE)
+#: Old names, documented beside the ones that took their place.
+ALIASES = {"SPOTIPY_CLIENT_ID", "SPOTIPY_CLIENT_SECRET"}
+
+
+def found(pattern: re.Pattern[str], files: Iterable[Path]) -> set[str]:
+    return {name for file in files for name in pattern.findall(file.read_text(encoding="utf-8"))}
+
+
+def read_settings() -> set[str]:
+    folders = ("accounts", "sync", "syncify")
+    code = [file for folder in folders for file in (ROOT / folder).rglob("*.py")]
+    return (
+        found(READ, [*code, ROOT / "gunicorn.conf.py"])
+        | found(WRITTEN_HERE, ROOT.glob("docker-compose*.yml"))
+        | {"GUNICORN_CMD_ARGS"}
+    )
+
+
+def documented_settings() -> set[str]:
+    return found(DOCUMENTED, [ROOT / "docs" / "configuration.md"])
+
+
+def test_every_setting_is_documented_and_no_other() -> None:
+    assert documented_settings() == read_settings() - ALIASES
+
+
+def test_old_names_are_mentioned() -> None:
+    text = (ROOT / "docs" / "configuration.md").read_text(encoding="utf-8")
+
+    assert {name for name in ALIASES if f"`{name}`" not in text} == set()
+
+
+def test_example_of_the_environment_names_settings_that_exist() -> None:
+    names = found(re.compile(r"^#?([A-Z_]+)=", re.MULTILINE), [ROOT / ".env.example"])
+
+    assert "SPOTIFY_CLIENT_ID" in names
+    assert names <= documented_settings()
+
+
+@pytest.mark.parametrize(
+    "page",
+    [*sorted(ROOT.glob("*.md")), *sorted((ROOT / "docs").glob("*.md"))],
+    ids=lambda p: p.name,
+)
+def test_links_between_pages_lead_somewhere(page: Path) -> None:
+    links = re.findall(r"\]\((?!https?:|mailto:|#)([^)#]+)", page.read_text(encoding="utf-8"))
+
+    assert [link for link in links if not (page.parent / link).exists()] == []
