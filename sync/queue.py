@@ -13,7 +13,9 @@ from collections.abc import Iterable
 from datetime import datetime, timedelta
 from typing import TYPE_CHECKING, Any, TypedDict, Unpack
 
+from django.conf import settings
 from django.db import connection, models
+from psycopg import Cursor
 
 from accounts.models import User
 
@@ -38,9 +40,15 @@ SPOTIFY_ASKED = ["quota", "credentials", "premium"]
 
 _PRIORITY = {"manual": 10, "first": 10, "scheduled": 0}
 
+# All but ``errors``, in the order of the model: Django loads that when somebody asks for it.
+_COLUMNS = """
+id user_id trigger priority state stage song_count progress attempt failures rescues run_at
+leased_by leased_until cancel_asked_at created started completed error_code error_message
+added removed moved skipped note api_requests""".split()
+
 # Every statement names the table r and ends so.
 _RETURNING = f"""
-RETURNING r.*,
+RETURNING {", ".join(f"r.{column}" for column in _COLUMNS)},
        pg_notify('{CHANGES}', r.user_id || ' ' || r.id)::text AS told,
        CASE WHEN r.state = 'queued' AND r.run_at <= statement_timestamp()
             THEN pg_notify('{WAKE}', '')::text END AS woken"""
@@ -59,18 +67,16 @@ ON CONFLICT (user_id) WHERE completed IS NULL DO UPDATE
                      THEN least(r.run_at, excluded.run_at) ELSE r.run_at END
 {_RETURNING}, r.xmax = 0 AS is_new"""
 
-# MATERIALIZED: the planner could otherwise run the pick more than once, and claim more than one.
+# "id = (SELECT …)" and not IN: only so the planner must run the pick once, and claim one.
 _CLAIM = f"""
-WITH pick AS MATERIALIZED (
-    SELECT id FROM sync_requests
-     WHERE state = 'queued' AND run_at <= statement_timestamp()
-     ORDER BY priority DESC, run_at, id LIMIT 1
-       FOR UPDATE SKIP LOCKED)
 UPDATE sync_requests AS r
    SET state = 'running', attempt = r.attempt + 1, started = statement_timestamp(), progress = 0,
        leased_by = %(worker)s, leased_until = statement_timestamp() + %(lease)s,
        error_code = '', error_message = ''
-  FROM pick WHERE r.id = pick.id
+ WHERE r.id = (SELECT id FROM sync_requests
+                WHERE state = 'queued' AND run_at <= statement_timestamp()
+                ORDER BY priority DESC, run_at, id LIMIT 1
+                  FOR UPDATE SKIP LOCKED)
 {_RETURNING}"""
 
 # A row that is locked is being written by its own worker: the beat of the others must not wait.
@@ -91,7 +97,7 @@ _REQUEUED = f"""{_NO_LEASE},
     state = CASE WHEN r.cancel_asked_at IS NULL THEN 'queued' ELSE 'cancelled' END,
     completed = CASE WHEN r.cancel_asked_at IS NULL THEN NULL ELSE statement_timestamp() END"""
 
-_ERROR = "error_code = %(code)s, error_message = %(message)s"
+_ERROR = "error_code = %(code)s::text, error_message = %(message)s::text"
 
 _ERRORS = """r.errors || jsonb_build_array(jsonb_build_object(
     'attempt', r.attempt, 'at', statement_timestamp(),
@@ -117,8 +123,8 @@ UPDATE sync_requests AS r
        completed = CASE WHEN verdict = 'queued' THEN NULL ELSE statement_timestamp() END,
        rescues = r.rescues + counts::int,
        errors = CASE WHEN counts THEN {_ERRORS} ELSE r.errors END,
-       error_code = CASE WHEN counts THEN %(code)s ELSE '' END,
-       error_message = CASE WHEN counts THEN %(message)s ELSE '' END
+       error_code = CASE WHEN counts THEN %(code)s::text ELSE '' END,
+       error_message = CASE WHEN counts THEN %(message)s::text ELSE '' END
   FROM lost WHERE r.id = lost.id
 {_RETURNING}"""
 
@@ -172,12 +178,12 @@ class SyncRequestManager(models.Manager["SyncRequest"]):
             "priority": _PRIORITY[trigger],
             "spotify_asked": SPOTIFY_ASKED,
         }
-        [request] = self.raw(_ENQUEUE, wish)
-        return request, request.is_new
+        [(request, is_new)] = self._execute(_ENQUEUE, wish)
+        return request, is_new
 
     def claim(self, *, worker: str, lease: timedelta = LEASE) -> "SyncRequest | None":
         """Lease to ``worker`` the job that goes first of those that are due; None if none is."""
-        return next(iter(self.raw(_CLAIM, {"worker": worker, "lease": lease})), None)
+        return self._one(_CLAIM, {"worker": worker, "lease": lease})
 
     def heartbeat(self, jobs: Iterable["SyncRequest"], *, lease: timedelta = LEASE) -> set[int]:
         """Extend the leases that are still held; the ids of those."""
@@ -247,12 +253,12 @@ class SyncRequestManager(models.Manager["SyncRequest"]):
 
     def ask_cancel(self, request: "SyncRequest") -> "SyncRequest | None":
         """Cancel what is queued, and ask what is running to stop; None when it had ended."""
-        return next(iter(self.raw(_ASK_CANCEL, {"id": request.pk})), None)
+        return self._one(_ASK_CANCEL, {"id": request.pk})
 
     def rescue(self) -> Counter[str]:
         """Take back what has outlived its lease; how many became queued, dead and cancelled."""
         error = {"code": "worker_lost", "message": "The worker that ran this sync disappeared."}
-        return Counter(request.state for request in self.raw(_RESCUE, error))
+        return Counter(request.state for request, _ in self._execute(_RESCUE, error))
 
     def prune(self, *, age: timedelta, batch: int = 1000) -> int:
         """Delete what ended longer ago than ``age``, but never a listener's latest request."""
@@ -279,7 +285,22 @@ class SyncRequestManager(models.Manager["SyncRequest"]):
             UPDATE sync_requests AS r SET {", ".join(filter(None, [changes, *columns]))}
              WHERE r.id = %(id)s AND r.attempt = %(attempt)s AND r.state = 'running'
             {_RETURNING}"""
-        rows = self.raw(statement, {**fields, **params, "id": job.pk, "attempt": job.attempt})
-        if not (row := next(iter(rows), None)):
+        params |= {**fields, "id": job.pk, "attempt": job.attempt}
+        if not (row := self._one(statement, params)):
             raise LeaseLost(f"request={job.pk} attempt={job.attempt}")
         return row
+
+    def _one(self, statement: str, params: dict[str, Any]) -> "SyncRequest | None":
+        return next((request for request, _ in self._execute(statement, params)), None)
+
+    def _execute(self, statement: str, params: dict[str, Any]) -> list[tuple["SyncRequest", Any]]:
+        """The rows that ``statement`` returns, each with its last column."""
+        connection.ensure_connection()
+        # Not Django's cursor: with it PostgreSQL plans the statement anew each time, which takes
+        # as long as the statement itself. Only a pooler may stand in the way of preparing it.
+        with connection.wrap_database_errors, Cursor(connection.connection) as cursor:
+            cursor.execute(statement, params, prepare=not settings.DATABASE_LISTEN_URL)
+            return [
+                (self.model.from_db(self.db, _COLUMNS, row[: len(_COLUMNS)]), row[-1])
+                for row in cursor
+            ]

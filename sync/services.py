@@ -1,22 +1,14 @@
 """What people and other parts of the program can ask of a mirror."""
 
-from datetime import datetime, timedelta
 from typing import Any
 
 from django.db import transaction
 from django.db.models.functions import Now
-from django.utils import timezone
 
 from accounts.models import User
 from sync.engine import run_sync
 from sync.models import Mirror, SyncRequest
-
-PERIODS = {
-    "hourly": timedelta(hours=1),
-    "6h": timedelta(hours=6),
-    "daily": timedelta(days=1),
-    "weekly": timedelta(days=7),
-}
+from sync.scheduling import plan_next
 
 __all__ = [
     "cancel_sync",
@@ -78,15 +70,12 @@ def change_settings(
     """Store the listener's wishes; what concerns the playlist gets there with a sync."""
     with transaction.atomic():
         stored = Mirror.objects.select_for_update().get(pk=mirror.pk)
-        wish = {"name": name, "description": description, "public": public}
-        fresh: dict[str, Any] = {}
-        if stored.interval != interval:
-            fresh |= {"interval": interval, "next_due": _next_due(mirror.user, interval)}
-        if any(getattr(stored, field) != value for field, value in wish.items()):
-            fresh |= {**wish, "details_changed_at": Now()}
-        if fresh:
-            Mirror.objects.filter(pk=mirror.pk).update(**fresh)
-        if "details_changed_at" in fresh:
+        if interval != stored.interval:
+            Mirror.objects.filter(pk=mirror.pk).update(interval=interval)
+            plan_next(mirror.user)
+        details: dict[str, Any] = {"name": name, "description": description, "public": public}
+        if any(getattr(stored, field) != value for field, value in details.items()):
+            Mirror.objects.filter(pk=mirror.pk).update(**details, details_changed_at=Now())
             request_sync(user=mirror.user)
 
 
@@ -96,20 +85,13 @@ def connected(*, user: User, first: bool, **signal: object) -> None:  # noqa: AR
     Receives ``accounts.signals.spotify_connected``, inside its transaction.
     """
     _, is_new = Mirror.objects.get_or_create(
-        user=user,
-        defaults={
-            "name": f"Liked Songs of {user}"[:100],
-            "next_due": _next_due(user, Mirror.Interval.DAILY),
-        },
+        user=user, defaults={"name": f"Liked Songs of {user}"[:100]}
     )
+    if is_new:
+        plan_next(user)
     if is_new or first:
         request_sync(user=user, trigger=SyncRequest.Trigger.FIRST)
         return
     latest = SyncRequest.objects.filter(user=user).order_by("-id").first()
     if latest is None or latest.state == SyncRequest.State.DEAD:
         request_sync(user=user)
-
-
-def _next_due(user: User, interval: str) -> datetime | None:
-    period = PERIODS.get(interval)
-    return timezone.now() + period if period else None

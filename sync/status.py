@@ -164,9 +164,7 @@ def _refused(reason: str) -> Status:
     return Status(reason or "refused", sentence, Tone.TROUBLE, Action.SYNC, "Try again")
 
 
-def _at_rest(
-    mirror: Mirror, latest: SyncRequest | None, now: datetime
-) -> Status:
+def _at_rest(mirror: Mirror, latest: SyncRequest | None, now: datetime) -> Status:
     if latest is None and mirror.full_read_at is None:
         sentence = "Your playlist has not been made yet."
         return Status("never", sentence, Tone.RESTING, Action.SYNC)

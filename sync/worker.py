@@ -6,6 +6,7 @@ import threading
 import time
 from collections.abc import Callable
 from datetime import timedelta
+from typing import Any
 
 from django.db import InterfaceError, OperationalError, close_old_connections, connection
 
@@ -67,6 +68,9 @@ class Worker:
         self._caretaker = threading.Thread(target=self._take_care, name="heartbeat", daemon=True)
         self._listener = WakeListener(self.wake)
         self._stopping = False
+        #: The queue was looked after once: lost leases are free to be claimed.
+        self._ready = threading.Event()
+        #: Nothing more is worth trying again.
         self._ended = threading.Event()
         self._woken = threading.Condition()
         self._wakes = 0
@@ -75,8 +79,6 @@ class Worker:
 
     def start(self) -> None:
         logger.info("worker started name=%s threads=%d", self.name, len(self._threads))
-        self._persist(lift_operator_block, "lift")
-        self._persist(self._look_after, "rescue")
         self._caretaker.start()
         if not self._drain and not self._once:
             self._listener.start()
@@ -99,14 +101,21 @@ class Worker:
             thread.join(max(0.0, deadline - time.monotonic()))
         self._ended.set()
         self._caretaker.join(1.0)
-        for request in list(self._held.values()):
-            logger.warning("job handed over request=%d attempt=%d", request.pk, request.attempt)
-            try:
-                SyncRequest.objects.hand_over(request)
-            except (LeaseLost, *DATABASE_LOST):
-                logger.warning("hand-over failed request=%d", request.pk, exc_info=True)
-        processes.gone(processes.WORKER)
+        try:
+            for request in list(self._held.values()):
+                self._hand_over(request)
+            processes.gone(processes.WORKER)
+        except DATABASE_LOST as error:
+            logger.warning("database lost step=stop error=%s", error)
         logger.info("worker stopped name=%s", self.name)
+
+    def _hand_over(self, request: SyncRequest) -> None:
+        try:
+            SyncRequest.objects.hand_over(request)
+        except LeaseLost as lost:
+            logger.warning("lease lost %s", lost)
+        else:
+            logger.warning("job handed over request=%d attempt=%d", request.pk, request.attempt)
 
     def wake(self) -> None:
         with self._woken:
@@ -117,6 +126,7 @@ class Worker:
 
     def _work(self) -> None:
         try:
+            self._ready.wait()
             while not self._stopping:
                 wakes = self._wakes
                 worked = self._persist(self.run_one, "claim")
@@ -136,9 +146,13 @@ class Worker:
 
     def _take_care(self) -> None:
         try:
+            self._persist(lift_operator_block, "start")
+            self._persist(self._look_after, "rescue")
+            self._ready.set()
             while not self._ended.wait(self._beat):
                 self._persist(self._look_after, "heartbeat")
         finally:
+            self._ready.set()
             connection.close()
 
     def _look_after(self) -> None:
@@ -233,7 +247,11 @@ class Worker:
     def _end_in_error(self, request: SyncRequest, error: Exception, calls: int) -> None:
         jitter = random.uniform(-1, 1)  # noqa: S311 - spreads load, guards nothing
         decision = backoff.decide(error, request.failures, jitter=jitter)
-        end = {"code": decision.code, "message": decision.message, "api_requests": calls}
+        end: dict[str, Any] = {
+            "code": decision.code,
+            "message": decision.message,
+            "api_requests": calls,
+        }
         match decision:
             case Retry():
                 SyncRequest.objects.retry(request, wait=decision.wait, **end)

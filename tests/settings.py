@@ -3,8 +3,10 @@
 import os
 from pathlib import Path
 
-for _name in [name for name in os.environ if name.startswith(("SYNCIFY_", "SPOTIFY_", "SPOTIPY_"))]:
-    del os.environ[_name]
+_OURS = ("SYNCIFY_", "SPOTIFY_", "SPOTIPY_")
+for _name in [name for name in os.environ if name.startswith(_OURS)]:
+    if _name != "SYNCIFY_REQUIRE_BROWSER":  # it is for the tests themselves
+        del os.environ[_name]
 os.environ.update(
     SYNCIFY_DATA_DIR=str(Path(__file__).parent.parent / ".data" / "tests"),
     SPOTIFY_CLIENT_ID="syncify-demo",

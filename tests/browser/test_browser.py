@@ -13,7 +13,7 @@ from urllib.parse import urlsplit
 
 import pytest
 import requests
-from playwright.sync_api import Page, expect, sync_playwright
+from playwright.sync_api import ConsoleMessage, Page, expect, sync_playwright
 from requests.adapters import HTTPAdapter
 from urllib3 import Retry
 
@@ -94,9 +94,12 @@ def page(chromium: str) -> Iterator[Page]:
 def test_a_listener_signs_in_watches_the_first_sync_and_gets_the_playlist(
     site: str, page: Page, simulator: Simulator
 ) -> None:
+    def is_ours(line: ConsoleMessage) -> bool:
+        return line.type == "error" and line.location["url"].startswith(site)
+
     complaints: list[str] = []
     page.on("pageerror", lambda error: complaints.append(str(error)))
-    page.on("console", lambda line: complaints.append(line.text) if line.type == "error" else None)
+    page.on("console", lambda line: is_ours(line) and complaints.append(line.text))
     simulator.behaviour.latency = timedelta(milliseconds=150)
 
     page.goto(site)

@@ -1,0 +1,71 @@
+"""runworker: works the queue until it is told to stop."""
+
+import signal
+import threading
+import time
+from argparse import ArgumentParser
+from datetime import timedelta
+from typing import Any
+
+from django.core.management.base import BaseCommand, CommandError
+
+from sync import scheduling
+from sync.queue import LEASE
+from sync.worker import Worker
+
+SIGNALS = (signal.SIGTERM, signal.SIGINT)
+
+
+class Command(BaseCommand):
+    help = "Run the syncs in the queue. A signal stops it cleanly, a second one at once."
+
+    _is_told_to_stop = False
+
+    def add_arguments(self, parser: ArgumentParser) -> None:
+        parser.add_argument("--concurrency", type=int, default=2, help="syncs at a time (2)")
+        until = parser.add_mutually_exclusive_group()
+        until.add_argument("--drain", action="store_true", help="end when nothing is ready")
+        until.add_argument("--once", action="store_true", help="end after one sync, or none")
+        parser.add_argument(
+            "--with-scheduler", action="store_true", help="be the scheduler as well"
+        )
+        parser.add_argument(
+            "--lease",
+            type=float,
+            default=LEASE.total_seconds(),
+            help="seconds after which a worker that died loses its syncs (60); shorter in tests",
+        )
+
+    def handle(
+        self,
+        *,
+        concurrency: int,
+        drain: bool,
+        once: bool,
+        with_scheduler: bool,
+        lease: float,
+        **_: Any,
+    ) -> None:
+        if concurrency < 1 or lease <= 0:
+            raise CommandError("--concurrency and --lease must be more than 0.")
+        for number in SIGNALS:
+            signal.signal(number, self._on_signal)
+        worker = Worker(
+            concurrency=concurrency, drain=drain, once=once, lease=timedelta(seconds=lease)
+        )
+        worker.start()
+        if with_scheduler:
+            threading.Thread(
+                target=scheduling.keep_scheduling,
+                args=[lambda: self._is_told_to_stop],
+                daemon=True,
+            ).start()
+        while worker.is_working and not self._is_told_to_stop:
+            time.sleep(0.1)
+        for number in SIGNALS:
+            signal.signal(number, signal.SIG_DFL)
+        worker.stop()
+
+    def _on_signal(self, *_: object) -> None:
+        # Anything more could wait for a lock that the interrupted code holds.
+        self._is_told_to_stop = True

@@ -1,0 +1,37 @@
+"""schedule_syncs: queues the syncs that are due, once as cron wants it, or for ever."""
+
+import signal
+from argparse import ArgumentParser
+from typing import Any
+
+from django.core.management.base import BaseCommand
+
+from sync import scheduling
+
+
+class Command(BaseCommand):
+    help = "Queue the syncs that are due, and clear away what is old. Safe to run twice at once."
+
+    _is_told_to_stop = False
+
+    def add_arguments(self, parser: ArgumentParser) -> None:
+        parser.add_argument("--loop", action="store_true", help="again every minute, until stopped")
+
+    def handle(self, *, loop: bool, **_: Any) -> None:
+        if loop:
+            for number in (signal.SIGTERM, signal.SIGINT):
+                signal.signal(number, self._on_signal)
+            scheduling.keep_scheduling(lambda: self._is_told_to_stop)
+            return
+        scheduled = scheduling.take_turn()
+        self.stdout.write(f"Queued {_syncs(scheduled.queued)}.")
+        if scheduled.waiting:
+            self.stdout.write(f"{_syncs(scheduled.waiting)} due: no room in Spotify's budget yet.")
+
+    def _on_signal(self, *_: object) -> None:
+        # Anything more could wait for a lock that the interrupted code holds.
+        self._is_told_to_stop = True
+
+
+def _syncs(count: int) -> str:
+    return "1 sync" if count == 1 else f"{count} syncs"

@@ -1,0 +1,135 @@
+"""The scheduler: queues the syncs that are due, clears away what is old, looks for trouble."""
+
+# ruff: noqa: S608 - statements are put together from constants of this file
+
+import logging
+import time
+from collections.abc import Callable
+from dataclasses import dataclass
+from datetime import timedelta
+
+from django.conf import settings
+from django.db import InterfaceError, OperationalError, connection
+
+from accounts.models import User
+from sync import alerts, processes
+from sync.models import SyncRequest
+from sync.queue import CHANGES, WAKE
+from syncify.spotify.quota import RESERVE, calls_last_day, current_block
+
+logger = logging.getLogger(__name__)
+
+#: Seconds between two turns.
+TURN = 60.0
+#: Calls to Spotify that a scheduled sync is expected to take, when the budget is shared out.
+TYPICAL_CALLS = 3
+#: How long a process that is gone is remembered.
+PROCESS_AGE = timedelta(days=1)
+
+# Every listener has a slot of their own within the period, so that not all come at once. The next
+# one is the first of these at least half a period away: what was missed is not made up for.
+_NEXT_DUE = """(
+    SELECT to_timestamp(
+        ceil((extract(epoch FROM statement_timestamp()) + period / 2.0 - slot) / period) * period
+        + slot)
+      FROM (SELECT CASE m.interval WHEN 'hourly' THEN 3600 WHEN '6h' THEN 6 * 3600
+                                   WHEN 'daily' THEN 86400 WHEN 'weekly' THEN 7 * 86400 END
+           ) AS intervals (period),
+           LATERAL (SELECT mod(m.user_id * 2654435761, period)) AS slots (slot))"""
+
+_DUE = """
+    mirrors AS m
+      JOIN users AS u ON u.id = m.user_id AND u.is_active
+      JOIN spotify_connections AS c ON c.user_id = m.user_id AND c.state = 'connected'
+     WHERE m.next_due <= statement_timestamp() AND m.state = 'active' AND m.interval <> 'off'"""
+
+# An open request serves the wish as well: the unique index leaves it alone.
+_ENQUEUE_DUE = f"""
+WITH due AS MATERIALIZED (
+    SELECT m.user_id, {_NEXT_DUE} AS next_due FROM {_DUE}
+     ORDER BY m.next_due, m.user_id LIMIT %(room)s
+       FOR UPDATE OF m SKIP LOCKED
+), moved AS (
+    UPDATE mirrors AS m SET next_due = due.next_due FROM due WHERE m.user_id = due.user_id
+), queued AS (
+    INSERT INTO sync_requests AS r (user_id, trigger)
+    SELECT user_id, 'scheduled' FROM due
+    ON CONFLICT (user_id) WHERE completed IS NULL DO NOTHING
+    RETURNING pg_notify('{CHANGES}', r.user_id || ' ' || r.id)::text AS told
+)
+SELECT count(told), CASE WHEN count(told) > 0 THEN pg_notify('{WAKE}', '')::text END FROM queued"""
+
+
+@dataclass(frozen=True, slots=True)
+class Scheduled:
+    """Syncs that were queued, and those due that wait for room in the budget."""
+
+    queued: int
+    waiting: int
+
+
+def enqueue_due_syncs() -> Scheduled:
+    """Queue a sync for every listener who is due; where the budget is short, the longest waiting.
+
+    Safe to run twice at once, and calls Spotify never.
+    """
+    room = _room()
+    with connection.cursor() as cursor:
+        cursor.execute(_ENQUEUE_DUE, {"room": room})
+        queued: int = cursor.fetchone()[0]
+        waiting = 0
+        if room is not None:
+            cursor.execute(f"SELECT count(*) FROM {_DUE}")
+            waiting = cursor.fetchone()[0]
+    return Scheduled(queued, waiting)
+
+
+def _room() -> int | None:
+    """How many scheduled syncs the rest of the budget is expected to carry; None: any number."""
+    if current_block():
+        return 0
+    if not settings.SPOTIFY_DAILY_QUOTA:
+        return None
+    budget = settings.SPOTIFY_DAILY_QUOTA * (100 - RESERVE) // 100
+    promised = SyncRequest.objects.filter(
+        completed=None, trigger=SyncRequest.Trigger.SCHEDULED
+    ).count()
+    return max(0, (budget - calls_last_day()) // TYPICAL_CALLS - promised)
+
+
+def plan_next(user: User) -> None:
+    """Set the mirror's ``next_due`` from its interval, counted from now."""
+    with connection.cursor() as cursor:
+        cursor.execute(
+            f"UPDATE mirrors AS m SET next_due = {_NEXT_DUE} WHERE m.user_id = %s", [user.pk]
+        )
+
+
+def take_turn() -> Scheduled:
+    """All that a scheduler does, once."""
+    processes.seen(processes.SCHEDULER)
+    scheduled = enqueue_due_syncs()
+    pruned = SyncRequest.objects.prune(age=timedelta(days=settings.HISTORY_DAYS))
+    processes.prune(age=PROCESS_AGE)
+    alerts.check_incidents()
+    logger.log(
+        logging.INFO if scheduled.queued or scheduled.waiting or pruned else logging.DEBUG,
+        "scheduled queued=%d waiting=%d pruned=%d",
+        scheduled.queued,
+        scheduled.waiting,
+        pruned,
+    )
+    return scheduled
+
+
+def keep_scheduling(stopping: Callable[[], bool]) -> None:
+    """Take turns until ``stopping`` says so; a lost database is waited for."""
+    while not stopping():
+        try:
+            take_turn()
+        except (OperationalError, InterfaceError) as error:
+            logger.warning("database lost step=schedule error=%s", error)
+        connection.close()
+        until = time.monotonic() + TURN
+        while time.monotonic() < until and not stopping():
+            time.sleep(0.2)

@@ -1,0 +1,333 @@
+"""The queue against a plain model of its rules, driven at random."""
+
+from collections import Counter
+from dataclasses import dataclass, field
+from datetime import timedelta
+from typing import Any
+
+import pytest
+from django.db import connection
+from django.utils import timezone
+from hypothesis import settings
+from hypothesis import strategies as st
+from hypothesis.stateful import (
+    Bundle,
+    RuleBasedStateMachine,
+    consumes,
+    initialize,
+    invariant,
+    multiple,
+    rule,
+    run_state_machine_as_test,
+)
+
+from accounts.models import User
+from sync.models import SyncRequest
+from sync.queue import Fields, LeaseLost
+
+#: Seconds on the model's clock, and the step that wrote them: it parts what one second holds.
+type Time = tuple[int, int]
+
+queue = SyncRequest.objects
+
+#: Examples take far less than the shortest of these, so that real time never decides anything.
+durations = st.sampled_from([15, 30, 45, 60, 120])
+codes = st.sampled_from(["unavailable", "quota"])
+
+
+@dataclass
+class Row:
+    """What the rules say that a row of sync_requests holds."""
+
+    user: int
+    trigger: str
+    priority: int
+    run_at: Time
+    state: str = "queued"
+    attempt: int = 0
+    failures: int = 0
+    rescues: int = 0
+    leased_until: Time | None = None
+    handed_over: bool = False
+    cancel_asked: bool = False
+    code: str = ""
+    errors: list[tuple[int, str]] = field(default_factory=list)
+    song_count: int = 0
+    completed: Time | None = None
+
+    def end(self, state: str, now: Time) -> None:
+        self.state, self.completed = state, now
+        self.leased_until, self.handed_over = None, False
+
+    def requeue(self, now: Time) -> None:
+        self.end("queued", now)
+        self.completed = None
+        if self.cancel_asked:
+            self.end("cancelled", now)
+
+    def fail(self, code: str) -> None:
+        self.failures += 1
+        self.code = code
+        self.errors.append((self.attempt, code))
+
+    @property
+    def visible(self) -> dict[str, Any]:
+        """What can be compared with the table: all but exact times."""
+        return {
+            "user_id": self.user,
+            "trigger": self.trigger,
+            "priority": self.priority,
+            "state": self.state,
+            "attempt": self.attempt,
+            "failures": self.failures,
+            "rescues": self.rescues,
+            "error_code": self.code,
+            "song_count": self.song_count,
+        }
+
+
+class Queue(RuleBasedStateMachine):
+    users = Bundle("users")
+    #: Every claim that was ever made, with the row as it was then: most become stale.
+    jobs = Bundle("jobs")
+
+    def __init__(self) -> None:
+        super().__init__()
+        User.objects.all().delete()
+        self.rows: dict[int, Row] = {}
+        self.clock = 0
+        self.steps = 0
+
+    # --- The model's clock --------------------------------------------------------------------
+
+    def time(self, seconds: int = 0) -> Time:
+        """So many seconds from now."""
+        self.steps += 1
+        return self.clock + seconds, self.steps
+
+    @rule(seconds=durations)
+    def pass_time(self, seconds: int) -> None:
+        self.clock += seconds
+        with connection.cursor() as cursor:
+            cursor.execute(
+                "UPDATE sync_requests SET run_at = run_at - %(d)s,"
+                " leased_until = leased_until - %(d)s, completed = completed - %(d)s",
+                {"d": timedelta(seconds=seconds)},
+            )
+
+    # --- Listeners ----------------------------------------------------------------------------
+
+    @initialize(target=users)
+    def begin(self) -> Any:
+        return multiple(*(self.sign_up() for _ in range(3)))
+
+    @rule(target=users)
+    def sign_up(self) -> User:
+        self.steps += 1
+        return User.objects.create(spotify_id=f"listener-{self.steps}")
+
+    @rule(user=consumes(users))
+    def delete_account(self, user: User) -> None:
+        User.objects.filter(pk=user.pk).delete()
+        self.rows = {pk: row for pk, row in self.rows.items() if row.user != user.pk}
+
+    @rule(user=users, trigger=st.sampled_from(["manual", "scheduled", "first"]))
+    def enqueue(self, user: User, trigger: str) -> None:
+        now, priority = self.time(), 0 if trigger == "scheduled" else 10
+        open_rows = [
+            (pk, row)
+            for pk, row in self.rows.items()
+            if row.user == user.pk and row.completed is None
+        ]
+
+        request, is_new = queue.enqueue(user=user, trigger=trigger)
+
+        assert is_new == (not open_rows)
+        if is_new:
+            self.rows[request.pk] = Row(user.pk, trigger, priority, now)
+            return
+        [(pk, row)] = open_rows
+        assert request.pk == pk
+        if row.state == "queued" and priority > row.priority:
+            row.trigger, row.priority = trigger, priority
+        if row.state == "queued" and priority and row.code != "quota":
+            row.run_at = min(row.run_at, now)
+
+    @rule(user=users)
+    def ask_cancel(self, user: User) -> None:
+        """Of the listener's latest request, whatever its state."""
+        now = self.time()
+        latest = max((pk for pk, row in self.rows.items() if row.user == user.pk), default=None)
+        if latest is None:
+            return
+        row = self.rows[latest]
+
+        answer = queue.ask_cancel(SyncRequest(pk=latest))
+
+        assert (answer is None) == (row.completed is not None)
+        if row.completed is None:
+            row.cancel_asked = True
+        if row.state == "queued":
+            row.end("cancelled", now)
+
+    # --- Workers ------------------------------------------------------------------------------
+
+    @rule(target=jobs)
+    def claim(self) -> Any:
+        until = self.time(60)
+        due = [
+            (-row.priority, row.run_at, pk)
+            for pk, row in self.rows.items()
+            if row.state == "queued" and row.run_at[0] <= self.clock
+        ]
+
+        job = queue.claim(worker="here:1")
+
+        assert (job.pk if job else None) == (min(due)[2] if due else None)
+        if job is None:
+            return multiple()
+        row = self.rows[job.pk]
+        row.state, row.attempt, row.leased_until, row.code = "running", row.attempt + 1, until, ""
+        return job
+
+    def held(self, job: SyncRequest) -> Row | None:
+        """The row of ``job``, if the attempt still holds it."""
+        row = self.rows.get(job.pk)
+        if row and row.state == "running" and row.attempt == job.attempt:
+            return row
+        return None
+
+    def write(self, method: str, job: SyncRequest, **arguments: Any) -> Row | None:
+        """What every writer has in common: LeaseLost exactly when the job is not held."""
+        row = self.held(job)
+        try:
+            getattr(queue, method)(job, **arguments)
+        except LeaseLost:
+            assert row is None, f"{method} lost a lease that was held"
+            return None
+        assert row is not None, f"{method} wrote without a lease"
+        return row
+
+    @rule(held=st.lists(jobs, max_size=4))
+    def heartbeat(self, held: list[SyncRequest]) -> None:
+        until = self.time(60)
+        rows = {job.pk: row for job in held if (row := self.held(job))}
+
+        assert queue.heartbeat(held) == set(rows)
+
+        for row in rows.values():
+            row.leased_until = until
+
+    @rule(job=jobs, count=st.integers(0, 9))
+    def record_progress(self, job: SyncRequest, count: int) -> None:
+        fields = Fields(song_count=count, stage="reading")
+        if row := self.write("record_progress", job, **fields):
+            row.song_count = count
+
+    @rule(job=jobs, seconds=durations)
+    def hold_for(self, job: SyncRequest, seconds: int) -> None:
+        until = self.time(seconds)
+        if row := self.write("hold_for", job, duration=timedelta(seconds=seconds)):
+            assert row.leased_until
+            row.leased_until = max(row.leased_until, until)
+
+    @rule(job=jobs, method=st.sampled_from(["succeed", "cancelled"]))
+    def finish(self, job: SyncRequest, method: str) -> None:
+        now = self.time()
+        if row := self.write(method, job):
+            row.end("succeeded" if method == "succeed" else method, now)
+
+    @rule(job=jobs, code=codes)
+    def bury(self, job: SyncRequest, code: str) -> None:
+        now = self.time()
+        if row := self.write("bury", job, code=code, message=""):
+            row.fail(code)
+            row.end("dead", now)
+
+    @rule(job=jobs, seconds=durations, code=codes)
+    def retry(self, job: SyncRequest, seconds: int, code: str) -> None:
+        run_at = self.time(seconds)
+        wait = timedelta(seconds=seconds)
+        if row := self.write("retry", job, wait=wait, code=code, message=""):
+            row.fail(code)
+            row.requeue(self.time())
+            row.run_at = run_at
+
+    @rule(job=jobs, seconds=durations, code=codes)
+    def snooze(self, job: SyncRequest, seconds: int, code: str) -> None:
+        run_at = self.time(seconds)
+        until = timezone.now() + timedelta(seconds=seconds)
+        if row := self.write("snooze", job, until=until, code=code, message=""):
+            row.requeue(self.time())
+            row.run_at, row.code = run_at, code
+
+    @rule(job=jobs)
+    def release(self, job: SyncRequest) -> None:
+        now = self.time()
+        if row := self.write("release", job):
+            row.requeue(now)
+
+    @rule(job=jobs)
+    def hand_over(self, job: SyncRequest) -> None:
+        until = self.time(30)
+        if row := self.write("hand_over", job):
+            row.leased_until, row.handed_over = until, True
+
+    # --- Upkeep -------------------------------------------------------------------------------
+
+    @rule()
+    def rescue(self) -> None:
+        now, verdicts = self.time(), Counter[str]()
+        for row in self.rows.values():
+            if row.state == "running" and row.leased_until and row.leased_until[0] <= self.clock:
+                counts = not row.handed_over
+                row.rescues += counts
+                row.code = "worker_lost" if counts else ""
+                row.errors += [(row.attempt, "worker_lost")] * counts
+                row.requeue(now)
+                if counts and row.state == "queued" and row.rescues >= 3:
+                    row.end("dead", now)
+                verdicts[row.state] += 1
+
+        assert queue.rescue() == verdicts
+
+    @rule(seconds=durations)
+    def prune(self, seconds: int) -> None:
+        old = [
+            pk
+            for pk, row in self.rows.items()
+            if row.completed
+            and row.completed[0] + seconds <= self.clock
+            and any(other.user == row.user for newer, other in self.rows.items() if newer > pk)
+        ]
+
+        assert queue.prune(age=timedelta(seconds=seconds), batch=2) == len(old)
+
+        for pk in old:
+            del self.rows[pk]
+
+    @invariant()
+    def table_is_as_the_rules_say(self) -> None:
+        rows = {row.pk: row for row in queue.all()}
+        assert set(rows) == set(self.rows)
+        for pk, model in self.rows.items():
+            row = rows[pk]
+            assert {name: getattr(row, name) for name in model.visible} == model.visible
+            assert [(error["attempt"], error["code"]) for error in row.errors] == model.errors
+            assert (row.cancel_asked_at is not None) == model.cancel_asked
+            assert (row.completed is not None) == (model.completed is not None)
+
+
+@pytest.mark.slow
+@pytest.mark.django_db(transaction=True)
+def test_queue_keeps_its_rules_whatever_happens() -> None:
+    run_state_machine_as_test(
+        Queue,
+        settings=settings(
+            max_examples=100,
+            stateful_step_count=50,
+            derandomize=True,
+            deadline=None,
+            database=None,
+        ),
+    )
