@@ -2,6 +2,10 @@
 
 import os
 
+from gunicorn.workers.base import Worker
+
+os.environ.setdefault("DATABASE_POOL_SIZE", "10")
+
 wsgi_app = "syncify.asgi:application"
 worker_class = "asgi"
 workers = int(os.environ.get("WEB_CONCURRENCY", "1"))
@@ -11,3 +15,11 @@ keepalive = 5
 # The control socket lives in $HOME, which a container need not have.
 control_socket_disable = True
 accesslog = None
+
+
+def worker_exit(_server: object, _worker: Worker) -> None:
+    """Close the pools, whose threads would otherwise be waited for."""
+    from django.db import connections  # noqa: PLC0415 - the settings are ready only now
+
+    for connection in connections.all(initialized_only=True):
+        connection.close_pool()

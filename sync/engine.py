@@ -160,7 +160,10 @@ class _Sync:
             if not self.is_manual:
                 self._rest_without_playlist()
             self.job.before_write()
-            self.job.client.save_to_library(uri)
+            try:
+                self.job.client.save_to_library(uri)
+            except NotFound:
+                continue  # gone altogether: the look that follows deals with it
             self.notes.append("The playlist had left your library, and is back in it.")
 
     def _rest_without_playlist(self) -> NoReturn:
@@ -271,29 +274,25 @@ class _Sync:
 
     def _make_playlists(self, count: int) -> None:
         """Let the first ``count`` volumes have a playlist each."""
-        for number in range(1, count + 1):
-            if number > len(self.volumes):
-                volume = MirrorVolume(mirror=self.mirror, number=number)
-                self._save([volume])
-                self.volumes.append(volume)
-                may_exist = False
-            else:
-                volume = self.volumes[number - 1]
-                may_exist = volume.spotify_id is None
+        for number in range(len(self.volumes) + 1, count + 1):
+            self.volumes.append(MirrorVolume(mirror=self.mirror, number=number))
+        for volume in self.volumes[:count]:
             if volume.spotify_id is None:
-                self._make_playlist(volume, may_exist=may_exist)
+                self._make_playlist(volume)
 
-    def _make_playlist(self, volume: MirrorVolume, *, may_exist: bool) -> None:
+    def _make_playlist(self, volume: MirrorVolume) -> None:
         """Create a playlist, or take the empty one that an earlier attempt may have created."""
-        name = self._name_of(volume)
-        playlist = self._find_empty(name) if may_exist else None
+        playlist = self._find_empty(volume.written_name) if volume.written_name else None
+        volume.details_written_at = None
         if playlist is None:
-            create = self.job.client.create_playlist
-            playlist = self._described(partial(create, name=name, public=self.mirror.public))
+            volume.written_name = self._name_of(volume)
+            self._save([volume])  # so that a creation without an answer is looked for
+            create, public = self.job.client.create_playlist, self.mirror.public
+            playlist = self._described(partial(create, name=volume.written_name, public=public))
+            volume.details_written_at = self.mirror.details_changed_at
         volume.spotify_id, volume.snapshot_id = playlist.id, playlist.snapshot_id
         volume.items, volume.items_known, volume.checked_at = [], True, timezone.now()
-        volume.written_name, volume.seen_public = name, playlist.public
-        volume.details_written_at = self.mirror.details_changed_at
+        volume.seen_public = playlist.public
         self._save([volume])
 
     def _find_empty(self, name: str) -> Playlist | None:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Collection, Iterable, Sequence
-from datetime import datetime
+from datetime import datetime, timedelta
 from itertools import groupby
 from typing import TYPE_CHECKING
 
@@ -21,6 +21,9 @@ if TYPE_CHECKING:
 
 #: How often one attempt begins again because the library changed under it.
 RESTARTS = 2
+#: A song that Spotify refused is tried again at the first full read after so long. Small libraries
+#: are read in full each time.
+REFUSED_FOR = timedelta(days=6)
 #: Syncs running in which a song must be missing before we stop putting it back.
 MISSING_TOO_OFTEN = 3
 
@@ -100,15 +103,21 @@ def store_library(job: Job, known: Sequence[Like], library: Library) -> Changes:
     if library.complete or found.new or found.reliked:
         _rank(likes, library.likes)
     if library.complete:
-        # What Spotify refused is tried again now and then.
-        likes.exclude(refused_at=None).update(refused_at=None, refused_reason="", times_missing=0)
+        # The reason stays: if the song is refused again, we believe it at once.
+        refused = likes.filter(refused_at__lt=Now() - REFUSED_FOR)
+        refused.update(refused_at=None, times_missing=0)
     ReadPage.objects.filter(user=job.user).delete()
     return found
 
 
 def refuse(user: User, uris: Iterable[str], reason: str) -> None:
-    """Leave these songs out of the playlist until the next full read, and say why."""
+    """Leave these songs out of the playlist for some days, and say why."""
     _likes_of(user, uris).update(refused_at=Now(), refused_reason=reason)
+
+
+def were_refused(user: User, uris: Collection[str]) -> bool:
+    """Whether all these songs, which are tried again, had been refused before."""
+    return not _likes_of(user, uris).filter(refused_reason="").exists()
 
 
 def count_missing(user: User, missing: Collection[str]) -> list[str]:

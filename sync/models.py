@@ -205,7 +205,8 @@ class MirrorVolume(models.Model):
     #: When the playlist was last looked at.
     checked_at = models.DateTimeField(null=True)
     details_written_at = models.DateTimeField(null=True)
-    #: The name as we last wrote or read it; another one at Spotify was given there.
+    #: The name as we last wrote or read it; another one at Spotify was given there. Without a
+    #: ``spotify_id``: the one under which a playlist may have been created.
     written_name = models.CharField(max_length=255, blank=True)
     #: What Spotify last said of ``public``; null when it did not say.
     seen_public = models.BooleanField(null=True)
@@ -224,7 +225,7 @@ class MirrorVolume(models.Model):
     @property
     def url(self) -> str:
         """The playlist's page in Spotify: the link to share."""
-        return f"https://open.spotify.com/playlist/{self.spotify_id}"
+        return f"{settings.SPOTIFY_OPEN_URL}/playlist/{self.spotify_id}"
 
 
 class Track(models.Model):
@@ -266,7 +267,7 @@ class SavedTrack(models.Model):
     removed_in = models.ForeignKey(
         SyncRequest, models.DB_SET_NULL, null=True, related_name="likes_removed"
     )
-    #: Spotify would not take it into a playlist; tried again at each full read.
+    #: Spotify would not take it into a playlist; tried again some days later. The reason stays.
     refused_at = models.DateTimeField(null=True)
     refused_reason = models.TextField(blank=True)
     #: Syncs running in which a song that we had put there was not in the playlist.

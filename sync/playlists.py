@@ -27,6 +27,8 @@ logger = logging.getLogger(__name__)
 #: Seconds from a write without an answer to the look at what came of it: Spotify shows new items
 #: within about 0.6 s (measured by others, September 2026).
 SETTLE = 2.0
+#: Besides 400, the only status that may follow a song.
+SONG_AT_FAULT = 502
 #: How often an edit that was not applied is sent.
 TRIES = 2
 #: So many songs that fail one after the other mean that Spotify is at fault, not the songs.
@@ -93,7 +95,8 @@ class PlaylistWriter:
         return False
 
     def _deliver(self, volume: MirrorVolume, edit: Edit) -> bool:
-        """Send one edit; False when it was not applied, and sending it again does not help."""
+        """Send one edit; False when Spotify does not take it, which may be the fault of a song."""
+        status = None
         for _ in range(TRIES):
             self._job.before_write()
             self.in_doubt = volume
@@ -103,10 +106,10 @@ class PlaylistWriter:
                 logger.info("edit refused request=%s: %s", self._job.request.pk, error)
                 self.in_doubt = None
                 return False
-            except OutcomeUnknown:
+            except OutcomeUnknown as error:
                 # Never sent again blindly: an insert that was applied would double its songs.
                 if not self._was_applied(volume, edit):
-                    self.in_doubt = None
+                    self.in_doubt, status = None, error.status
                     continue
                 snapshot_id = ""
             except (NotFound, AccessRefused):
@@ -118,6 +121,8 @@ class PlaylistWriter:
             self.in_doubt = None
             self._count(edit)
             return True
+        if status != SONG_AT_FAULT:
+            raise _spotify_fails()
         return False
 
     def _was_applied(self, volume: MirrorVolume, edit: Edit) -> bool:
@@ -160,7 +165,8 @@ class PlaylistWriter:
         """Refuse the songs that failed alone, if it is they: others went through, or often so."""
         if not self._suspects:
             return
-        if not self._took_songs and self._job.request.failures < TRIES:
+        is_sure = self._took_songs or self._job.request.failures >= TRIES
+        if not is_sure and not library.were_refused(self._job.user, self._suspects):
             raise _spotify_fails()
         library.refuse(self._job.user, self._suspects, "Spotify does not take it into a playlist")
         self.counts["skipped"] += len(self._suspects)

@@ -41,10 +41,14 @@ SPOTIFY_ASKED = ["quota", "credentials", "premium"]
 _PRIORITY = {"manual": 10, "first": 10, "scheduled": 0}
 
 # All but ``errors``, in the order of the model: Django loads that when somebody asks for it.
-_COLUMNS = """
-id user_id trigger priority state stage song_count progress attempt failures rescues run_at
-leased_by leased_until cancel_asked_at created started completed error_code error_message
-added removed moved skipped note api_requests""".split()
+# fmt: off
+_COLUMNS = [
+    "id", "user_id", "trigger", "priority", "state", "stage", "song_count", "progress", "attempt",
+    "failures", "rescues", "run_at", "leased_by", "leased_until", "cancel_asked_at", "created",
+    "started", "completed", "error_code", "error_message", "added", "removed", "moved", "skipped",
+    "note", "api_requests",
+]
+# fmt: on
 
 # Every statement names the table r and ends so.
 _RETURNING = f"""
@@ -191,10 +195,9 @@ class SyncRequestManager(models.Manager["SyncRequest"]):
         if not held:
             return set()
         ids, attempts = zip(*held, strict=True)
+        beat: dict[str, Any] = {"ids": list(ids), "attempts": list(attempts), "lease": lease}
         with connection.cursor() as cursor:
-            cursor.execute(
-                _HEARTBEAT, {"ids": list(ids), "attempts": list(attempts), "lease": lease}
-            )
+            cursor.execute(_HEARTBEAT, beat)
             return {pk for (pk,) in cursor.fetchall()}
 
     def record_progress(self, job: "SyncRequest", **fields: Unpack[Fields]) -> "SyncRequest":
@@ -262,10 +265,11 @@ class SyncRequestManager(models.Manager["SyncRequest"]):
 
     def prune(self, *, age: timedelta, batch: int = 1000) -> int:
         """Delete what ended longer ago than ``age``, but never a listener's latest request."""
+        what: dict[str, Any] = {"age": age, "batch": batch}
         deleted, last = 0, batch
         with connection.cursor() as cursor:
             while last == batch:
-                cursor.execute(_PRUNE, {"age": age, "batch": batch})
+                cursor.execute(_PRUNE, what)
                 deleted += (last := cursor.rowcount)
         return deleted
 

@@ -79,6 +79,8 @@ SPOTIFY_ACCOUNTS_URL = env_url(
 SPOTIFY_AUTHORIZE_URL = env_url(
     "SPOTIFY_AUTHORIZE_URL", default=f"{SPOTIFY_ACCOUNTS_URL}/authorize", secure=True
 )
+#: Where people open a playlist.
+SPOTIFY_OPEN_URL = env_url("SPOTIFY_OPEN_URL", default="https://open.spotify.com").rstrip("/")
 SPOTIFY_REDIRECT_URI = f"{BASE_URL}/accounts/callback/"
 #: Calls a day for the whole installation; 0 is no limit of our own.
 SPOTIFY_DAILY_QUOTA = env_int("SPOTIFY_DAILY_QUOTA", default=1000)
@@ -170,8 +172,11 @@ _SESSION = "-c idle_in_transaction_session_timeout=30s"
 _OPTIONS: dict[str, Any] = {
     "application_name": "syncify",
     "options": _SESSION,
-    "pool": {"min_size": 0, "max_size": env_int("DATABASE_POOL_SIZE", default=10, least=1)},
 }
+# Under ASGI connections are not kept from one request to the next, so the web process has a pool;
+# the threads of a worker each keep their own.
+if _pool_size := env_int("DATABASE_POOL_SIZE", default=0):
+    _OPTIONS["pool"] = {"min_size": 0, "max_size": _pool_size}
 
 
 def _database() -> dict[str, Any]:
@@ -199,7 +204,13 @@ def _database() -> dict[str, Any]:
     }
 
 
-DATABASES = {"default": {**_database(), "CONN_HEALTH_CHECKS": True}}
+DATABASES = {
+    "default": {
+        **_database(),
+        "CONN_HEALTH_CHECKS": True,
+        "CONN_MAX_AGE": 0 if _pool_size else None,
+    }
+}
 #: A direct connection for LISTEN, where a pooler stands in between; empty: the same database.
 DATABASE_LISTEN_URL = env_str("DATABASE_LISTEN_URL", "")
 

@@ -9,7 +9,7 @@ from django.test import Client
 from django.utils import timezone
 
 from accounts.models import User
-from sync.models import Mirror, MirrorVolume, SyncRequest
+from sync.models import Mirror, MirrorVolume, SavedTrack, SyncRequest
 from sync.worker import Worker
 from syncify.simulator.server import Simulator
 
@@ -54,8 +54,10 @@ def a_day_later() -> None:
 
 
 def a_week_later() -> None:
-    """Let the last full read be so long ago that the next one is due."""
-    Mirror.objects.update(full_read_at=timezone.now() - timedelta(days=8))
+    """Let the last full read, and any refusal, be more than a week ago."""
+    long_ago = timezone.now() - timedelta(days=8)
+    Mirror.objects.update(full_read_at=long_ago)
+    SavedTrack.objects.exclude(refused_at=None).update(refused_at=long_ago)
 
 
 def card(client: Client, user: User) -> str:
