@@ -11,6 +11,7 @@ from django.http import HttpRequest, HttpResponse, HttpResponseRedirect
 from django.shortcuts import redirect, render
 from django.urls import reverse
 from django.utils.formats import date_format
+from django.utils.timezone import localtime
 from django.views.decorators.cache import never_cache
 from django.views.decorators.http import require_GET, require_http_methods, require_POST
 
@@ -196,4 +197,5 @@ def _problem(request: HttpRequest, failure: SignInFailed) -> HttpResponse:
 
 
 def _when(moment: datetime) -> str:
-    return f"on {date_format(moment, 'j F')} at {date_format(moment, 'H:i')} UTC"
+    local = localtime(moment)
+    return f"on {date_format(local, 'j F')} at {date_format(local, 'H:i')} {local:%Z}"
