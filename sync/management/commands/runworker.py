@@ -65,6 +65,8 @@ class Command(BaseCommand):
         for number in SIGNALS:
             signal.signal(number, signal.SIG_DFL)
         worker.stop()
+        if not (self._is_told_to_stop or drain or once):
+            raise CommandError("A thread of the worker has ended; the log has its error.")
 
     def _on_signal(self, *_: object) -> None:
         # Anything more could wait for a lock that the interrupted code holds.

@@ -1,0 +1,248 @@
+"""``make demo``: Syncify with a simulated Spotify, on this machine, from one command.
+
+With ``--check`` nobody is needed: it signs in over HTTP, syncs, compares, and exits 0 or 1.
+"""
+
+import argparse
+import atexit
+import os
+import re
+import shutil
+import signal
+import socket
+import subprocess
+import sys
+import tempfile
+import time
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager, suppress
+from pathlib import Path
+from types import FrameType
+from typing import TYPE_CHECKING, Any
+
+import requests
+
+if TYPE_CHECKING:
+    from sync.models import SyncRequest
+
+#: Seconds in which everything must have started, and each sync of the check ended.
+PATIENCE = 120
+HIDDEN_FIELD = re.compile(r'name="csrfmiddlewaretoken" value="([^"]+)"')
+
+
+class DemoFailed(Exception):
+    """``str`` says why, for people."""
+
+
+def main(argv: Sequence[str] | None = None) -> None:
+    parser = argparse.ArgumentParser(prog="python -m syncify.demo", description=__doc__)
+    parser.add_argument("--check", action="store_true", help="try it without a person")
+    parser.add_argument("--port", type=int, default=8000, help="of the pages, if it is free (8000)")
+    options = parser.parse_args(argv)
+    signal.signal(signal.SIGTERM, _interrupt)
+    pages, spotify = (f"http://127.0.0.1:{_port(wish)}" for wish in (options.port, 9090))
+    try:
+        with _running(pages, spotify) as children:
+            if options.check:
+                _check(pages, spotify)
+            else:
+                _say(f"\nSyncify is at {pages} and its simulated Spotify at {spotify}/simulator/")
+                _say("Sign in, watch your playlist being made, like a song there, and sync again.")
+                _say("Ctrl-C ends all.\n")
+                _watch(children)
+    except KeyboardInterrupt:
+        _say("\nThe demo has ended, and nothing of it is left.")
+    except DemoFailed as failure:
+        sys.exit(f"The demo failed: {failure}")
+
+
+# --- Processes --------------------------------------------------------------------------------
+
+
+@contextmanager
+def _running(pages: str, spotify: str) -> Iterator[dict[str, subprocess.Popen[bytes]]]:
+    """All processes of an installation, on data of its own; both are gone afterwards."""
+    # A new simulator knows nothing of the tokens and playlists of the last one.
+    folder = Path(tempfile.mkdtemp(prefix="syncify-demo-"))
+    atexit.register(shutil.rmtree, folder, ignore_errors=True)
+    os.environ.update(
+        DJANGO_SETTINGS_MODULE="syncify.settings",
+        SYNCIFY_DATA_DIR=str(folder),
+        SYNCIFY_BASE_URL=pages,
+        SPOTIFY_CLIENT_ID="syncify-demo",
+        SPOTIFY_CLIENT_SECRET="demo-secret",  # noqa: S106 - opens nothing but the simulator
+        SPOTIFY_DAILY_QUOTA="0",
+        SPOTIFY_API_URL=f"{spotify}/v1/",
+        SPOTIFY_ACCOUNTS_URL=spotify,
+        SPOTIFY_OPEN_URL=spotify,
+        SYNCIFY_LOG_LEVEL="WARNING",
+    )
+    os.environ.pop("DATABASE_URL", None)
+    python, manage = [sys.executable], [sys.executable, "manage.py"]
+    bind = pages.removeprefix("http://")
+    commands = {
+        "simulator": [*python, "-m", "syncify.simulator", "--port", spotify.rpartition(":")[2]],
+        "web": [*python, "-m", "gunicorn", "--bind", bind, "--log-level", "warning"],
+        "worker": [*manage, "runworker", "--with-scheduler"],
+    }
+    children: dict[str, subprocess.Popen[bytes]] = {}
+    try:
+        for preparation in (["migrate", "-v0"], ["collectstatic", "--noinput", "-v0"]):
+            subprocess.run([*manage, *preparation], check=True)  # noqa: S603 - our own commands
+        for name, command in commands.items():
+            # In sessions of their own, so that Ctrl-C reaches us alone and we end them in order.
+            children[name] = subprocess.Popen(command, start_new_session=True)  # noqa: S603
+        _await(f"{pages}/healthz", children)
+        _await(f"{spotify}/simulator/health", children)
+        yield children
+    except subprocess.CalledProcessError as error:
+        raise DemoFailed(f"{' '.join(error.cmd[-2:])} did not succeed.") from error
+    finally:
+        for name in ("worker", "web", "simulator"):
+            if child := children.get(name):
+                child.terminate()
+        for child in children.values():
+            child.wait()
+
+
+def _await(address: str, children: dict[str, subprocess.Popen[bytes]]) -> None:
+    deadline = time.monotonic() + PATIENCE
+    while time.monotonic() < deadline:
+        _all_alive(children)
+        with suppress(requests.RequestException):  # it is still starting
+            if requests.get(address, timeout=5).ok:
+                return
+        time.sleep(0.1)
+    raise DemoFailed(f"{address} did not answer.")
+
+
+def _watch(children: dict[str, subprocess.Popen[bytes]]) -> None:
+    while True:
+        _all_alive(children)
+        time.sleep(0.5)
+
+
+def _all_alive(children: dict[str, subprocess.Popen[bytes]]) -> None:
+    for name, child in children.items():
+        if child.poll() is not None:
+            raise DemoFailed(f"the {name} ended; what it said stands above.")
+
+
+def _port(wish: int) -> int:
+    """``wish`` if it is free, else any that is."""
+    for number in (wish, 0):
+        with socket.socket() as probe:
+            probe.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
+            try:
+                probe.bind(("127.0.0.1", number))
+            except OSError:
+                continue
+            return int(probe.getsockname()[1])
+    raise DemoFailed("no port is free on 127.0.0.1.")
+
+
+def _interrupt(_number: int, _frame: FrameType | None) -> None:
+    raise KeyboardInterrupt
+
+
+def _say(line: str) -> None:
+    sys.stdout.write(f"{line}\n")
+    sys.stdout.flush()
+
+
+# --- The check --------------------------------------------------------------------------------
+
+
+def _check(pages: str, spotify: str) -> None:
+    """Raises DemoFailed unless every playlist equals its Liked Songs and a sync does its part."""
+    visitors = {}
+    for listener in ("dora", "ada", "cleo"):
+        visitors[listener] = _sign_in(pages, listener)
+        _await_sync(listener, number=1)
+        _report(spotify, listener)
+
+    liked = _at_spotify(spotify, listener := "ada")["liked"]
+    control = f"{spotify}/simulator/listeners/{listener}"
+    requests.post(f"{control}/like", timeout=10).raise_for_status()
+    requests.post(f"{control}/unlike", data={"uri": liked[90]}, timeout=10).raise_for_status()
+    _say(f"{listener} likes one song, unlikes another, and presses “Sync now”.")
+    _post(visitors[listener], pages, "/sync/")
+    _await_sync(listener, number=2)
+    added, removed = _report(spotify, listener)
+    if (added, removed) != (1, 1):
+        raise DemoFailed(f"1 added and 1 removed was to be expected, not {added} and {removed}.")
+    _say("All playlists equal their Liked Songs.")
+
+
+def _sign_in(pages: str, listener: str) -> requests.Session:
+    """As a browser does it: our button, Spotify's consent page, and back."""
+    visitor = requests.Session()
+    to_spotify = _post(visitor, pages, "/accounts/login/")
+    form = {"listener": listener, "answer": "agree"}
+    arrival = visitor.post(to_spotify.headers["Location"], data=form, timeout=30)
+    if not arrival.ok or not arrival.url.startswith(pages):
+        raise DemoFailed(f"{listener} could not sign in: {arrival.status_code} {arrival.url}")
+    return visitor
+
+
+def _post(visitor: requests.Session, pages: str, path: str) -> requests.Response:
+    found = HIDDEN_FIELD.search(visitor.get(f"{pages}/", timeout=30).text)
+    token = found[1] if found else ""
+    return visitor.post(
+        f"{pages}{path}", data={"csrfmiddlewaretoken": token}, allow_redirects=False, timeout=30
+    )
+
+
+def _await_sync(listener: str, *, number: int) -> None:
+    """Until the listener's sync with this number has succeeded."""
+    deadline = time.monotonic() + PATIENCE
+    while time.monotonic() < deadline:
+        syncs = _syncs(listener)
+        if len(syncs) >= number and syncs[number - 1].completed:
+            if syncs[number - 1].state != "succeeded":
+                raise DemoFailed(f"{listener}'s sync is {syncs[number - 1].state}.")
+            return
+        time.sleep(0.1)
+    raise DemoFailed(f"{listener}'s sync did not end within {PATIENCE} seconds.")
+
+
+def _report(spotify: str, listener: str) -> tuple[int, int]:
+    """Print what the latest sync did and compare; returns how many songs were added and removed."""
+    from sync.models import MirrorVolume  # noqa: PLC0415 - as in _syncs
+
+    sync = _syncs(listener)[-1]
+    at_spotify = _at_spotify(spotify, listener)
+    uris_of = {playlist["id"]: playlist["uris"] for playlist in at_spotify["playlists"]}
+    volumes = MirrorVolume.objects.filter(mirror__user__spotify_id=listener)
+    mirrored = [uri for volume in volumes for uri in uris_of[volume.spotify_id]]
+    are_equal = mirrored == at_spotify["liked"]
+    _say(
+        f"{listener}: {sync.song_count:,} songs read; {sync.added:,} added, {sync.removed:,} "
+        f"removed, {sync.moved:,} moved; {sync.api_requests:,} API requests; "
+        f"{len(volumes)} playlist{'' if len(volumes) == 1 else 's'}, "
+        f"{'equal to' if are_equal else 'DIFFERENT from'} the Liked Songs"
+    )
+    if not are_equal:
+        raise DemoFailed(f"{listener}'s playlist does not equal the Liked Songs.")
+    return sync.added, sync.removed
+
+
+def _syncs(listener: str) -> list["SyncRequest"]:
+    """The listener's requests, the oldest first, from the database of the demo."""
+    from django import setup  # noqa: PLC0415 - not before the environment of the demo is set
+
+    setup()
+    from sync.models import SyncRequest  # noqa: PLC0415 - not before setup()
+
+    return list(SyncRequest.objects.filter(user__spotify_id=listener).order_by("id"))
+
+
+def _at_spotify(spotify: str, listener: str) -> Any:
+    """What the simulator's own API tells of a listener."""
+    answer = requests.get(f"{spotify}/simulator/listeners/{listener}", timeout=30)
+    answer.raise_for_status()
+    return answer.json()
+
+
+if __name__ == "__main__":
+    main()

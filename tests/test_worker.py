@@ -1,0 +1,464 @@
+"""The worker: how each end of an attempt reaches the row, and what its threads owe each other."""
+
+import threading
+import time
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from datetime import timedelta
+from typing import Any
+
+import pytest
+from django.db import OperationalError, connection
+from django.utils import timezone
+
+from accounts.models import SpotifyConnection, User
+from accounts.services import delete_account
+from sync import job as job_module
+from sync import worker as worker_module
+from sync.errors import GiveUp, RetryLater, SnoozeUntil
+from sync.job import Cancelled, Job, Released
+from sync.models import Process, SyncRequest
+from sync.queue import LeaseLost
+from sync.worker import Worker
+from syncify.spotify.errors import AccessRefused, Blocked, SignInNeeded, Unavailable
+from syncify.spotify.models import Block
+from tests.builders import make_user
+
+queue = SyncRequest.objects
+LATER = timezone.now() + timedelta(hours=3)
+
+
+def enqueue(name: str = "ada", trigger: str = "manual") -> SyncRequest:
+    return queue.enqueue(user=make_user(name), trigger=trigger)[0]
+
+
+def work_once(run: Callable[[Job], None]) -> SyncRequest:
+    """Queue a sync, let a worker do ``run`` with it, and return the row that it left."""
+    request = enqueue()
+    assert Worker(run=run).run_one()
+    request.refresh_from_db()
+    return request
+
+
+def fail_with(error: Exception) -> Callable[[Job], None]:
+    def run(_: Job) -> None:
+        raise error
+
+    return run
+
+
+def succeed(job: Job) -> None:
+    queue.succeed(job.request)
+
+
+def wait_until(is_so: Callable[[], bool]) -> None:
+    """Many times as long as it takes; only a failure waits to the end."""
+    until = time.monotonic() + 15
+    while not is_so():
+        assert time.monotonic() < until
+        time.sleep(0.02)
+
+
+def state_of(request: SyncRequest) -> str:
+    return queue.values_list("state", flat=True).get(pk=request.pk)
+
+
+@contextmanager
+def running(worker: Worker) -> Iterator[Worker]:
+    worker.start()
+    try:
+        yield worker
+    finally:
+        worker.stop()
+
+
+# --- One job ----------------------------------------------------------------------------------
+
+
+@pytest.mark.django_db
+def test_an_empty_queue_gives_no_work() -> None:
+    assert not Worker(run=succeed).run_one()
+
+
+@pytest.mark.django_db
+@pytest.mark.parametrize(
+    ("error", "state", "code", "failures"),
+    [
+        (Cancelled(), "cancelled", "", 0),
+        (Released(), "queued", "", 0),
+        (Blocked(LATER, "quota"), "queued", "quota", 0),
+        (SnoozeUntil("guard", "A second look is needed.", until=LATER), "queued", "guard", 0),
+        (Unavailable(503), "queued", "unavailable", 1),
+        (RetryLater("moving", "It moved."), "queued", "moving", 1),
+        (RuntimeError("unforeseen"), "queued", "internal", 1),
+        (SignInNeeded(), "dead", "sign_in_needed", 1),
+        (GiveUp("hopeless", "No retry helps."), "dead", "hopeless", 1),
+    ],
+)
+def test_every_end_of_a_sync_reaches_its_row(
+    error: Exception, state: str, code: str, failures: int
+) -> None:
+    request = work_once(fail_with(error))
+
+    assert (request.state, request.error_code, request.failures) == (state, code, failures)
+    assert request.attempt == 1
+
+
+@pytest.mark.django_db
+def test_a_lost_lease_ends_without_a_word() -> None:
+    request = work_once(fail_with(LeaseLost()))
+
+    assert (request.state, request.error_code) == ("running", "")
+
+
+@pytest.mark.django_db
+def test_a_success_is_left_as_the_sync_wrote_it() -> None:
+    assert work_once(succeed).state == "succeeded"
+
+
+@pytest.mark.django_db
+def test_a_snoozed_job_waits_until_it_was_told() -> None:
+    assert work_once(fail_with(Blocked(LATER, "quota"))).run_at == LATER
+
+
+@pytest.mark.django_db
+def test_a_failing_job_is_buried_with_all_its_errors() -> None:
+    request = enqueue()
+    worker = Worker(run=fail_with(Unavailable()))
+
+    for _ in range(5):
+        queue.filter(pk=request.pk).update(run_at=timezone.now() - timedelta(minutes=1))
+        assert worker.run_one()
+
+    request.refresh_from_db()
+    assert (request.state, request.failures) == ("dead", 5)
+    assert [entry["attempt"] for entry in request.errors] == [1, 2, 3, 4, 5]
+
+
+@pytest.mark.django_db
+def test_one_failing_job_does_not_keep_the_others() -> None:
+    enqueue("ada")
+    other = enqueue("bea")
+
+    def run(job: Job) -> None:
+        if job.user.spotify_id == "ada":
+            raise RuntimeError("poison")
+        succeed(job)
+
+    worker = Worker(run=run)
+    while worker.run_one():
+        pass
+
+    assert state_of(other) == "succeeded"
+
+
+@pytest.mark.django_db
+def test_a_refusal_is_noted_on_the_connection() -> None:
+    work_once(fail_with(AccessRefused("not_registered")))
+
+    spotify = SpotifyConnection.objects.get()
+    assert (spotify.state, spotify.state_reason) == ("refused", "not_registered")
+
+
+@pytest.mark.django_db
+def test_a_listener_deleted_while_their_sync_runs_leaves_nothing() -> None:
+    request = enqueue()
+
+    def run(job: Job) -> None:
+        delete_account(job.user)
+        job.safe_point(stage="writing")
+
+    assert Worker(run=run).run_one()
+    assert not queue.filter(pk=request.pk).exists()
+    assert not User.objects.exists()
+
+
+@pytest.mark.django_db
+def test_a_listener_deleted_just_before_their_sync_leaves_the_worker_alive() -> None:
+    request = enqueue()
+    claim = queue.claim
+
+    class Hasty(Worker):
+        def _job(self, request: SyncRequest) -> Job:
+            User.objects.all().delete()
+            return super()._job(request)
+
+    assert Hasty(run=succeed).run_one()
+    assert not queue.filter(pk=request.pk).exists()
+    assert claim(worker="next") is None
+
+
+@pytest.mark.django_db
+def test_the_end_is_written_once_the_database_is_back(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(worker_module, "FIRST_PAUSE", 0.01)
+    monkeypatch.setattr(connection, "close", lambda: None)  # the test's transaction is in it
+    request = enqueue()
+    worker = Worker(run=fail_with(Unavailable()))
+    end, failures = worker._end, iter([OperationalError("gone"), OperationalError("gone")])
+
+    def end_when_back(*args: Any) -> None:
+        if error := next(failures, None):
+            raise error
+        end(*args)
+
+    monkeypatch.setattr(worker, "_end", end_when_back)
+    worker.run_one()
+
+    assert state_of(request) == "queued"
+
+
+# --- What a sync sees of its job --------------------------------------------------------------
+
+
+@pytest.mark.django_db
+def test_a_request_to_stop_is_met_at_the_next_safe_point() -> None:
+    def run(job: Job) -> None:
+        job.safe_point(stage="reading")
+        queue.ask_cancel(job.request)
+        job.safe_point(stage="comparing")
+        raise AssertionError("it went on")
+
+    assert work_once(run).state == "cancelled"
+
+
+@pytest.mark.django_db
+@pytest.mark.parametrize("step", [lambda job: job.safe_point(), lambda job: job.before_write()])
+def test_nothing_is_written_after_the_lease_is_lost(step: Callable[[Job], None]) -> None:
+    steps = []
+
+    def run(job: Job) -> None:
+        queue.filter(pk=job.request.pk).update(leased_until=timezone.now() - timedelta(hours=1))
+        assert queue.rescue() == {"queued": 1}
+        step(job)
+        steps.append("went on")
+
+    request = work_once(run)
+
+    assert steps == []
+    assert (request.state, request.rescues) == ("queued", 1)
+
+
+@pytest.mark.django_db
+def test_a_write_is_covered_by_the_lease(monkeypatch: pytest.MonkeyPatch) -> None:
+    left = []
+
+    def run(job: Job) -> None:
+        job.before_write()
+        assert job.request.leased_until
+        left.append(job.request.leased_until - timezone.now())
+
+    request = enqueue()
+    Worker(run=run, lease=timedelta(seconds=1)).run_one()
+
+    assert left[0] > timedelta(seconds=25)
+    assert state_of(request) == "running"
+
+
+@pytest.mark.django_db
+def test_progress_is_written_twice_a_second_and_a_new_stage_at_once(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    now = [100.0]
+    monkeypatch.setattr(job_module.time, "monotonic", lambda: now[0])
+    seen = []
+
+    def run(job: Job) -> None:
+        steps = [
+            (0.0, {"stage": "reading"}),
+            (0.1, {"song_count": 50}),
+            (0.2, {"progress": 0.5}),
+            (0.2, {"stage": "writing"}),
+            (0.8, {"progress": 0.6}),
+        ]
+        for at, fields in steps:
+            now[0] = 100 + at
+            job.safe_point(**fields)
+            row = queue.values_list("stage", "song_count", "progress").get(pk=job.request.pk)
+            seen.append(row)
+        succeed(job)
+
+    work_once(run)
+
+    assert seen == [
+        ("reading", 0, 0.0),
+        ("reading", 0, 0.0),
+        ("reading", 0, 0.0),
+        ("writing", 50, 0.5),
+        ("writing", 50, 0.6),
+    ]
+
+
+@pytest.mark.django_db
+def test_calls_are_summed_over_attempts() -> None:
+    request = enqueue()
+    queue.filter(pk=request.pk).update(api_requests=7)
+
+    def run(job: Job) -> None:
+        job.client.calls += 3
+        raise Unavailable
+
+    Worker(run=run).run_one()
+
+    request.refresh_from_db()
+    assert request.api_requests == 10
+
+
+@pytest.mark.django_db
+def test_a_wait_for_spotify_ends_when_the_sync_is_stopped() -> None:
+    def run(job: Job) -> None:
+        queue.ask_cancel(job.request)
+        job.sleep(3600)
+
+    assert work_once(run).state == "cancelled"
+
+
+# --- Threads ----------------------------------------------------------------------------------
+
+
+@pytest.mark.django_db(transaction=True)
+def test_new_work_wakes_an_idle_worker(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(worker_module, "POLL", 3600)
+    with running(Worker(run=succeed)):
+        for name in ["ada", "bea"]:
+            request = enqueue(name)
+            wait_until(lambda request=request: state_of(request) == "succeeded")
+
+
+@pytest.mark.django_db(transaction=True)
+def test_what_becomes_due_is_found_without_a_wake_up(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(worker_module, "POLL", 0.2)
+    request = enqueue()
+    queue.filter(pk=request.pk).update(run_at=timezone.now() + timedelta(seconds=1))
+
+    with running(Worker(run=succeed)):
+        wait_until(lambda: state_of(request) == "succeeded")
+
+
+@pytest.mark.django_db(transaction=True)
+def test_a_long_sync_occupies_one_thread_only() -> None:
+    go_on = threading.Event()
+
+    def run(job: Job) -> None:
+        if job.user.spotify_id == "ada":
+            go_on.wait(15)
+        succeed(job)
+
+    long = enqueue("ada")
+    others = [enqueue(f"listener-{number}", "scheduled") for number in range(5)]
+    with running(Worker(run=run, concurrency=2)):
+        wait_until(lambda: all(state_of(other) == "succeeded" for other in others))
+        assert state_of(long) == "running"
+        go_on.set()
+        wait_until(lambda: state_of(long) == "succeeded")
+
+
+@pytest.mark.django_db(transaction=True)
+def test_heartbeats_keep_the_lease_of_a_long_sync() -> None:
+    def run(job: Job) -> None:
+        time.sleep(2)
+        succeed(job)
+
+    request = enqueue()
+    worker = Worker(run=run, concurrency=1, drain=True, lease=timedelta(seconds=0.8))
+    with running(worker):
+        wait_until(lambda: not worker.is_working)
+
+    request.refresh_from_db()
+    assert (request.state, request.attempt, request.rescues) == ("succeeded", 1, 0)
+
+
+@pytest.mark.django_db(transaction=True)
+def test_a_drain_ends_when_nothing_is_ready() -> None:
+    ready = [enqueue(f"listener-{number}") for number in range(5)]
+    later = enqueue("later")
+    queue.filter(pk=later.pk).update(run_at=LATER)
+
+    worker = Worker(run=succeed, drain=True)
+    with running(worker):
+        wait_until(lambda: not worker.is_working)
+
+    assert [state_of(request) for request in ready] == ["succeeded"] * 5
+    assert state_of(later) == "queued"
+
+
+@pytest.mark.django_db(transaction=True)
+def test_once_ends_after_one_sync() -> None:
+    enqueue("ada"), enqueue("bea")
+
+    worker = Worker(run=succeed, once=True, concurrency=2)
+    with running(worker):
+        wait_until(lambda: not worker.is_working)
+
+    assert queue.filter(state="succeeded").count() == 1
+
+
+@pytest.mark.django_db(transaction=True)
+def test_a_worker_rescues_before_it_claims() -> None:
+    request = enqueue()
+    queue.claim(worker="killed")
+    queue.filter(pk=request.pk).update(leased_until=timezone.now() - timedelta(seconds=1))
+
+    worker = Worker(run=succeed, drain=True)
+    with running(worker):
+        wait_until(lambda: not worker.is_working)
+
+    request.refresh_from_db()
+    assert (request.state, request.attempt, request.rescues) == ("succeeded", 2, 1)
+
+
+@pytest.mark.django_db(transaction=True)
+def test_a_stopping_worker_releases_at_the_safe_point() -> None:
+    def run(job: Job) -> None:
+        while True:
+            job.safe_point()
+            time.sleep(0.02)
+
+    request = enqueue()
+    with running(Worker(run=run)):
+        wait_until(lambda: state_of(request) == "running")
+
+    request.refresh_from_db()
+    assert (request.state, request.failures, request.rescues) == ("queued", 0, 0)
+
+
+@pytest.mark.django_db(transaction=True)
+def test_a_sync_that_does_not_stop_in_time_is_handed_over(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(worker_module, "SHUTDOWN", 0.2)
+    let_go = threading.Event()
+    request = enqueue()
+
+    worker = Worker(run=lambda job: let_go.wait(15) and None, concurrency=1)
+    with running(worker):
+        wait_until(lambda: state_of(request) == "running")
+    handed_over = queue.get(pk=request.pk)
+    queue.filter(pk=request.pk).update(leased_until=timezone.now() - timedelta(seconds=1))
+    queue.rescue()
+    let_go.set()
+    wait_until(lambda: not worker.is_working)
+
+    assert handed_over.state == "running"
+    request.refresh_from_db()
+    assert (request.state, request.rescues) == ("queued", 0)
+
+
+@pytest.mark.django_db(transaction=True)
+def test_a_worker_is_seen_while_it_lives() -> None:
+    with running(Worker(run=succeed)) as worker:
+        wait_until(lambda: Process.objects.filter(kind="worker", name=worker.name).exists())
+
+    assert not Process.objects.exists()
+
+
+@pytest.mark.django_db(transaction=True)
+def test_a_start_lifts_the_operator_s_block_but_never_the_quota_s() -> None:
+    lifted = []
+    for because in Block.Because:
+        Block.objects.all().delete()
+        Block.objects.create(until=LATER, because=because)
+        worker = Worker(run=succeed, drain=True)
+        with running(worker):
+            wait_until(lambda worker=worker: not worker.is_working)
+        if not Block.objects.exists():
+            lifted.append(because)
+
+    assert lifted == [Block.Because.CREDENTIALS, Block.Because.PREMIUM]
