@@ -219,7 +219,8 @@ class _Sync:
         volume.written_name = name
         if volume.number == 1:
             self.mirror.name = name[:100]
-            self.mirror.save(update_fields=["name"])
+            unchanged = Mirror.objects.filter(details_changed_at=self.mirror.details_changed_at)
+            unchanged.filter(pk=self.mirror.pk).update(name=self.mirror.name)
 
     # --- Writing ------------------------------------------------------------------------------
 
@@ -347,8 +348,15 @@ class _Sync:
                 volume.save()
 
     def _fence(self) -> None:
-        """Make sure, to the end of this transaction, that the job is still ours."""
-        SyncRequest.objects.record_progress(self.job.request, api_requests=self.job.calls)
+        """Make sure, to the end of this transaction, that the job is still ours.
+
+        The mirror is locked first, as by those who change it and then queue a sync: in the other
+        order each could wait for the other.
+        """
+        Mirror.objects.select_for_update(no_key=True).filter(pk=self.mirror.pk).first()
+        SyncRequest.objects.record_progress(
+            self.job.request, api_requests=self.job.calls, **self._totals(Counter())
+        )
 
     def _totals(self, fresh: Counter[str]) -> Fields:
         total = self.counts + fresh
@@ -364,11 +372,12 @@ class _Sync:
         fields["song_count"], fields["api_requests"] = self.song_count, self.job.calls
         fields["note"] = " ".join(dict.fromkeys(self.notes))
         with transaction.atomic():
+            self._fence()
             SyncRequest.objects.succeed(self.job.request, **fields)
             Mirror.objects.filter(pk=user.pk, state=Mirror.State.REMOVED).update(
                 state=Mirror.State.ACTIVE
             )
-            mirror = Mirror.objects.select_for_update().get(pk=user.pk)
+            mirror = Mirror.objects.get(pk=user.pk)
             if mirror.details_changed_at > self.mirror.details_changed_at:
                 SyncRequest.objects.enqueue(user=user, trigger=SyncRequest.Trigger.MANUAL)
         mark_connected(user)

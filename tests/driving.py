@@ -1,4 +1,4 @@
-"""Drives whole syncs: from the queue through a worker to the simulated Spotify, and what they leave."""
+"""Drives whole syncs, from the queue to the simulated Spotify, and shows what they leave."""
 
 import html
 from collections.abc import Callable
@@ -94,7 +94,7 @@ class _GateFor:
         self._left -= 1
 
     def block(self, *, for_: timedelta, because: str) -> datetime:
-        raise AssertionError(because)
+        raise AssertionError(f"blocked for {for_}: {because}")
 
 
 def run_for(user: User, calls: int, *, killed: bool = False) -> bool:

@@ -35,7 +35,7 @@ def inbox(settings: Any) -> Iterator[list[dict[str, str]]]:
     received: list[dict[str, str]] = []
 
     class Receiver(BaseHTTPRequestHandler):
-        def do_POST(self) -> None:  # noqa: N802 - named by its base
+        def do_POST(self) -> None:
             received.append(json.loads(self.rfile.read(int(self.headers["Content-Length"]))))
             self.send_response(200)
             self.send_header("Content-Length", "0")

