@@ -12,8 +12,9 @@ ENV PATH=/venv/bin:$PATH \
     SYNCIFY_DATA_DIR=/data
 RUN groupadd --gid 10001 syncify \
     && useradd --uid 10001 --gid syncify --no-create-home --shell /usr/sbin/nologin syncify \
-    # A new volume takes over the owner of the folder it covers.
-    && install --directory --owner syncify --group syncify --mode 0750 /data
+    # A new volume takes over owner and mode of the folder it covers. PostgreSQL passes through it
+    # to its password; the other files are ours alone.
+    && install --directory --owner syncify --group syncify --mode 0711 /data
 COPY --from=packages /venv /venv
 WORKDIR /app
 COPY . .

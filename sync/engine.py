@@ -52,7 +52,7 @@ class _Sync:
         self.mirror = Mirror.objects.get(user=job.user)
         self.volumes = list(MirrorVolume.objects.filter(mirror=self.mirror))
         self.is_manual = job.request.trigger != SyncRequest.Trigger.SCHEDULED
-        self.notes: list[str] = []
+        self.note = job.request.note
         self.counts = Counter(
             added=job.request.added,
             removed=job.request.removed,
@@ -164,7 +164,7 @@ class _Sync:
                 self.job.client.save_to_library(uri)
             except NotFound:
                 continue  # gone altogether: the look that follows deals with it
-            self.notes.append("The playlist had left your library, and is back in it.")
+            self._say("The playlist had left your library, and is back in it.")
 
     def _rest_without_playlist(self) -> NoReturn:
         with transaction.atomic():
@@ -192,7 +192,7 @@ class _Sync:
         except NotFound:
             if not self.is_manual:
                 self._rest_without_playlist()
-            self.notes.append("The playlist was gone, so a new one was made.")
+            self._say("The playlist was gone, so a new one was made.")
             volume.spotify_id, volume.written_name, volume.items = None, "", []
             self._save([volume])
             return []
@@ -210,7 +210,7 @@ class _Sync:
         parts = [f"{foreign:,} added there"] * bool(foreign)
         parts += [f"{missing:,} removed there"] * bool(missing)
         what = ", ".join(parts) or "the order changed"
-        self.notes.append(f"Somebody had edited the playlist in Spotify ({what}): set right.")
+        self._say(f"Somebody had edited the playlist in Spotify ({what}): set right.")
 
     def _adopt_name(self, volume: MirrorVolume, name: str) -> None:
         """A name given in Spotify is the listener's wish too, unless they gave one here since."""
@@ -238,7 +238,7 @@ class _Sync:
                 return
             self.job.safe_point(stage=SyncRequest.Stage.WRITING)
             if any(set(plan.contents[at]) & set(self.volumes[at].items) for at in plan.rewritten):
-                self.notes.append("The playlist was written anew, so its dates are today's.")
+                self._say("The playlist was written anew, so its dates are today's.")
             try:
                 self._apply(plan)
             except Diverged as diverged:
@@ -335,7 +335,7 @@ class _Sync:
         except BadRequest:
             if not self.mirror.description:
                 raise
-            self.notes.append("Spotify did not accept the description; try one without a link.")
+            self._say("Spotify did not accept the description; try one without a link.")
             return send(description="")
 
     # --- Keeping ------------------------------------------------------------------------------
@@ -354,9 +354,14 @@ class _Sync:
         order each could wait for the other.
         """
         Mirror.objects.select_for_update(no_key=True).filter(pk=self.mirror.pk).first()
-        SyncRequest.objects.record_progress(
-            self.job.request, api_requests=self.job.calls, **self._totals(Counter())
-        )
+        fields = self._totals(Counter())
+        fields["api_requests"], fields["note"] = self.job.calls, self.note
+        SyncRequest.objects.record_progress(self.job.request, **fields)
+
+    def _say(self, sentence: str) -> None:
+        """Let the history say so; what an earlier attempt said stays."""
+        if sentence not in self.note:
+            self.note = f"{self.note} {sentence}".strip()
 
     def _totals(self, fresh: Counter[str]) -> Fields:
         total = self.counts + fresh
@@ -368,12 +373,10 @@ class _Sync:
         )
 
     def _finish(self) -> None:
-        user, fields = self.job.user, self._totals(Counter())
-        fields["song_count"], fields["api_requests"] = self.song_count, self.job.calls
-        fields["note"] = " ".join(dict.fromkeys(self.notes))
+        user = self.job.user
         with transaction.atomic():
             self._fence()
-            SyncRequest.objects.succeed(self.job.request, **fields)
+            SyncRequest.objects.succeed(self.job.request, song_count=self.song_count)
             Mirror.objects.filter(pk=user.pk, state=Mirror.State.REMOVED).update(
                 state=Mirror.State.ACTIVE
             )

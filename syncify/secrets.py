@@ -33,6 +33,8 @@ def main(folder: Path) -> None:
     kept_secret(folder / "secret_key")
     kept_secret(folder / "token_key", new_token_key)
     kept_secret(folder / "database_password")
+    # PostgreSQL runs as another user, in a container that mounts this folder too.
+    (folder / "database_password").chmod(0o644)
 
 
 if __name__ == "__main__":

@@ -14,12 +14,14 @@ from django.utils import timezone
 from accounts.models import User
 from accounts.oauth import ConnectionTokens
 from sync.engine import run_sync
+from sync.errors import SyncError
 from sync.job import Job
 from sync.models import Mirror, MirrorVolume, SavedTrack, SyncRequest
 from sync.queue import LeaseLost
 from sync.worker import Worker
 from syncify.simulator.server import Simulator
 from syncify.spotify.client import SpotifyClient
+from syncify.spotify.errors import SpotifyError
 
 
 def run(user: User, trigger: str = "manual") -> SyncRequest:
@@ -116,8 +118,8 @@ def run_for(user: User, calls: int, *, killed: bool = False) -> bool:
     job = Job(request, client)
     try:
         run_sync(job)
-    except (_Stopped, LeaseLost):
-        if not killed:
+    except (_Stopped, LeaseLost, SyncError, SpotifyError):
+        if not killed or job.client.calls < calls:
             release(api_requests=job.calls)
         return True
     finally:

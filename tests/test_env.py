@@ -47,7 +47,7 @@ def start(data_dir: Path, **variables: str) -> subprocess.CompletedProcess[str]:
         ("SPOTIFY_DAILY_QUOTA", "plenty", "whole number"),
         ("SPOTIFY_DAILY_QUOTA", "-1", "whole number"),
         ("SYNCIFY_HISTORY_DAYS", "0", "from 1"),
-        ("DATABASE_POOL_SIZE", "0", "from 1"),
+        ("DATABASE_POOL_SIZE", "a few", "from 0"),
         ("DATABASE_URL", "not an address", "postgresql://"),
         ("DEBUG", "perhaps", "yes or no"),
         ("SYNCIFY_LOG_LEVEL", "LOUD", "INFO"),

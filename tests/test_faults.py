@@ -26,7 +26,6 @@ from tests.driving import (
     a_day_later,
     a_week_later,
     card,
-    end_waits,
     mirrored,
     outcome,
     run,

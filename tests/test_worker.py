@@ -19,6 +19,7 @@ from sync.errors import GiveUp, RetryLater, SnoozeUntil
 from sync.job import Cancelled, Job, Released
 from sync.models import Process, SyncRequest
 from sync.queue import LeaseLost
+from sync.scheduling import enqueue_due_syncs
 from sync.worker import Worker
 from syncify.spotify.errors import AccessRefused, Blocked, SignInNeeded, Unavailable
 from syncify.spotify.models import Block
@@ -205,6 +206,30 @@ def test_the_end_is_written_once_the_database_is_back(monkeypatch: pytest.Monkey
     worker.run_one()
 
     assert state_of(request) == "queued"
+
+
+@pytest.mark.django_db
+def test_no_clock_but_the_database_s_is_asked(monkeypatch: pytest.MonkeyPatch) -> None:
+    def no_clock() -> None:
+        raise AssertionError("a worker's clock may jump")
+
+    user = make_user("ada")
+    monkeypatch.setattr("django.utils.timezone.now", no_clock)
+    monkeypatch.setattr("time.time", no_clock)
+
+    def run(job: Job) -> None:
+        job.safe_point(stage="reading")
+        job.before_write()
+        queue.heartbeat([job.request])
+        queue.rescue()
+        raise Unavailable
+
+    queue.enqueue(user=user, trigger="manual")
+    Worker(run=run).run_one()
+    enqueue_due_syncs()
+    queue.prune(age=timedelta(days=1))
+
+    assert queue.get().error_code == "unavailable"
 
 
 # --- What a sync sees of its job --------------------------------------------------------------
