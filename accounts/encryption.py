@@ -19,7 +19,7 @@ class EncryptedTextField(TextField):
     decrypts reads as "", so that a lost key costs a new sign-in and nothing else.
     """
 
-    def from_db_value(self, value: str | None, *args: object) -> str | None:
+    def from_db_value(self, value: str | None, *_args: object) -> str | None:
         if not value:
             return value
         try:

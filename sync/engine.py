@@ -235,6 +235,7 @@ class _Sync:
             self._make_playlists(len(plan.contents))
             self._write_details()
             if not plan.steps:
+                self._learn_versions()
                 return
             self.job.safe_point(stage=SyncRequest.Stage.WRITING)
             if any(set(plan.contents[at]) & set(self.volumes[at].items) for at in plan.rewritten):
@@ -250,6 +251,15 @@ class _Sync:
             "playlist_changing",
             "Something else changes the playlist while Syncify writes it. It tries again soon.",
         )
+
+    def _learn_versions(self) -> None:
+        """Ask for the version that a write without an answer made: else it must all be read."""
+        for volume in self.volumes:
+            if volume.spotify_id and not volume.snapshot_id and len(volume.items) > PAGE_SIZE:
+                playlist = self.job.client.playlist(volume.spotify_id)
+                if playlist.total == len(volume.items):
+                    volume.snapshot_id = playlist.snapshot_id
+                    self._save([volume])
 
     def _apply(self, plan: MirrorPlan) -> None:
         """Send the steps of a plan, up to the first that did not come out as planned."""

@@ -3,9 +3,11 @@
 import time
 from collections.abc import Callable
 from datetime import timedelta
+from functools import cached_property
 from typing import Unpack
 
 from accounts.models import User
+from accounts.services import spotify_client_for
 from sync.models import SyncRequest
 from sync.queue import Fields
 from syncify.spotify.client import SpotifyClient
@@ -25,24 +27,31 @@ class Released(Exception):
 
 
 class Job:
-    def __init__(
-        self,
-        request: SyncRequest,
-        client: SpotifyClient,
-        stopping: Callable[[], bool] = lambda: False,
-    ) -> None:
+    def __init__(self, request: SyncRequest, stopping: Callable[[], bool] = lambda: False) -> None:
         self.request = request
-        self.user: User = request.user
-        self.client = client
         self._stopping = stopping
         self._calls_before = request.api_requests
         self._unsaved = Fields()
         self._saved_at = float("-inf")
 
+    @cached_property
+    def user(self) -> User:
+        return self.request.user
+
+    @cached_property
+    def client(self) -> SpotifyClient:
+        """Spotify as the listener; what a person waits for may use the last of the budget."""
+        reserve = self.request.trigger != SyncRequest.Trigger.SCHEDULED
+        return spotify_client_for(self.user, reserve=reserve, sleep=self.sleep)
+
     @property
     def calls(self) -> int:
         """Calls to Spotify's API, of earlier attempts too."""
-        return self._calls_before + self.client.calls
+        return self._calls_before + (self.client.calls if "client" in vars(self) else 0)
+
+    def close(self) -> None:
+        if "client" in vars(self):
+            self.client.close()
 
     def safe_point(self, **fields: Unpack[Fields]) -> None:
         """Note how far the sync is, and stop it here if need be.
@@ -55,7 +64,7 @@ class Job:
         if new_stage or time.monotonic() - self._saved_at >= PAUSE:
             unsaved, self._unsaved = self._unsaved, Fields()
             unsaved["api_requests"] = self.calls
-            self._keep(SyncRequest.objects.record_progress(self.request, **unsaved))
+            self.request = SyncRequest.objects.record_progress(self.request, **unsaved)
             self._saved_at = time.monotonic()
         self._stop_if_asked()
 
@@ -71,12 +80,8 @@ class Job:
 
         Raises LeaseLost, Cancelled or Released.
         """
-        self._keep(SyncRequest.objects.hold_for(self.request, CALL))
+        self.request = SyncRequest.objects.hold_for(self.request, CALL)
         self._stop_if_asked()
-
-    def _keep(self, row: SyncRequest) -> None:
-        row.user = self.user
-        self.request = row
 
     def _stop_if_asked(self) -> None:
         if self.request.cancel_asked_at:

@@ -132,6 +132,13 @@ UPDATE sync_requests AS r
   FROM lost WHERE r.id = lost.id
 {_RETURNING}"""
 
+# What waits for the operator: Spotify does not know the app, or its owner has no Premium.
+_UNPARK = f"""
+UPDATE sync_requests AS r SET run_at = statement_timestamp()
+ WHERE r.state = 'queued' AND r.error_code IN ('credentials', 'premium')
+   AND r.run_at > statement_timestamp()
+{_RETURNING}"""
+
 _ASK_CANCEL = f"""
 UPDATE sync_requests AS r
    SET state = CASE WHEN r.state = 'queued' THEN 'cancelled' ELSE r.state END,
@@ -262,6 +269,10 @@ class SyncRequestManager(models.Manager["SyncRequest"]):
         """Take back what has outlived its lease; how many became queued, dead and cancelled."""
         error = {"code": "worker_lost", "message": "The worker that ran this sync disappeared."}
         return Counter(request.state for request, _ in self._execute(_RESCUE, error))
+
+    def unpark(self) -> int:
+        """Let what waits for the operator try at once, for they may have mended it; how many."""
+        return len(list(self._execute(_UNPARK, {})))
 
     def prune(self, *, age: timedelta, batch: int = 1000) -> int:
         """Delete what ended longer ago than ``age``, but never a listener's latest request."""

@@ -6,7 +6,7 @@ from datetime import datetime, timedelta
 from typing import TYPE_CHECKING, TypedDict
 
 from django.contrib.postgres.expressions import ArraySubquery
-from django.db.models import OuterRef, QuerySet, TextField, Value
+from django.db.models import Count, OuterRef, QuerySet, TextField, Value, Window
 from django.db.models.functions import Concat
 
 from accounts.models import SpotifyConnection, User
@@ -89,7 +89,7 @@ def card_for(user: User, *, now: datetime) -> Card:
         latest=latest,
         past=[past_sync(request, now=now) for request in past[:_PAST_ON_CARD]],
         song_count=done[0].song_count if done else None,
-        refused=_refused_songs(user) if done and done[0].skipped else "",
+        refused=_refused_songs(user) if done else "",
         schedule=schedule(connection, mirror, now),
     )
 
@@ -125,8 +125,9 @@ def _refused_songs(user: User) -> str:
     refused = SavedTrack.objects.filter(
         user=user, removed_at__isnull=True, refused_at__isnull=False
     ).order_by("-added_at", "rank")
-    names = list(refused.values_list(_LABEL, flat=True)[:_REFUSED_SHOWN])
-    return song_list(names, refused.count())
+    counted = refused.annotate(total=Window(Count("pk")))
+    rows = list(counted.values_list(_LABEL, "total")[:_REFUSED_SHOWN])
+    return song_list([name for name, _ in rows], rows[0][1] if rows else 0)
 
 
 def _has_worker(now: datetime) -> bool:

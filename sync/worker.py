@@ -8,9 +8,9 @@ from collections.abc import Callable
 from datetime import timedelta
 from typing import Any
 
-from django.db import InterfaceError, OperationalError, close_old_connections, connection
+from django.db import InterfaceError, OperationalError, connection
 
-from accounts.services import mark_refused, spotify_client_for
+from accounts.services import mark_refused
 from sync import backoff, processes
 from sync.backoff import Bury, Retry, Snooze
 from sync.job import Cancelled, Job, Released
@@ -141,7 +141,6 @@ class Worker:
 
     def _rest(self, wakes: int) -> None:
         """Until somebody wakes us; they are counted, so that none is missed since the claim."""
-        close_old_connections()
         pause = POLL * random.uniform(0.9, 1.1)  # noqa: S311 - spreads load, guards nothing
         with self._woken:
             self._woken.wait_for(lambda: self._wakes != wakes, pause)
@@ -149,6 +148,7 @@ class Worker:
     def _take_care(self) -> None:
         try:
             self._persist(lift_operator_block, "start")
+            self._persist(SyncRequest.objects.unpark, "start")
             self._persist(self._look_after, "rescue")
             self._ready.set()
             while not self._ended.wait(self._beat):
@@ -204,32 +204,18 @@ class Worker:
         return True
 
     def _run_held(self, request: SyncRequest) -> None:
-        job: Job | None = None
+        job = Job(request, lambda: self._stopping)
         try:
-            job = self._job(request)
             self._run(job)
         except LeaseLost as lost:
             logger.warning("lease lost %s", lost)
-            return
         except Exception as error:  # noqa: BLE001 - whatever it is, the queue goes on
             why = error
+            self._persist(lambda: self._end(request, why, job.calls), "end")
         else:
             logger.info("job done request=%d calls=%d", request.pk, job.calls)
-            return
         finally:
-            if job:
-                job.client.close()
-        calls = job.calls if job else request.api_requests
-        self._persist(lambda: self._end(request, why, calls), "end")
-
-    def _job(self, request: SyncRequest) -> Job:
-        client = spotify_client_for(
-            request.user,
-            reserve=request.trigger != SyncRequest.Trigger.SCHEDULED,
-            sleep=lambda seconds: job.sleep(seconds),  # noqa: PLW0108 - the job is made below
-        )
-        job = Job(request, client, lambda: self._stopping)
-        return job
+            job.close()
 
     def _end(self, request: SyncRequest, why: Exception, calls: int) -> None:
         """Write what follows from ``why`` into the row, if it is still ours."""

@@ -1,4 +1,4 @@
-"""Fixtures that many tests share: the simulated Spotify, the cast, and what a child process needs."""
+"""Fixtures that many tests share: simulated Spotify, the cast, a child process's environment."""
 
 import os
 from collections.abc import Iterator
@@ -6,9 +6,9 @@ from typing import Any
 
 import pytest
 from django.db import connection
-from syncify.simulator.server import Simulator
 
 from accounts.models import User
+from syncify.simulator.server import Simulator
 from tests.builders import connect
 
 

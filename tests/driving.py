@@ -2,6 +2,7 @@
 
 import html
 from collections.abc import Callable
+from contextlib import suppress
 from datetime import datetime, timedelta
 from functools import partial
 from typing import Any
@@ -115,11 +116,12 @@ def run_for(user: User, calls: int, *, killed: bool = False) -> bool:
         gate=_GateFor(calls, release if killed else lambda: None),
         sleep=lambda _: None,
     )
-    job = Job(request, client)
+    job = Job(request)
+    job.client = client
     try:
         run_sync(job)
     except (_Stopped, LeaseLost, SyncError, SpotifyError):
-        if not killed or job.client.calls < calls:
+        with suppress(LeaseLost):  # as when it was killed
             release(api_requests=job.calls)
         return True
     finally:

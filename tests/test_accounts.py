@@ -352,7 +352,7 @@ def _invalid_client(client: Client, simulator: Simulator) -> Any:
         (_invalid_client, 503, "set up wrongly"),
     ],
 )
-def test_a_sign_in_that_fails_says_why_and_stores_nothing(  # noqa: PLR0917 - a table
+def test_a_sign_in_that_fails_says_why_and_stores_nothing(
     client: Client,
     simulator: Simulator,
     monkeypatch: pytest.MonkeyPatch,

@@ -19,6 +19,7 @@ from sync.worker import Worker
 from syncify.simulator import api
 from syncify.simulator.faults import WAYS
 from syncify.simulator.server import Simulator
+from syncify.simulator.state import bare
 from syncify.spotify.client import SpotifyClient
 from syncify.spotify.models import Block
 from tests.builders import connect
@@ -274,9 +275,7 @@ def test_after_all_trouble_every_playlist_equals_its_liked_songs(
         owned = [one for one in simulator.all_playlists.values() if one.owner == user.spotify_id]
         assert len(owned) == len(volumes)
     refused = SavedTrack.objects.filter(removed_at=None).exclude(refused_at=None)
-    assert [
-        f"spotify:track:{track_id}" for track_id in refused.values_list("track", flat=True)
-    ] == [chaos.poisoned]
+    assert [like.track_id for like in refused] == [bare(chaos.poisoned)]
     assert not SyncRequest.objects.filter(completed=None)
     assert not ReadPage.objects.all()
     with connection.cursor() as cursor:

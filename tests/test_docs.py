@@ -6,6 +6,8 @@ from pathlib import Path
 
 import pytest
 
+from sync.models import SyncRequest
+
 ROOT = Path(__file__).parent.parent
 READ = re.compile(r'(?:env_\w+|environ\.get)\(\s*"([A-Z_]+)"')
 WRITTEN_HERE = re.compile(r"\$\{([A-Z_]+)")
@@ -58,3 +60,12 @@ def test_links_between_pages_lead_somewhere(page: Path) -> None:
     links = re.findall(r"\]\((?!https?:|mailto:|#)([^)#]+)", page.read_text(encoding="utf-8"))
 
     assert [link for link in links if not (page.parent / link).exists()] == []
+
+
+def test_every_state_and_column_of_a_request_is_in_the_glossary() -> None:
+    glossary = (ROOT / "docs" / "glossary.md").read_text(encoding="utf-8")
+
+    names = [field.column for field in SyncRequest._meta.concrete_fields]
+    missing = [name for name in (*names, *SyncRequest.State.values) if f"`{name}`" not in glossary]
+
+    assert missing == []

@@ -2,17 +2,20 @@
 
 import subprocess
 import sys
+import time
 from collections.abc import Callable
+from concurrent.futures import ThreadPoolExecutor
 from datetime import timedelta
 from functools import partial
 from itertools import count
 from pathlib import Path
+from threading import Event
 
 import pytest
-from django.db import connection
+from django.db import connection, transaction
 
 from accounts.models import User
-from sync import engine
+from sync import engine, playlists
 from sync.models import Mirror, MirrorVolume, ReadPage, SavedTrack, SyncRequest, Track
 from sync.planner import plan_mirror
 from sync.services import change_settings
@@ -123,19 +126,18 @@ def test_what_each_kind_of_day_costs_for_10_000_songs(db: None, simulator: Simul
     like(simulator, nora, 3)
     assert spent() == 4
 
-    for place in (-1, 5_000, 60):
+    for place in (-1, 60):
         simulator.like("nora", simulator.liked("nora")[place])
         assert spent() <= 4
 
-    for place in (9_000, 0, 30):
+    for place in (9_000, 30):
         like(simulator, nora, 3)
         unlike(simulator, nora, place)
         assert spent() <= 13
 
-    for place in (0, 1, 49, 50, 1_234, 2_499, 4_999, 5_000, 7_777, 9_001, -51, -2, -1):
+    for place in (0, 50, 1_234, 4_999, 7_777, -51, -1):
         unlike(simulator, nora, place)
         assert spent() <= 12
-    assert simulator.count() >= 2  # the last of these was seen
 
 
 def test_each_further_volume_costs_one_look_more(db: None, simulator: Simulator) -> None:
@@ -162,7 +164,7 @@ def test_each_further_volume_costs_one_look_more(db: None, simulator: Simulator)
     simulator.like("cleo", simulator.liked("cleo")[-1])
     assert spent() <= 4 + 1
 
-    for place in (-1, 9_999, 5_000, 0):
+    for place in (-1, 9_999, 5_000):
         unlike(simulator, cleo, place)
         assert spent() <= 12 + 1
 
@@ -172,6 +174,18 @@ def test_each_further_volume_costs_one_look_more(db: None, simulator: Simulator)
     assert playlists_of(cleo) == playlists
     assert simulator.playlist(first).name == "Liked Songs of Cleo"
     assert simulator.playlist(playlists[1]).name == "Liked Songs of Cleo (2)"
+
+
+@pytest.mark.parametrize("when", ["before", "after"])
+def test_a_lost_answer_does_not_let_a_playlist_be_read(
+    ada: User, simulator: Simulator, monkeypatch: pytest.MonkeyPatch, when: str
+) -> None:
+    monkeypatch.setattr(playlists, "SETTLE", 0)
+    simulator.fault("drop", method="POST", path="/items", skip=1, when=when)
+    cost(simulator, ada, "first")
+
+    a_day_later()
+    assert cost(simulator, ada) == 3
 
 
 @pytest.mark.slow
@@ -517,6 +531,45 @@ def test_a_name_given_here_while_a_sync_adopts_another_wins(simulator: Simulator
 
     assert simulator.playlist(playlist_of(ada)).name == "Ours"
     assert Mirror.objects.get(user=ada).name == "Ours"
+
+
+@pytest.mark.django_db(transaction=True)
+def test_a_change_of_settings_and_a_sync_do_not_wait_for_each_other(simulator: Simulator) -> None:
+    ada = connect(simulator, "ada")
+    is_locked = Event()
+
+    def change_settings_slowly() -> None:
+        try:
+            with transaction.atomic():
+                Mirror.objects.select_for_update().get(user=ada)
+                is_locked.set()
+                until_somebody_waits()
+                SyncRequest.objects.enqueue(user=ada, trigger="manual")
+        finally:
+            connection.close()
+
+    with ThreadPoolExecutor(1) as threads:
+        changing = threads.submit(change_settings_slowly)
+        assert is_locked.wait(10)
+        request = run(ada)
+        changing.result(10)
+
+    assert outcome(request) == DONE
+
+
+def until_somebody_waits() -> None:
+    """For a lock in this database."""
+    waiting = (
+        "SELECT count(*) FROM pg_stat_activity"
+        " WHERE datname = current_database() AND wait_event_type = 'Lock'"
+    )
+    for _ in range(1_000):
+        with connection.cursor() as cursor:
+            cursor.execute(waiting)
+            if cursor.fetchone()[0]:
+                return
+        time.sleep(0.01)
+    raise AssertionError("nobody waits")
 
 
 def test_a_public_setting_that_spotify_ignores_is_asked_for_once(

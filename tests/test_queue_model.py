@@ -17,6 +17,7 @@ from hypothesis.stateful import (
     initialize,
     invariant,
     multiple,
+    precondition,
     rule,
     run_state_machine_as_test,
 )
@@ -125,6 +126,9 @@ class Queue(RuleBasedStateMachine):
 
     # --- The model's clock --------------------------------------------------------------------
 
+    def has(self, state: str) -> bool:
+        return any(row.state == state for row in self.rows.values())
+
     def time(self, seconds: int = 0) -> Time:
         """So many seconds from now."""
         self.steps += 1
@@ -146,15 +150,16 @@ class Queue(RuleBasedStateMachine):
     def begin(self) -> Any:
         return multiple(*(self.sign_up() for _ in range(3)))
 
-    @rule(target=users)
     def sign_up(self) -> User:
         self.steps += 1
         return User.objects.create(spotify_id=f"listener-{self.steps}")
 
-    @rule(user=consumes(users))
-    def delete_account(self, user: User) -> None:
+    @rule(user=consumes(users), target=users)
+    def delete_account(self, user: User) -> User:
+        """Somebody else comes instead."""
         User.objects.filter(pk=user.pk).delete()
         self.rows = {pk: row for pk, row in self.rows.items() if row.user != user.pk}
+        return self.sign_up()
 
     @rule(user=users, trigger=st.sampled_from(["manual", "scheduled", "first"]))
     def enqueue(self, user: User, trigger: str) -> None:
@@ -197,6 +202,7 @@ class Queue(RuleBasedStateMachine):
 
     # --- Workers ------------------------------------------------------------------------------
 
+    @precondition(lambda self: self.has("queued"))
     @rule(target=jobs)
     def claim(self) -> Any:
         until = self.time(60)
@@ -233,6 +239,7 @@ class Queue(RuleBasedStateMachine):
         assert row is not None, f"{method} wrote without a lease"
         return row
 
+    @precondition(lambda self: self.has("running"))
     @rule(held=st.lists(jobs, max_size=4))
     def heartbeat(self, held: list[SyncRequest]) -> None:
         until = self.time(60)
@@ -243,12 +250,14 @@ class Queue(RuleBasedStateMachine):
         for row in rows.values():
             row.leased_until = until
 
+    @precondition(lambda self: self.has("running"))
     @rule(job=jobs, count=st.integers(0, 9))
     def record_progress(self, job: SyncRequest, count: int) -> None:
         fields = Fields(song_count=count, stage="reading")
         if row := self.write("record_progress", job, **fields):
             row.song_count = count
 
+    @precondition(lambda self: self.has("running"))
     @rule(job=jobs, seconds=durations)
     def hold_for(self, job: SyncRequest, seconds: int) -> None:
         until = self.time(seconds)
@@ -256,50 +265,50 @@ class Queue(RuleBasedStateMachine):
             assert row.leased_until
             row.leased_until = max(row.leased_until, until)
 
-    @rule(job=jobs, method=st.sampled_from(["succeed", "cancelled"]))
-    def finish(self, job: SyncRequest, method: str) -> None:
+    @precondition(lambda self: self.has("running"))
+    @rule(job=jobs, how=st.sampled_from(["bury", "succeed", "cancelled"]), code=codes)
+    def finish(self, job: SyncRequest, how: str, code: str) -> None:
+        error = {"code": code, "message": ""} if how == "bury" else {}
         now = self.time()
-        if row := self.write(method, job):
-            row.end("succeeded" if method == "succeed" else method, now)
+        if row := self.write(how, job, **error):
+            if how == "bury":
+                row.fail(code)
+            row.end({"bury": "dead", "succeed": "succeeded"}.get(how, how), now)
 
-    @rule(job=jobs, code=codes)
-    def bury(self, job: SyncRequest, code: str) -> None:
-        now = self.time()
-        if row := self.write("bury", job, code=code, message=""):
-            row.fail(code)
-            row.end("dead", now)
-
-    @rule(job=jobs, seconds=durations, code=codes)
-    def retry(self, job: SyncRequest, seconds: int, code: str) -> None:
-        run_at = self.time(seconds)
+    @precondition(lambda self: self.has("running"))
+    @rule(job=jobs, how=st.sampled_from(["retry", "snooze"]), seconds=durations, code=codes)
+    def put_off(self, job: SyncRequest, how: str, seconds: int, code: str) -> None:
         wait = timedelta(seconds=seconds)
-        if row := self.write("retry", job, wait=wait, code=code, message=""):
-            row.fail(code)
-            row.requeue(self.time())
-            row.run_at = run_at
-
-    @rule(job=jobs, seconds=durations, code=codes)
-    def snooze(self, job: SyncRequest, seconds: int, code: str) -> None:
+        when = {"wait": wait} if how == "retry" else {"until": timezone.now() + wait}
         run_at = self.time(seconds)
-        until = timezone.now() + timedelta(seconds=seconds)
-        if row := self.write("snooze", job, until=until, code=code, message=""):
+        if row := self.write(how, job, code=code, message="", **when):
+            if how == "retry":
+                row.fail(code)
             row.requeue(self.time())
             row.run_at, row.code = run_at, code
 
-    @rule(job=jobs)
-    def release(self, job: SyncRequest) -> None:
-        now = self.time()
-        if row := self.write("release", job):
-            row.requeue(now)
-
-    @rule(job=jobs)
-    def hand_over(self, job: SyncRequest) -> None:
-        until = self.time(30)
-        if row := self.write("hand_over", job):
-            row.leased_until, row.handed_over = until, True
+    @precondition(lambda self: self.has("running"))
+    @rule(job=jobs, how=st.sampled_from(["hand_over", "release"]))
+    def leave(self, job: SyncRequest, how: str) -> None:
+        now, lease = self.time(), self.time(30)
+        if row := self.write(how, job):
+            if how == "release":
+                row.requeue(now)
+            else:
+                row.leased_until, row.handed_over = lease, True
 
     # --- Upkeep -------------------------------------------------------------------------------
 
+    @precondition(lambda self: self.has("running"))
+    @rule(times=st.integers(1, 3))
+    def crash(self, times: int) -> None:
+        """All workers vanish, and so do those that take over."""
+        for _ in range(times):
+            self.pass_time(60)
+            self.rescue()
+            self.claim()
+
+    @precondition(lambda self: self.has("running"))
     @rule()
     def rescue(self) -> None:
         now, verdicts = self.time(), Counter[str]()
@@ -343,7 +352,7 @@ def test_queue_keeps_its_rules_whatever_happens() -> None:
     run_state_machine_as_test(
         Queue,
         settings=settings(
-            max_examples=100,
+            max_examples=200,
             stateful_step_count=50,
             derandomize=True,
             deadline=None,

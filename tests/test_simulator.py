@@ -1,7 +1,5 @@
 """The simulator answers as Spotify is known to answer, over real HTTP."""
 
-# ruff: noqa: PLR0917  (the columns of a table are arguments)
-
 import base64
 import hashlib
 import html

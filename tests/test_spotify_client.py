@@ -439,7 +439,7 @@ def test_a_burst_limit_without_end_is_everybodys(
         ("premium", timedelta(hours=1), "premium"),
     ],
 )
-def test_what_concerns_everybody_blocks_everybody(  # noqa: PLR0917 - a table
+def test_what_concerns_everybody_blocks_everybody(
     spotify: Spotify,
     simulator: Simulator,
     playlist_id: str,
@@ -480,7 +480,7 @@ def test_what_concerns_everybody_blocks_everybody(  # noqa: PLR0917 - a table
     ],
 )
 @pytest.mark.parametrize("plain", [True, False])
-def test_refusals_are_told_apart(  # noqa: PLR0917 - a table
+def test_refusals_are_told_apart(
     spotify: Spotify,
     simulator: Simulator,
     playlist_id: str,

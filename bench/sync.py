@@ -1,0 +1,290 @@
+"""Benchmark of whole syncs beside reading and rewriting everything: ``python -m bench.sync``.
+
+Requests are counted by the simulated Spotify, token calls apart. It works in its own embedded
+PostgreSQL under ``.data/bench``, which it empties first.
+"""
+
+import math
+import multiprocessing
+import os
+import random
+import resource
+import time
+from collections.abc import Callable
+from dataclasses import dataclass
+from datetime import timedelta
+from multiprocessing.connection import Connection
+from pathlib import Path
+
+import django
+
+DATA_DIR = Path(__file__).parent.parent / ".data" / "bench" / "sync"
+
+# A developer's own database is never touched.
+for _name in [name for name in os.environ if name.startswith(("DATABASE_", "SYNCIFY_"))]:
+    del os.environ[_name]
+os.environ.update(
+    DJANGO_SETTINGS_MODULE="syncify.settings",
+    SYNCIFY_DATA_DIR=str(DATA_DIR),
+    SYNCIFY_LOG_LEVEL="ERROR",
+    SPOTIFY_CLIENT_ID="syncify-demo",
+    SPOTIFY_CLIENT_SECRET="demo-secret",  # noqa: S106 - what the simulator expects
+    SPOTIFY_DAILY_QUOTA="0",
+)
+django.setup()
+
+from django.conf import settings  # noqa: E402
+from django.core.management import call_command  # noqa: E402
+from django.db import connection  # noqa: E402
+from django.db.models import F  # noqa: E402
+
+from accounts.models import User  # noqa: E402
+from accounts.services import spotify_client_for  # noqa: E402
+from sync.models import Mirror, MirrorVolume  # noqa: E402
+from sync.planner import PLAYLIST_CAPACITY, plan_mirror  # noqa: E402
+from syncify.simulator.server import Simulator  # noqa: E402
+from tests.builders import connect  # noqa: E402
+from tests.driving import mirrored, run  # noqa: E402
+
+SIZES = (1_250, 10_000, 50_000)
+LATENCY = timedelta(milliseconds=100)
+A_DAY = timedelta(days=1)
+
+
+def main() -> None:
+    with connection.cursor() as cursor:
+        cursor.execute("DROP SCHEMA public CASCADE")
+        cursor.execute("CREATE SCHEMA public")
+    call_command("migrate", verbosity=0)
+    with Simulator() as simulator:
+        # For this process, and for the one that measures memory.
+        os.environ["SPOTIFY_API_URL"] = settings.SPOTIFY_API_URL = simulator.api_url
+        os.environ["SPOTIFY_ACCOUNTS_URL"] = settings.SPOTIFY_ACCOUNTS_URL = simulator.accounts_url
+        for size in SIZES:
+            bench_requests(simulator, size)
+        bench_time(simulator)
+        bench_planner(10_000)
+        bench_memory(simulator, 10_000)
+        bench_year(simulator, 5_000)
+
+
+@dataclass
+class Bench:
+    """A listener of the simulated Spotify, and what can happen to them."""
+
+    simulator: Simulator
+    user: User
+
+    @property
+    def name(self) -> str:
+        return self.user.spotify_id
+
+    @property
+    def volumes(self) -> int:
+        return MirrorVolume.objects.filter(mirror=self.user.pk).count()
+
+    def sync(self) -> int:
+        """The requests of a sync after which the playlists equal the Liked Songs."""
+        self.simulator.forget_requests()
+        request = run(self.user)
+        assert request.state == "succeeded", request.errors
+        assert mirrored(self.simulator, self.user) == self.simulator.liked(self.name)
+        return self.simulator.count()
+
+    def like(self, number: int) -> None:
+        for _ in range(number):
+            self.simulator.like(self.name, self.simulator.new_track())
+
+    def unlike(self, *places: int) -> None:
+        liked = self.simulator.liked(self.name)
+        self.simulator.unlike(self.name, *(liked[place] for place in places))
+
+    def like_again(self, place: int) -> None:
+        self.simulator.like(self.name, self.simulator.liked(self.name)[place])
+
+    def next_week(self) -> None:
+        for _ in range(7):
+            self.next_day()
+
+    def next_day(self) -> None:
+        MirrorVolume.objects.filter(mirror=self.user.pk).update(checked_at=F("checked_at") - A_DAY)
+        Mirror.objects.filter(pk=self.user.pk).update(full_read_at=F("full_read_at") - A_DAY)
+
+
+def listener(simulator: Simulator, name: str, size: int) -> Bench:
+    simulator.add_listener(name, size=size)
+    return Bench(simulator, connect(simulator, name))
+
+
+# --- Requests ---------------------------------------------------------------------------------
+
+
+def bench_requests(simulator: Simulator, size: int) -> None:
+    nora = listener(simulator, f"nora-{size}", size)
+    print(f"\nRequests of a sync, {size:,} Liked Songs")
+    row("", "Syncify", "target", "read and rewrite all", "floor")
+
+    def measure(what: str, target: str, *changes: Callable[[], object]) -> None:
+        """The dearest of the syncs that follow the changes, one after the other."""
+        spent = []
+        for change in changes:
+            change()
+            spent.append(nora.sync())
+        others = rewriting_costs(simulator.saved_count(nora.name))
+        row(what, str(max(spent)), target, f"{others:,}", "1")
+
+    volumes = -(-size // PLAYLIST_CAPACITY)
+    more = volumes - 1
+    pages = -(-size // 50)
+    search = 4 + math.ceil(math.log2(pages)) + more  # 12 for 10,000
+    first = pages + -(-size // 100) + volumes + 2
+    measure("first copy", f"≤ {first:,}", nothing)
+    measure("nothing changed", "1", nothing)
+    measure("nothing changed, first look of the day", f"{3 + more}", nora.next_day)
+    nora.unlike(*range(200))  # room, so that the rows below do not meet a full playlist
+    nora.sync()
+    measure("3 new", f"{3 + more}", lambda: nora.like(3))
+    measure("49 new", f"{3 + more}", lambda: nora.like(49))
+    measure("3 new, first look of the day", f"{4 + more}", lambda: (nora.next_day(), nora.like(3)))
+    places = [0, size // 50 + 9, size // 2 + 7, size - 900]
+    measure(
+        f"1 gone (dearest of {len(places)} places)",
+        f"≤ {search}",
+        *(lambda place=place: nora.unlike(place) for place in places),
+    )
+    measure(
+        f"3 new and 1 gone (dearest of {len(places)} places)",
+        f"≤ {search + 1}",
+        *(lambda place=place: (nora.like(3), nora.unlike(place)) for place in places),
+    )
+    measure("an old song liked again", f"≤ {4 + more}", lambda: nora.like_again(-1))
+    if size >= PLAYLIST_CAPACITY:
+        [first_volume, *_] = MirrorVolume.objects.filter(mirror=nora.user.pk)
+        nora.like(PLAYLIST_CAPACITY - len(first_volume.items))
+        nora.sync()
+        measure("1 new into a full playlist (every 500 likes)", "–", lambda: nora.like(1))
+    measure("full read (once a week), nothing changed", "–", nora.next_week)
+
+
+def nothing() -> None:
+    pass
+
+
+def row(what: str, *cells: str) -> None:
+    widths = (8, 8, 22, 7)
+    print(f"  {what:46}" + "".join(f"{cell:>{w}}" for cell, w in zip(cells, widths, strict=True)))
+
+
+def rewriting_costs(songs: int) -> int:
+    """Requests of the way that reads all and rewrites all, 50 songs at a time."""
+    volumes = [
+        min(PLAYLIST_CAPACITY, songs - at) for at in range(0, max(songs, 1), PLAYLIST_CAPACITY)
+    ]
+    return 1 + -(-songs // 50) + sum(2 + -(-held // 50) for held in volumes)
+
+
+def rewrite_all(user: User, playlist_id: str) -> None:
+    """That way itself, for one playlist."""
+    client = spotify_client_for(user, reserve=True)
+    total = client.saved_tracks(0).total
+    uris: list[str] = []
+    for offset in range(0, total, 50):
+        page = client.saved_tracks(offset)
+        uris += [item.song.uri for item in page.items if item.song]
+    assert playlist_id in {playlist.id for playlist in client.own_playlists()}
+    client.replace_items(playlist_id, [])
+    for at in range(0, len(uris), 50):
+        client.add_items(playlist_id, uris[at : at + 50], at)
+    client.close()
+
+
+# --- Time and memory --------------------------------------------------------------------------
+
+
+def bench_time(simulator: Simulator) -> None:
+    bea = Bench(simulator, connect(simulator, "bea"))
+    bea.sync()
+    [theirs] = MirrorVolume.objects.filter(mirror=bea.user.pk)
+    other = simulator.create_playlist("bea", "Rewritten")
+    print("\nWall time of a sync, 1,250 Liked Songs, 100 ms to each answer")
+    for what, change in (("nothing changed", nothing), ("3 new", lambda: bea.like(3))):
+        change()
+        simulator.behaviour.latency = LATENCY
+        begun = time.perf_counter()
+        requests = bea.sync()
+        ours = time.perf_counter() - begun
+        simulator.forget_requests()
+        begun = time.perf_counter()
+        rewrite_all(bea.user, other)
+        rewriting = time.perf_counter() - begun
+        simulator.behaviour.latency = timedelta()
+        assert simulator.count() == rewriting_costs(simulator.saved_count("bea"))
+        assert simulator.playlist_uris(other) == simulator.playlist_uris(theirs.spotify_id or "")
+        print(
+            f"  {what:46}{ours:6.2f} s ({requests} requests), read and rewrite all "
+            f"{rewriting:6.2f} s ({simulator.count()})"
+        )
+
+
+def bench_planner(size: int) -> None:
+    present = [f"spotify:track:{number:022}" for number in range(size)]
+    new = [f"spotify:track:new{number:019}" for number in range(3)]
+    shuffled = random.Random(1).sample(present, k=size)
+    print(f"\nPlanner, {size:,} songs, best of 5")
+    for what, wanted in (
+        ("nothing changed", present),
+        ("3 new, 1 gone", [*new, *present[: size // 2], *present[size // 2 + 1 :]]),
+        ("all shuffled", shuffled),
+    ):
+        spent = []
+        for _ in range(5):
+            begun = time.perf_counter()
+            plan_mirror(wanted, [present])
+            spent.append(time.perf_counter() - begun)
+        print(f"  {what:46}{min(spent) * 1000:6.1f} ms")
+
+
+def bench_memory(simulator: Simulator, size: int) -> None:
+    for name, songs in (("small", 3), ("large", size)):
+        listener(simulator, name, songs)
+    ours, theirs = multiprocessing.get_context("spawn").Pipe()
+    child = multiprocessing.get_context("spawn").Process(target=memory_child, args=(theirs,))
+    child.start()
+    idle, first, second = (ours.recv() for _ in range(3))
+    child.join()
+    print("\nPeak memory of a worker")
+    print(f"  {'after a sync of 3 songs':46}{idle:6.1f} MB")
+    print(f"  {f'after a first sync of {size:,} songs':46}{first:6.1f} MB (+{first - idle:.1f})")
+    print(f"  {'after the next one':46}{second:6.1f} MB (+{second - idle:.1f})")
+
+
+def memory_child(theirs: Connection) -> None:
+    for name in ("small", "large", "large"):
+        assert run(User.objects.get(spotify_id=name)).state == "succeeded"
+        theirs.send(resource.getrusage(resource.RUSAGE_SELF).ru_maxrss / 1024)
+
+
+# --- A year -----------------------------------------------------------------------------------
+
+
+def bench_year(simulator: Simulator, size: int) -> None:
+    """A sync a day; 3 likes and half an unlike a day, on average."""
+    dice = random.Random(2026)
+    yara = listener(simulator, "yara", size)
+    first, year, others, days = yara.sync(), 0, 0, []
+    for _ in range(365):
+        yara.next_day()
+        yara.like(dice.choice((0, 0, 1, 2, 3, 3, 4, 5, 6, 6)))
+        for _ in range(dice.choice((0, 0, 0, 0, 0, 0, 1, 1, 1, 2))):
+            yara.unlike(dice.randrange(simulator.saved_count("yara")))
+        days.append(yara.sync())
+        year += days[-1]
+        others += rewriting_costs(simulator.saved_count("yara"))
+    print(f"\nA year, a sync a day, from {size:,} to {simulator.saved_count('yara'):,} Liked Songs")
+    print(f"  {'first copy':46}{first:8,} requests")
+    print(f"  {'the year after it':46}{year:8,} requests, {others:,} by reading and rewriting all")
+    print(f"  {'a day, median':46}{sorted(days)[182]:8,} requests; the dearest {max(days):,}")
+
+
+if __name__ == "__main__":
+    main()
