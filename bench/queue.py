@@ -1,6 +1,6 @@
-"""Benchmark of the job queue beside what bare commits allow: ``python -m bench.queue``.
+"""Benchmark of the job queue, beside what bare commits allow: ``python -m bench.queue``.
 
-It works in its own embedded PostgreSQL under ``.data/bench``, which it empties first.
+It works in an embedded PostgreSQL of its own, under ``.data/bench``, which it empties first.
 """
 
 import argparse
@@ -13,16 +13,15 @@ import statistics
 import time
 from collections.abc import Callable
 from multiprocessing.connection import Connection
-from multiprocessing.synchronize import Barrier
 from pathlib import Path
 from typing import Any
 
 import django
 import psycopg
 
-DATA_DIR = Path(__file__).parent.parent / ".data" / "bench"
+DATA_DIR = Path(__file__).resolve().parent.parent / ".data" / "bench"
 
-# A developer's own database is never touched.
+# Nothing of the developer's environment counts; above all, no other database is ever emptied.
 for _name in [name for name in os.environ if name.startswith(("DATABASE_", "SYNCIFY_"))]:
     del os.environ[_name]
 os.environ.update(
@@ -43,17 +42,19 @@ from sync.scheduling import enqueue_due_syncs  # noqa: E402
 from sync.wake import listen_parameters  # noqa: E402
 from sync.worker import Worker  # noqa: E402
 
-ROUNDS = 3
+#: Short rounds by turns, so that a busy moment of the machine meets all alike.
+ROUNDS = 15
 CLAIMS = 500
 
+queue = SyncRequest.objects
 processes = multiprocessing.get_context("spawn")
 
 
 def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__)
-    parser.add_argument("--jobs", type=int, default=4000, help="jobs to drain in a round")
-    parser.add_argument("--rows", type=int, default=1_000_000, help="rows that a claim meets")
-    parser.add_argument("--listeners", type=int, default=100_000, help="listeners who are due")
+    parser.add_argument("--jobs", type=int, default=200, help="to drain in each round")
+    parser.add_argument("--rows", type=int, default=1_000_000, help="that a claim meets at most")
+    parser.add_argument("--listeners", type=int, default=100_000, help="who are due at once")
     sizes = parser.parse_args()
 
     execute("DROP SCHEMA public CASCADE")
@@ -65,13 +66,14 @@ def main() -> None:
         max(sizes.jobs, sizes.rows + CLAIMS, sizes.listeners),
     )
     execute("VACUUM ANALYZE users")
-    [version] = execute("SHOW server_version")
-    print(f"{os.cpu_count()} cores, PostgreSQL {version[0]}, Python, one commit after the other\n")
+    [[version]] = execute("SHOW server_version")
+    print(f"PostgreSQL {version}, {os.cpu_count()} cores, busy with {os.getloadavg()[0]:.1f}")
 
-    bench_drain(sizes.jobs)
-    bench_latency(300)
-    bench_claim(sizes.rows)
-    bench_scheduling(sizes.listeners)
+    show_drain(sizes.jobs)
+    show_latency(300)
+    show_claims(sizes.rows)
+    show_scheduling(sizes.listeners)
+    connection.close()
 
 
 # --- Rows -------------------------------------------------------------------------------------
@@ -83,11 +85,15 @@ def execute(statement: str, *params: object) -> list[Any]:
         return cursor.fetchall() if cursor.description else []
 
 
+def empty() -> None:
+    execute("TRUNCATE sync_requests CASCADE")
+
+
 def fill(count: int, *, state: str = "queued", skip: int = 0) -> None:
     """Give a request to so many listeners, after the first ``skip``."""
     completed = "NULL" if state == "queued" else "statement_timestamp()"
     execute(
-        f"INSERT INTO sync_requests (user_id, trigger, state, completed)"
+        "INSERT INTO sync_requests (user_id, trigger, state, completed)"
         f" SELECT id, 'scheduled', %s, {completed} FROM users ORDER BY id LIMIT %s OFFSET %s",
         state,
         count,
@@ -95,50 +101,62 @@ def fill(count: int, *, state: str = "queued", skip: int = 0) -> None:
     )
 
 
-def empty() -> None:
-    execute("TRUNCATE sync_requests CASCADE")
+# --- Other processes --------------------------------------------------------------------------
+
+
+def start(child: Callable[[Connection], None]) -> Connection:
+    """Run ``child`` in a process that ends with ours; returns our end of the pipe to it."""
+    ours, theirs = processes.Pipe()
+    processes.Process(target=_in_child, args=[child, theirs], daemon=True).start()
+    ours.recv()
+    return ours
+
+
+def _in_child(child: Callable[[Connection], None], pipe: Connection) -> None:
+    # What a worker logs is part of its work, but not for this screen.
+    with (DATA_DIR / "worker.log").open("a") as log:
+        os.dup2(log.fileno(), 2)
+    User.objects.exists()
+    pipe.send("ready")
+    child(pipe)
+    connection.close()
+    pipe.send("ended")
 
 
 # --- Jobs per second --------------------------------------------------------------------------
 
 
-def bench_drain(jobs: int) -> None:
-    """No-op jobs, rounds in turn, so that a busy moment of the machine meets all alike."""
-    runs: list[tuple[str, Callable[[], float]]] = [
-        ("bare: two one-row commits a job, one connection", lambda: bare(jobs)),
-        ("sync/queue.py: claim and succeed, nothing between", lambda: queue_alone(jobs)),
-        ("worker, 1 process", lambda: drain(jobs, workers=1)),
-        ("worker, 2 processes", lambda: drain(jobs, workers=2)),
-    ]
-    rates: dict[str, list[float]] = {name: [] for name, _ in runs}
-    for _ in range(ROUNDS):
-        for name, run in runs:
-            rates[name].append(run())
+def show_drain(jobs: int) -> None:
+    pipes = [start(drain_as_told) for _ in range(2)]
+    runs: dict[str, Callable[[], float]] = {
+        "bare: two one-row commits a job, one connection": lambda: bare(jobs),
+        "queue alone: claim and succeed": lambda: queue_alone(jobs),
+        "worker, 1 process": lambda: drain(jobs, pipes[:1]),
+        "worker, 2 processes": lambda: drain(jobs, pipes),
+    }
+    rounds = [[run() for run in runs.values()] for _ in range(ROUNDS)]
+    for pipe in pipes:
+        pipe.send(False)
+        pipe.recv()
 
-    print(
-        f"| drain of {jobs:,} no-op jobs, median of {ROUNDS} rounds | jobs/s | of bare | rounds |"
-    )
-    print("| --- | --- | --- | --- |")
-    limit = statistics.median(rates[runs[0][0]])
-    for name, _ in runs:
-        rate = statistics.median(rates[name])
-        rounds = ", ".join(f"{rate:,.0f}" for rate in rates[name])
-        print(f"| {name} | {rate:,.0f} | {rate / limit:.0%} | {rounds} |")
-    print()
+    head(f"drain of {jobs:,} no-op jobs, {ROUNDS} rounds", "jobs/s, median", "best", "of bare")
+    for name, rates in zip(runs, zip(*rounds, strict=True), strict=True):
+        share = statistics.median(
+            rate / limit for rate, (limit, *_) in zip(rates, rounds, strict=True)
+        )
+        line(name, f"{statistics.median(rates):,.0f}", f"{max(rates):,.0f}", f"{share:.0%}")
 
 
 def bare(jobs: int) -> float:
-    """What psycopg does at best on one connection, with prepared statements."""
-    execute("DROP TABLE IF EXISTS bench_rows")
-    execute("CREATE TABLE bench_rows (id bigint PRIMARY KEY, n int NOT NULL)")
-    execute("INSERT INTO bench_rows SELECT n, 0 FROM generate_series(1, %s) AS n", jobs)
-    execute("VACUUM ANALYZE bench_rows")
-    parameters = {**listen_parameters(), "prepare_threshold": 5, "autocommit": True}
-    with psycopg.connect(**parameters) as connected, connected.cursor() as cursor:
-        began = time.perf_counter()
-        for pk in range(1, jobs + 1):
-            for _ in ("claim", "finish"):
-                cursor.execute("UPDATE bench_rows SET n = n + 1 WHERE id = %s", [pk])
+    """Prepared statements, nothing read, no index to keep but the key's."""
+    execute("DROP TABLE IF EXISTS bare")
+    execute("CREATE TABLE bare (id bigint PRIMARY KEY, n int NOT NULL)")
+    execute("INSERT INTO bare SELECT n, 0 FROM generate_series(1, %s) AS n", jobs)
+    with psycopg.connect(**listen_parameters(), autocommit=True) as connected:
+        cursor, began = connected.cursor(), time.perf_counter()
+        for pk in range(jobs):
+            for _ in ("claim", "succeed"):
+                cursor.execute("UPDATE bare SET n = n + 1 WHERE id = %s", [pk + 1], prepare=True)
         return jobs / (time.perf_counter() - began)
 
 
@@ -146,121 +164,104 @@ def queue_alone(jobs: int) -> float:
     empty()
     fill(jobs)
     began = time.perf_counter()
-    while job := SyncRequest.objects.claim(worker="bench:1"):
-        SyncRequest.objects.succeed(job)
+    while job := queue.claim(worker="bench"):
+        queue.succeed(job)
     return jobs / (time.perf_counter() - began)
 
 
-def drain(jobs: int, *, workers: int) -> float:
+def drain(jobs: int, pipes: list[Connection]) -> float:
     """From the first claim to the last success, by the database's clock."""
     empty()
     fill(jobs)
-    ready = processes.Barrier(workers)
-    children = [
-        processes.Process(target=drain_child, args=[ready], daemon=True) for _ in range(workers)
-    ]
-    for child in children:
-        child.start()
-    for child in children:
-        child.join()
-    done = SyncRequest.objects.filter(state=SyncRequest.State.SUCCEEDED)
-    assert done.count() == jobs
+    for pipe in pipes:
+        pipe.send(True)
+    for pipe in pipes:
+        pipe.recv()
+    assert queue.filter(state=SyncRequest.State.SUCCEEDED).count() == jobs
     [[seconds]] = execute(
         "SELECT extract(epoch FROM max(completed) - min(started)) FROM sync_requests"
     )
     return jobs / float(seconds)
 
 
-def drain_child(ready: Barrier) -> None:
-    logs_to_file()
-    worker = Worker(run=do_nothing, concurrency=1, drain=True)
-    User.objects.exists()
-    ready.wait()
-    worker.start()
-    while worker.is_working:
-        time.sleep(0.05)
-    worker.stop()
+def drain_as_told(pipe: Connection) -> None:
+    """What ``runworker --drain --concurrency 1`` does, each time."""
+    while pipe.recv():
+        worker = Worker(run=do_nothing, concurrency=1, drain=True)
+        worker.start()
+        while worker.is_working:
+            time.sleep(0.01)
+        worker.stop()
+        pipe.send("drained")
 
 
 def do_nothing(job: Job) -> None:
-    SyncRequest.objects.succeed(job.request)
-
-
-def logs_to_file() -> None:
-    """What a worker logs is part of its work, but not for this screen."""
-    with (DATA_DIR / "worker.log").open("w") as log:
-        os.dup2(log.fileno(), 2)
+    queue.succeed(job.request)
 
 
 # --- From the wish to the start ---------------------------------------------------------------
 
 
-def bench_latency(jobs: int) -> None:
-    """An idle worker as ``runworker`` starts it, the wishes from another process."""
+def show_latency(jobs: int) -> None:
+    """An idle worker as ``runworker`` starts it; the wishes come from another process."""
     empty()
-    ours, theirs = processes.Pipe()
-    child = processes.Process(target=latency_child, args=[theirs], daemon=True)
-    child.start()
-    [[user]] = execute("SELECT min(id) FROM users")
-    waits = [start_of_next(ours, User(pk=user)) for _ in range(jobs + 20)][20:]  # 20 to warm up
-    ours.send("end")
-    child.join()
+    user, pipe = User(pk=execute("SELECT min(id) FROM users")[0][0]), start(work_until_told)
+    waits = [seconds_to_start(pipe, user) for _ in range(jobs + 20)][20:]  # the first warm up
+    pipe.send("end")
+    pipe.recv()
 
-    print("| idle queue, from the wish to the job's first line | p50 | p99 | max |")
-    print("| --- | --- | --- | --- |")
-    print(f"| {jobs} jobs | {ms(waits, 50)} | {ms(waits, 99)} | {ms(waits, 100)} |")
-    print()
+    head("idle queue, from the wish to the job's first line", "p50", "p99", "max")
+    line(f"{jobs} jobs", *percentiles(waits))
 
 
-def start_of_next(ours: Connection, user: User) -> float:
-    """Seconds that it took; both processes read one clock."""
+def seconds_to_start(pipe: Connection, user: User) -> float:
     time.sleep(random.uniform(0.01, 0.03))
-    began = time.monotonic()
-    SyncRequest.objects.enqueue(user=user, trigger="manual")
-    started: float = ours.recv()
+    began = time.monotonic()  # both processes read the same clock
+    queue.enqueue(user=user, trigger="manual")
+    started: float = pipe.recv()
     return started - began
 
 
-def latency_child(theirs: Connection) -> None:
+def work_until_told(pipe: Connection) -> None:
     def run(job: Job) -> None:
         started = time.monotonic()
-        SyncRequest.objects.succeed(job.request)
-        theirs.send(started)
+        queue.succeed(job.request)
+        pipe.send(started)
 
-    logs_to_file()
     worker = Worker(run=run)
     worker.start()
-    theirs.recv()
+    pipe.recv()
     worker.stop()
 
 
-# --- Claims before a long history, and before a long queue ------------------------------------
+# --- Claims behind a long history, and before a long queue ------------------------------------
 
 
-def bench_claim(most: int) -> None:
-    cases = [(finished, 0) for finished in (1000, 100_000, 1_000_000) if finished <= most]
-    print(f"| {CLAIMS} claims | p50 | p99 | max |")
-    print("| --- | --- | --- | --- |")
+def show_claims(most: int) -> None:
+    sizes = [rows for rows in (1000, 100_000, 1_000_000) if rows <= most]
+    head(f"{CLAIMS} claims", "p50", "p99", "max")
     medians = []
-    for finished, waiting in [*cases, (0, most)]:
+    for finished, waiting in [*((rows, 0) for rows in sizes), (0, most)]:
         empty()
         fill(finished, state="succeeded")
         fill(max(waiting, CLAIMS), skip=finished)
         execute("VACUUM ANALYZE sync_requests")
-        claim_times(20)
-        times = claim_times(CLAIMS - 20)
+        execute("CHECKPOINT")
+        claim_times(50)
+        times = claim_times(CLAIMS - 50)
         medians.append(statistics.median(times))
-        name = f"{waiting:,} waiting" if waiting else f"{finished:,} finished"
-        print(f"| {name} | {ms(times, 50)} | {ms(times, 99)} | {ms(times, 100)} |")
-    print(f"| slowest p50 to fastest | {max(medians) / min(medians):.2f} × | | |")
-    print()
+        line(
+            f"{waiting:,} waiting" if waiting else f"behind {finished:,} finished",
+            *percentiles(times),
+        )
+    line("slowest to fastest", f"{max(medians) / min(medians):.2f} ×", "", "")
 
 
 def claim_times(count: int) -> list[float]:
     times = []
     for _ in range(count):
         began = time.perf_counter()
-        assert SyncRequest.objects.claim(worker="bench:1")
+        assert queue.claim(worker="bench")
         times.append(time.perf_counter() - began)
     return times
 
@@ -268,7 +269,7 @@ def claim_times(count: int) -> list[float]:
 # --- A scheduler's turn -----------------------------------------------------------------------
 
 
-def bench_scheduling(listeners: int) -> None:
+def show_scheduling(listeners: int) -> None:
     empty()
     execute(
         "INSERT INTO spotify_connections (user_id, refresh_token, access_token, scopes, state,"
@@ -283,41 +284,45 @@ def bench_scheduling(listeners: int) -> None:
         " FROM spotify_connections"
     )
     execute("VACUUM ANALYZE mirrors, spotify_connections")
-    ours, theirs = processes.Pipe()
-    child = processes.Process(target=scheduling_child, args=[theirs], daemon=True)
-    child.start()
-    seconds, queued, before, peak = ours.recv()
-    child.join()
-    [[rows, due]] = execute(
-        "SELECT (SELECT count(*) FROM sync_requests),"
-        " (SELECT count(*) FROM mirrors WHERE next_due <= statement_timestamp())"
-    )
-    assert (queued, rows, due) == (listeners, listeners, 0)
+    pipe = start(schedule)
+    seconds, queued, before, peak = pipe.recv()
+    pipe.recv()
+    assert (queued, queue.count()) == (listeners, listeners)
 
-    print("| a scheduling run | seconds | rows queued | peak memory |")
-    print("| --- | --- | --- | --- |")
+    head("a scheduling run", "seconds", "rows", "peak memory")
     memory = f"{peak:.0f} MB ({before:.0f} MB before)"
-    print(f"| {listeners:,} listeners, all due | {seconds:.2f} | {rows:,} | {memory} |")
+    line(f"{listeners:,} listeners, all due", f"{seconds:.2f}", f"{queued:,}", memory)
 
 
-def scheduling_child(theirs: Connection) -> None:
-    User.objects.exists()
+def schedule(pipe: Connection) -> None:
     before, began = peak_memory(), time.perf_counter()
     scheduled = enqueue_due_syncs()
-    theirs.send((time.perf_counter() - began, scheduled.queued, before, peak_memory()))
+    pipe.send((time.perf_counter() - began, scheduled.queued, before, peak_memory()))
 
 
 def peak_memory() -> float:
-    """Megabytes that this process has had at most, where ru_maxrss counts kilobytes."""
+    """The most that this process has had, in MB, on Linux."""
     return resource.getrusage(resource.RUSAGE_SELF).ru_maxrss / 1024
 
 
-# --- Numbers ----------------------------------------------------------------------------------
+# --- The table --------------------------------------------------------------------------------
 
 
-def ms(seconds: list[float], percentile: int) -> str:
-    place = max(0, math.ceil(len(seconds) * percentile / 100) - 1)
-    return f"{sorted(seconds)[place] * 1000:.2f} ms"
+def percentiles(seconds: list[float]) -> list[str]:
+    """The p50, the p99 and the longest."""
+    ordered = sorted(seconds)
+    places = [math.ceil(len(ordered) * share) - 1 for share in (0.5, 0.99, 1)]
+    return [f"{ordered[place] * 1000:.2f} ms" for place in places]
+
+
+def head(*cells: str) -> None:
+    print()
+    line(*cells)
+    line(*["---"] * len(cells))
+
+
+def line(name: str, *cells: str) -> None:
+    print(f"| {name:<50} |", " | ".join(f"{cell:<14}" for cell in cells), "|", flush=True)
 
 
 if __name__ == "__main__":

@@ -40,6 +40,9 @@ SPOTIFY_ASKED = ["quota", "credentials", "premium"]
 
 _PRIORITY = {"manual": 10, "first": 10, "scheduled": 0}
 
+# psycopg prepares nothing while this is None, as Django sets it; else what comes so often.
+_ONLY_WHEN_ASKED = 2**31
+
 # All but ``errors``, in the order of the model: Django loads that when somebody asks for it.
 # fmt: off
 _COLUMNS = [
@@ -311,10 +314,13 @@ class SyncRequestManager(models.Manager["SyncRequest"]):
     def _execute(self, statement: str, params: dict[str, Any]) -> list[tuple["SyncRequest", Any]]:
         """The rows that ``statement`` returns, each with its last column."""
         connection.ensure_connection()
+        wire = connection.connection
         # Not Django's cursor: with it PostgreSQL plans the statement anew each time, which takes
         # as long as the statement itself. Only a pooler may stand in the way of preparing it.
-        with connection.wrap_database_errors, Cursor(connection.connection) as cursor:
-            cursor.execute(statement, params, prepare=not settings.DATABASE_LISTEN_URL)
+        if not settings.DATABASE_LISTEN_URL:
+            wire.prepare_threshold = _ONLY_WHEN_ASKED
+        with connection.wrap_database_errors, Cursor(wire) as cursor:
+            cursor.execute(statement, params, prepare=True)
             return [
                 (self.model.from_db(self.db, _COLUMNS, row[: len(_COLUMNS)]), row[-1])
                 for row in cursor
