@@ -53,12 +53,13 @@ _COLUMNS = [
 ]
 # fmt: on
 
-# Every statement names the table r and ends so.
-_RETURNING = f"""
-RETURNING {", ".join(f"r.{column}" for column in _COLUMNS)},
-       pg_notify('{CHANGES}', r.user_id || ' ' || r.id)::text AS told,
-       CASE WHEN r.state = 'queued' AND r.run_at <= statement_timestamp()
-            THEN pg_notify('{WAKE}', '')::text END AS woken"""
+_ROW = ", ".join(f"r.{column}" for column in _COLUMNS)
+
+# Every statement names the table r and returns this, except the claim: its job tells by itself.
+_TOLD = f"""
+    pg_notify('{CHANGES}', r.user_id || ' ' || r.id)::text,
+    CASE WHEN r.state = 'queued' AND r.run_at <= statement_timestamp()
+         THEN pg_notify('{WAKE}', '')::text END"""
 
 # A conflict updates the open request even where nothing changes: only so is its row returned.
 _ENQUEUE = f"""
@@ -72,7 +73,7 @@ ON CONFLICT (user_id) WHERE completed IS NULL DO UPDATE
        run_at = CASE WHEN r.state = 'queued' AND excluded.priority > 0
                       AND r.error_code <> ALL(%(spotify_asked)s)
                      THEN least(r.run_at, excluded.run_at) ELSE r.run_at END
-{_RETURNING}, r.xmax = 0 AS is_new"""
+RETURNING {_ROW}, {_TOLD}, r.xmax = 0"""
 
 # "id = (SELECT …)" and not IN: only so the planner must run the pick once, and claim one.
 _CLAIM = f"""
@@ -84,7 +85,7 @@ UPDATE sync_requests AS r
                 WHERE state = 'queued' AND run_at <= statement_timestamp()
                 ORDER BY priority DESC, run_at, id LIMIT 1
                   FOR UPDATE SKIP LOCKED)
-{_RETURNING}"""
+RETURNING {_ROW}"""
 
 # A row that is locked is being written by its own worker: the beat of the others must not wait.
 _HEARTBEAT = """
@@ -133,14 +134,14 @@ UPDATE sync_requests AS r
        error_code = CASE WHEN counts THEN %(code)s::text ELSE '' END,
        error_message = CASE WHEN counts THEN %(message)s::text ELSE '' END
   FROM lost WHERE r.id = lost.id
-{_RETURNING}"""
+RETURNING r.state, {_TOLD}"""
 
 # What waits for the operator: Spotify does not know the app, or its owner has no Premium.
 _UNPARK = f"""
 UPDATE sync_requests AS r SET run_at = statement_timestamp()
  WHERE r.state = 'queued' AND r.error_code IN ('credentials', 'premium')
    AND r.run_at > statement_timestamp()
-{_RETURNING}"""
+RETURNING r.state, {_TOLD}"""
 
 _ASK_CANCEL = f"""
 UPDATE sync_requests AS r
@@ -148,7 +149,7 @@ UPDATE sync_requests AS r
        completed = CASE WHEN r.state = 'queued' THEN statement_timestamp() END,
        cancel_asked_at = coalesce(r.cancel_asked_at, statement_timestamp())
  WHERE r.id = %(id)s AND r.completed IS NULL
-{_RETURNING}"""
+RETURNING {_ROW}, {_TOLD}"""
 
 # The latest request of a listener says how they are, so it stays whatever its age.
 _PRUNE = """
@@ -179,7 +180,7 @@ class Fields(TypedDict, total=False):
 
 
 class SyncRequestManager(models.Manager["SyncRequest"]):
-    """The transitions. Each that takes a ``job`` raises LeaseLost, and returns the row it left."""
+    """The transitions; each that takes a ``job`` raises LeaseLost."""
 
     def enqueue(self, *, user: User, trigger: str) -> tuple["SyncRequest", bool]:
         """The open request of ``user``, and whether this call made it.
@@ -192,12 +193,13 @@ class SyncRequestManager(models.Manager["SyncRequest"]):
             "priority": _PRIORITY[trigger],
             "spotify_asked": SPOTIFY_ASKED,
         }
-        [(request, is_new)] = self._execute(_ENQUEUE, wish)
-        return request, is_new
+        [row] = self._execute(_ENQUEUE, wish)
+        return self._request(row), row[-1]
 
     def claim(self, *, worker: str, lease: timedelta = LEASE) -> "SyncRequest | None":
         """Lease to ``worker`` the job that goes first of those that are due; None if none is."""
-        return self._one(_CLAIM, {"worker": worker, "lease": lease})
+        rows = self._execute(_CLAIM, {"worker": worker, "lease": lease})
+        return self._request(rows[0]) if rows else None
 
     def heartbeat(self, jobs: Iterable["SyncRequest"], *, lease: timedelta = LEASE) -> set[int]:
         """Extend the leases that are still held; the ids of those."""
@@ -211,23 +213,25 @@ class SyncRequestManager(models.Manager["SyncRequest"]):
             return {pk for (pk,) in cursor.fetchall()}
 
     def record_progress(self, job: "SyncRequest", **fields: Unpack[Fields]) -> "SyncRequest":
-        return self._update_held(job, "", fields)
+        """The row as it is then, which says whether a person wants it to stop."""
+        return self._request(self._update_held(job, "", fields, returning=_ROW))
 
     def hold_for(self, job: "SyncRequest", duration: timedelta) -> "SyncRequest":
-        """Make sure that the lease outlasts ``duration``."""
+        """Make sure that the lease outlasts ``duration``; the row as it is then."""
         lease = "leased_until = greatest(r.leased_until, statement_timestamp() + %(duration)s)"
-        return self._update_held(job, lease, {}, duration=duration)
+        row = self._update_held(job, lease, {}, returning=_ROW, duration=duration)
+        return self._request(row)
 
-    def succeed(self, job: "SyncRequest", **fields: Unpack[Fields]) -> "SyncRequest":
-        return self._finish(job, "succeeded", "progress = 1", fields)
+    def succeed(self, job: "SyncRequest", **fields: Unpack[Fields]) -> None:
+        self._finish(job, "succeeded", "progress = 1", fields)
 
-    def cancelled(self, job: "SyncRequest", **fields: Unpack[Fields]) -> "SyncRequest":
-        return self._finish(job, "cancelled", "", fields)
+    def cancelled(self, job: "SyncRequest", **fields: Unpack[Fields]) -> None:
+        self._finish(job, "cancelled", "", fields)
 
     def bury(
         self, job: "SyncRequest", *, code: str, message: str, **fields: Unpack[Fields]
-    ) -> "SyncRequest":
-        return self._finish(job, "dead", _FAILED, fields, code=code, message=message)
+    ) -> None:
+        self._finish(job, "dead", _FAILED, fields, code=code, message=message)
 
     def retry(
         self,
@@ -237,10 +241,10 @@ class SyncRequestManager(models.Manager["SyncRequest"]):
         code: str,
         message: str,
         **fields: Unpack[Fields],
-    ) -> "SyncRequest":
+    ) -> None:
         """Queue it again after ``wait``, as a failure."""
         changes = f"{_REQUEUED}, {_FAILED}, run_at = statement_timestamp() + %(wait)s"
-        return self._update_held(job, changes, fields, wait=wait, code=code, message=message)
+        self._update_held(job, changes, fields, wait=wait, code=code, message=message)
 
     def snooze(
         self,
@@ -250,28 +254,29 @@ class SyncRequestManager(models.Manager["SyncRequest"]):
         code: str,
         message: str,
         **fields: Unpack[Fields],
-    ) -> "SyncRequest":
+    ) -> None:
         """Queue it again for ``until``; nobody failed."""
         changes = f"{_REQUEUED}, {_ERROR}, run_at = %(until)s"
-        return self._update_held(job, changes, fields, until=until, code=code, message=message)
+        self._update_held(job, changes, fields, until=until, code=code, message=message)
 
-    def release(self, job: "SyncRequest", **fields: Unpack[Fields]) -> "SyncRequest":
+    def release(self, job: "SyncRequest", **fields: Unpack[Fields]) -> None:
         """Give it back, in its old place, for another worker to claim at once."""
-        return self._update_held(job, _REQUEUED, fields)
+        self._update_held(job, _REQUEUED, fields)
 
-    def hand_over(self, job: "SyncRequest") -> "SyncRequest":
+    def hand_over(self, job: "SyncRequest") -> None:
         """Leave it running without a worker; its rescue, in HANDOVER's time, counts nothing."""
         changes = f"leased_by = '{_HANDED_OVER}', leased_until = statement_timestamp() + %(wait)s"
-        return self._update_held(job, changes, {}, wait=HANDOVER)
+        self._update_held(job, changes, {}, wait=HANDOVER)
 
     def ask_cancel(self, request: "SyncRequest") -> "SyncRequest | None":
         """Cancel what is queued, and ask what is running to stop; None when it had ended."""
-        return self._one(_ASK_CANCEL, {"id": request.pk})
+        rows = self._execute(_ASK_CANCEL, {"id": request.pk})
+        return self._request(rows[0]) if rows else None
 
     def rescue(self) -> Counter[str]:
         """Take back what has outlived its lease; how many became queued, dead and cancelled."""
         error = {"code": "worker_lost", "message": "The worker that ran this sync disappeared."}
-        return Counter(request.state for request, _ in self._execute(_RESCUE, error))
+        return Counter(row[0] for row in self._execute(_RESCUE, error))
 
     def unpark(self) -> int:
         """Let what waits for the operator try at once, for they may have mended it; how many."""
@@ -289,30 +294,36 @@ class SyncRequestManager(models.Manager["SyncRequest"]):
 
     def _finish(
         self, job: "SyncRequest", state: str, changes: str, fields: Fields, **params: Any
-    ) -> "SyncRequest":
+    ) -> None:
         final = f"{_NO_LEASE}, state = %(state)s, completed = statement_timestamp()"
         changes = f"{final}, {changes}" if changes else final
-        return self._update_held(job, changes, fields, state=state, **params)
+        self._update_held(job, changes, fields, state=state, **params)
 
     def _update_held(
-        self, job: "SyncRequest", changes: str, fields: Fields, **params: Any
-    ) -> "SyncRequest":
+        self,
+        job: "SyncRequest",
+        changes: str,
+        fields: Fields,
+        *,
+        returning: str = "r.id",
+        **params: Any,
+    ) -> tuple[Any, ...]:
         """Apply ``changes`` and ``fields`` where the attempt still holds the job."""
         columns = [f"{name} = %({name})s" for name in fields]
         statement = f"""
             UPDATE sync_requests AS r SET {", ".join(filter(None, [changes, *columns]))}
              WHERE r.id = %(id)s AND r.attempt = %(attempt)s AND r.state = 'running'
-            {_RETURNING}"""
+            RETURNING {returning}, {_TOLD}"""
         params |= {**fields, "id": job.pk, "attempt": job.attempt}
-        if not (row := self._one(statement, params)):
+        if not (rows := self._execute(statement, params)):
             raise LeaseLost(f"request={job.pk} attempt={job.attempt}")
-        return row
+        return rows[0]
 
-    def _one(self, statement: str, params: dict[str, Any]) -> "SyncRequest | None":
-        return next((request for request, _ in self._execute(statement, params)), None)
+    def _request(self, row: tuple[Any, ...]) -> "SyncRequest":
+        """The request whose columns ``row`` begins with."""
+        return self.model.from_db(self.db, _COLUMNS, row[: len(_COLUMNS)])
 
-    def _execute(self, statement: str, params: dict[str, Any]) -> list[tuple["SyncRequest", Any]]:
-        """The rows that ``statement`` returns, each with its last column."""
+    def _execute(self, statement: str, params: dict[str, Any]) -> list[tuple[Any, ...]]:
         connection.ensure_connection()
         wire = connection.connection
         # Not Django's cursor: with it PostgreSQL plans the statement anew each time, which takes
@@ -320,8 +331,4 @@ class SyncRequestManager(models.Manager["SyncRequest"]):
         if not settings.DATABASE_LISTEN_URL:
             wire.prepare_threshold = _ONLY_WHEN_ASKED
         with connection.wrap_database_errors, Cursor(wire) as cursor:
-            cursor.execute(statement, params, prepare=True)
-            return [
-                (self.model.from_db(self.db, _COLUMNS, row[: len(_COLUMNS)]), row[-1])
-                for row in cursor
-            ]
+            return cursor.execute(statement, params, prepare=True).fetchall()
