@@ -33,9 +33,6 @@ from syncify.spotify.types import (
 logger = logging.getLogger(__name__)
 
 PAGE = 50
-#: Uris in one write, and in one question about the library.
-WRITE_MAX = 100
-LIBRARY_MAX = 40
 #: Seconds to connect, and between two bytes of the answer.
 TIMEOUT = (5.0, 20.0)
 READ_TRIES = 3
