@@ -13,7 +13,7 @@ from django.utils import timezone
 from accounts import oauth
 from accounts.models import SpotifyConnection, User
 from accounts.oauth import ConnectionTokens, Grant, Problem, SignInFailed
-from accounts.signals import spotify_connected
+from accounts.signals import access_ended, spotify_connected
 from syncify.spotify.client import SpotifyClient, Tokens
 from syncify.spotify.errors import AccessRefused, Blocked, BudgetSpent, SpotifyError
 from syncify.spotify.quota import QuotaGate
@@ -143,15 +143,19 @@ def mark_connected(user: User) -> None:
     )
 
 
+@transaction.atomic
 def sign_out_everywhere(user: User) -> None:
+    access_ended.send(sender=User, user_id=user.pk)
     User.objects.filter(pk=user.pk).update(session_version=F("session_version") + 1)
     logger.info("signed out everywhere user=%s", user.pk)
 
 
+@transaction.atomic
 def delete_account(user: User) -> None:
     """Everything of theirs goes, an open request too: its worker finds its lease gone and stops.
 
     The playlist is theirs in Spotify and stays.
     """
+    access_ended.send(sender=User, user_id=user.pk)
     User.objects.filter(pk=user.pk).delete()
     logger.info("account deleted user=%s", user.pk)

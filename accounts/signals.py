@@ -5,3 +5,6 @@ from django.dispatch import Signal
 #: Sent inside the transaction in which a listener connected Spotify: ``user``, ``first`` (their
 #: first sign-in here).
 spotify_connected = Signal()
+
+#: Sent inside the transaction that ends some or all of a listener's sessions: ``user_id``.
+access_ended = Signal()

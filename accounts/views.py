@@ -7,6 +7,7 @@ from typing import NamedTuple
 from django.contrib import messages
 from django.contrib.auth import login, logout
 from django.contrib.auth.decorators import login_required
+from django.db import transaction
 from django.http import HttpRequest, HttpResponse, HttpResponseRedirect
 from django.shortcuts import redirect, render
 from django.urls import reverse
@@ -18,6 +19,7 @@ from django.views.decorators.http import require_GET, require_http_methods, requ
 from accounts import oauth, services
 from accounts.models import User
 from accounts.oauth import Problem, SignInFailed
+from accounts.signals import access_ended
 from syncify.http import Request
 from syncify.spotify.quota import current_block
 
@@ -64,7 +66,10 @@ def callback(request: HttpRequest) -> HttpResponse:
 
 
 @require_POST
+@transaction.atomic
 def log_out(request: HttpRequest) -> HttpResponse:
+    if request.user.is_authenticated:
+        access_ended.send(sender=User, user_id=request.user.pk)
     logout(request)
     return redirect("home")
 
