@@ -27,7 +27,7 @@ _PAST_ON_PAGE = 20
 @never_cache
 def home(request: Request) -> HttpResponse:
     if not request.user.is_authenticated:
-        return render(request, "landing.html")
+        return render(request, "landing.html", {"base_url": django_settings.BASE_URL})
     card = card_for(request.user, now=timezone.now())
     return render(request, "sync/dashboard.html", {"card": card})
 
@@ -74,8 +74,7 @@ def sync_pause(request: Request) -> HttpResponse:
 @login_required
 def sync_history(request: Request) -> HttpResponse:
     page = Paginator(history_of(request.user), _PAST_ON_PAGE).get_page(request.GET.get("page"))
-    now = timezone.now()
-    past = [past_sync(each, now=now) for each in page]
+    past = [past_sync(each) for each in page]
     return render(request, "sync/history.html", {"page": page, "past": past})
 
 

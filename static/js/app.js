@@ -58,3 +58,18 @@ function announce(text) {
   const announcer = document.getElementById("announcer");
   if (announcer) announcer.textContent = text;
 }
+
+// "3 minutes ago" stays true while the page is open; sync/words.py has the same rule.
+const NEAR = 12 * 3600;
+const distance = new Intl.RelativeTimeFormat("en");
+function tellTimes() {
+  for (const time of document.querySelectorAll("time[data-relative]")) {
+    const seconds = (new Date(time.dateTime) - Date.now()) / 1000;
+    const size = Math.abs(seconds);
+    if (size >= NEAR) continue;
+    if (size < 60) time.textContent = seconds <= 0 ? "just now" : "in a moment";
+    else if (size < 3600) time.textContent = distance.format(Math.trunc(seconds / 60), "minute");
+    else time.textContent = distance.format(Math.trunc(seconds / 3600), "hour");
+  }
+}
+setInterval(tellTimes, 20_000);

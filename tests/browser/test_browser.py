@@ -111,7 +111,7 @@ def test_a_listener_signs_in_watches_the_first_sync_and_gets_the_playlist(
 
     # Nobody has pressed a button, and nobody loads the page again.
     expect(page.get_by_role("progressbar")).to_be_visible(timeout=A_WHILE)
-    expect(page.locator("#sentence")).to_contain_text("playlist is ready: 1,250", timeout=A_WHILE)
+    expect(page.locator("#sentence")).to_contain_text("Your playlist is ready", timeout=A_WHILE)
     expect(page.get_by_role("button", name="Sync now")).to_be_visible()
     expect(page.get_by_text("1,250 songs, newest first")).to_be_visible()
 

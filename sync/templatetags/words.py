@@ -1,0 +1,24 @@
+"""``{% load words %}``: times as people say them."""
+
+from datetime import datetime
+
+from django import template
+from django.utils import timezone
+from django.utils.html import format_html
+from django.utils.safestring import SafeString
+
+from sync.words import clock, relative
+
+register = template.Library()
+
+
+@register.filter
+def moment(when: datetime) -> SafeString:
+    """A ``<time>`` as "3 minutes ago", which app.js keeps right; its title is the clock's time."""
+    now = timezone.now()
+    return format_html(
+        '<time datetime="{}" title="{}" data-relative>{}</time>',
+        when.isoformat(timespec="seconds"),
+        clock(when, now),
+        relative(when, now),
+    )
