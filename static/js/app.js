@@ -18,6 +18,7 @@ function connect() {
   stream.addEventListener("card", (event) => {
     clearTimeout(timer);
     failures = 0;
+    notify("");
     show(event.data);
   });
   stream.addEventListener("gone", () => location.reload());
@@ -104,7 +105,7 @@ document.addEventListener("htmx:responseError", (event) => {
 
 let lastKey = document.getElementById("sentence")?.dataset.key;
 document.addEventListener("htmx:afterSettle", () => {
-  document.getElementById("notice").hidden = true;
+  notify("");
   const sentence = document.getElementById("sentence");
   // Not at every number: a screen reader would never fall silent.
   if (sentence && sentence.dataset.key !== lastKey) {
@@ -116,7 +117,7 @@ document.addEventListener("htmx:afterSettle", () => {
 function notify(text) {
   const notice = document.getElementById("notice");
   notice.textContent = text;
-  notice.hidden = false;
+  notice.hidden = !text;
 }
 
 function announce(text) {
