@@ -66,7 +66,7 @@ class Stream:
         self._session_key = session_key
         self._zone = zone
         self._csrf_token = csrf_token
-        self._shown = ""
+        self._shown: int | None = None
         self._fresh_until = 0.0
         self._woken = asyncio.Event()
         self._woken.set()
@@ -107,9 +107,10 @@ class Stream:
         self._woken.clear()
         html = await card.drawn()
         self._fresh_until = now + FRESH
-        if html == self._shown:
+        # The card itself would be several kB for each open page.
+        shown, self._shown = self._shown, hash(html)
+        if shown == self._shown:
             return NOTHING
-        self._shown = html
         return event("card", html.replace(_TOKEN, self._csrf_token))
 
 

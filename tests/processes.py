@@ -60,7 +60,7 @@ class WebServer(Child):
         try:
             asking.request("GET", "/healthz")
             return asking.getresponse().status == 200
-        except ConnectionRefusedError:
+        except ConnectionError:
             return False
         finally:
             asking.close()
