@@ -1,4 +1,4 @@
-"""``{% load words %}``: times as people say them."""
+"""``{% load words %}``: times as people say them, names as they may be shown."""
 
 from datetime import datetime
 
@@ -8,8 +8,10 @@ from django.utils.html import format_html
 from django.utils.safestring import SafeString
 
 from sync.words import clock, relative
+from syncify.text import plain
 
 register = template.Library()
+register.filter("plain", plain, is_safe=True)
 
 
 @register.filter
