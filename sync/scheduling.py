@@ -9,8 +9,10 @@ from dataclasses import dataclass
 from datetime import timedelta
 
 from django.conf import settings
+from django.contrib.sessions.backends.db import SessionStore
 from django.db import InterfaceError, OperationalError, connection
 
+from accounts import limits
 from accounts.models import User
 from sync import alerts, processes
 from sync.models import SyncRequest
@@ -111,6 +113,8 @@ def take_turn() -> Scheduled:
     scheduled = enqueue_due_syncs()
     pruned = SyncRequest.objects.prune(age=timedelta(days=settings.HISTORY_DAYS))
     processes.prune(age=PROCESS_AGE)
+    limits.prune()
+    SessionStore.clear_expired()
     alerts.check_incidents()
     logger.log(
         logging.INFO if scheduled.queued or scheduled.waiting or pruned else logging.DEBUG,

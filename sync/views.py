@@ -13,7 +13,6 @@ from django.middleware.csrf import get_token
 from django.shortcuts import get_object_or_404, render
 from django.urls import reverse
 from django.utils import timezone
-from django.views.decorators.cache import never_cache
 from django.views.decorators.http import (
     require_GET,
     require_http_methods,
@@ -21,6 +20,7 @@ from django.views.decorators.http import (
     require_safe,
 )
 
+from accounts.limits import limited
 from sync import services
 from sync.events import Stream, hub
 from sync.forms import SettingsForm
@@ -30,10 +30,10 @@ from sync.selectors import card_for, history_of, past_sync
 from syncify.http import Request
 
 _PAST_ON_PAGE = 20
+_limited = limited("sync", per_address=600, per_listener=120)
 
 
 @require_safe
-@never_cache
 def home(request: Request) -> HttpResponse:
     if not request.user.is_authenticated:
         return render(request, "landing.html", {"base_url": django_settings.BASE_URL})
@@ -42,14 +42,12 @@ def home(request: Request) -> HttpResponse:
 
 
 @require_safe
-@never_cache
 @login_required
 def sync_card(request: Request) -> HttpResponse:
     return _card(request)
 
 
 @require_GET
-@never_cache
 async def events(request: Request) -> HttpResponseBase:
     """The card as server-sent events: now, and whenever it changes.
 
@@ -66,11 +64,12 @@ async def events(request: Request) -> HttpResponseBase:
         stream.messages(),
         content_type="text/event-stream",
         # Proxies must neither compress nor collect what they pass on.
-        headers={"Cache-Control": "no-transform", "X-Accel-Buffering": "no"},
+        headers={"Cache-Control": "private, no-store, no-transform", "X-Accel-Buffering": "no"},
     )
 
 
 @require_POST
+@_limited
 @login_required
 def sync(request: Request) -> HttpResponse:
     services.request_sync(user=request.user)
@@ -78,6 +77,7 @@ def sync(request: Request) -> HttpResponse:
 
 
 @require_POST
+@_limited
 @login_required
 def sync_cancel(request: Request, pk: int) -> HttpResponse:
     services.cancel_sync(request=get_object_or_404(SyncRequest, pk=pk, user=request.user))
@@ -85,6 +85,7 @@ def sync_cancel(request: Request, pk: int) -> HttpResponse:
 
 
 @require_POST
+@_limited
 @login_required
 def sync_retry(request: Request, pk: int) -> HttpResponse:
     services.retry_dead(request=get_object_or_404(_dead(), pk=pk, user=request.user))
@@ -92,6 +93,7 @@ def sync_retry(request: Request, pk: int) -> HttpResponse:
 
 
 @require_POST
+@_limited
 @login_required
 def sync_pause(request: Request) -> HttpResponse:
     if "resume" in request.POST:
@@ -147,7 +149,6 @@ def operator_retry(request: Request, pk: int) -> HttpResponse:
 
 
 @require_safe
-@never_cache
 def healthz(_request: Request) -> HttpResponse:
     """For machines: 200 when the database answers, else 503."""
     try:

@@ -66,7 +66,6 @@ def test_no_page_has_inline_code_or_fetches_from_elsewhere(
     page = text_of(response)
     assert not re.search(r"<style|\sstyle=|\son\w+=|<script(?! src=)|hx-on|javascript:", page)
     assert not re.search(r"""(?:src|<link[^>]*href)=["'](?!/)""", page)
-    assert response.headers["Content-Security-Policy"].startswith("default-src 'self'")
 
 
 @pytest.mark.parametrize("path", ["/sync/card/", "/sync/history/", "/settings/"])

@@ -3,7 +3,8 @@
 
 const zone = Intl.DateTimeFormat().resolvedOptions().timeZone;
 if (zone) {
-  document.cookie = `timezone=${encodeURIComponent(zone)}; path=/; max-age=31536000; samesite=lax`;
+  const secure = location.protocol === "https:" ? "; secure" : "";
+  document.cookie = `timezone=${encodeURIComponent(zone)}; path=/; max-age=31536000; samesite=lax${secure}`;
 }
 
 // A visible page has the card sent to it whenever it changes. Where no stream can be kept, it asks by itself, slowly.
@@ -97,7 +98,8 @@ document.addEventListener("htmx:sendError", () => {
   notify("Syncify cannot be reached at the moment. A sync that runs goes on all the same.");
 });
 document.addEventListener("htmx:responseError", (event) => {
-  const status = event.detail.xhr.status;
+  const { status, responseText } = event.detail.xhr;
+  if (status === 429) return notify(responseText);
   notify(status < 500
     ? "This page is out of date. Load it again."
     : "Something broke on our side. Load the page again in a minute.");
