@@ -9,7 +9,6 @@ from dataclasses import dataclass
 from datetime import timedelta
 
 from django.conf import settings
-from django.contrib.sessions.backends.db import SessionStore
 from django.db import InterfaceError, OperationalError, connection
 
 from accounts import limits
@@ -17,6 +16,7 @@ from accounts.models import User
 from sync import alerts, processes
 from sync.models import SyncRequest
 from sync.queue import CHANGES, WAKE
+from syncify.sessions import SessionStore
 from syncify.spotify.quota import RESERVE, calls_last_day, current_block
 
 logger = logging.getLogger(__name__)

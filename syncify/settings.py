@@ -67,6 +67,7 @@ SESSION_COOKIE_SECURE = CSRF_COOKIE_SECURE = _IS_HTTPS
 if _IS_HTTPS:
     # By this prefix a browser takes no such cookie from a neighbouring name or over http.
     SESSION_COOKIE_NAME, CSRF_COOKIE_NAME = "__Host-sessionid", "__Host-csrftoken"
+SESSION_ENGINE = "syncify.sessions"
 #: A sign-in that was begun is remembered this long; one that succeeded lasts SESSION_LIFE.
 SESSION_COOKIE_AGE = 60 * 60 * 24
 SESSION_LIFE = timedelta(days=180)
