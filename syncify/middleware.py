@@ -17,7 +17,6 @@ SAFETY_HEADERS = {
         f"{feature}=()"
         for feature in (
             "accelerometer",
-            "bluetooth",
             "camera",
             "display-capture",
             "geolocation",
