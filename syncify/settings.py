@@ -123,8 +123,12 @@ SPOTIFY_OPEN_URL = env_url("SPOTIFY_OPEN_URL", default="https://open.spotify.com
 SPOTIFY_REDIRECT_URI = f"{BASE_URL}/accounts/callback/"
 #: Calls a day for the whole installation; 0 is no limit of our own.
 SPOTIFY_DAILY_QUOTA = env_int("SPOTIFY_DAILY_QUOTA", default=1000)
-# The sign-in form posts to us and is then sent on to Spotify, which form-action also covers.
-SECURE_CSP["form-action"].append("{0.scheme}://{0.netloc}".format(urlsplit(SPOTIFY_AUTHORIZE_URL)))
+# The sign-in form posts to us and is sent on to Spotify, which may send it straight back: browsers
+# hold form-action against the whole way.
+SECURE_CSP["form-action"] += [
+    "{0.scheme}://{0.netloc}".format(urlsplit(address))
+    for address in (SPOTIFY_AUTHORIZE_URL, SPOTIFY_REDIRECT_URI)
+]
 
 # --- People and upkeep ------------------------------------------------------------------------
 

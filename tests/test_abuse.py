@@ -260,7 +260,8 @@ def test_nasty_names_are_synced_and_do_no_harm_on_any_page(
         assert NASTY[:6] not in page
         # A field's text is its own affair.
         assert path == "/settings/" or not UNSEEN.search(page)
-    assert f"<h1>{SHOWN}</h1>" in pages["/"]
-    assert f"“{SHOWN}” by {SHOWN}" in pages["/sync/history/"]
+    assert f"<bdi>{SHOWN}</bdi>" in pages["/"]
+    shown = f'<bdi class="song">{SHOWN}</bdi> <bdi class="artists">{SHOWN}</bdi>'
+    assert shown in pages["/sync/history/"]
     assert f"Signed in as <b>{SHOWN}</b>" in pages["/privacy/"]
     assert SHOWN in pages["/operator/"]

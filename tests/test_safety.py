@@ -27,7 +27,8 @@ HEADERS = {
     "Content-Security-Policy": (
         "default-src 'none'; script-src 'self'; style-src 'self'; img-src 'self'; "
         "connect-src 'self'; manifest-src 'self'; base-uri 'none'; "
-        "form-action 'self' https://accounts.spotify.com; frame-ancestors 'none'"
+        "form-action 'self' https://accounts.spotify.com http://127.0.0.1:8000; "
+        "frame-ancestors 'none'"
     ),
     "Cross-Origin-Opener-Policy": "same-origin",
     "Cross-Origin-Resource-Policy": "same-origin",
