@@ -83,7 +83,8 @@ def fill(buckets: Mapping[str, int]) -> timedelta | None:
     with connection.cursor() as cursor:
         cursor.execute(_FILL, asked)
         (seconds,) = cursor.fetchone()
-    return None if seconds is None else timedelta(seconds=math.ceil(seconds))
+    # Of a bucket that somebody else filled meanwhile, the statement saw only what it held before.
+    return None if seconds is None else timedelta(seconds=max(1, math.ceil(seconds)))
 
 
 def prune() -> None:
@@ -92,8 +93,8 @@ def prune() -> None:
 
 
 def _too_often(request: Request, wait: timedelta) -> HttpResponse:
-    seconds = max(1, int(wait.total_seconds()))
-    soon = f"{seconds} second{'s'[: seconds > 1]}"
+    seconds = int(wait.total_seconds())
+    soon = "a second" if seconds == 1 else f"{seconds} seconds"
     message = f"That was asked for very often in a short time. Please try again in {soon}."
     if request.htmx:  # app.js shows it beside the page
         response = HttpResponse(message, "text/plain", status=429)

@@ -204,10 +204,11 @@ _WORDS = {
 
 
 def _problem(request: HttpRequest, failure: SignInFailed) -> HttpResponse:
-    logger.info("sign-in failed problem=%s", failure.problem)
     status, title, message = _WORDS[failure.problem]
     if status < 500:
         log_refusal(request, failure.problem)
+    else:
+        logger.info("sign-in failed problem=%s", failure.problem)
     if failure.until:
         message += f" Syncify asks Spotify again {_when(failure.until)}."
     context = {

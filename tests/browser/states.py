@@ -164,7 +164,7 @@ STATES = [
     State("scope missing", arrange=_connection(state="refused", state_reason="scope_missing")),
     State("consent ends soon", arrange=_connection(authorized_at=_LONG_AGO)),
     State("sync now", arrange=_synced, act=_press("Sync now", "waiting for its turn")),
-    State("pause", arrange=_synced, act=_press("Pause", "Paused:")),
+    State("pause", arrange=_synced, act=_press("Pause", "Resume")),
     State("too often", arrange=_impatient, act=_press("Sync now", "Please try again in")),
     State("history", "/sync/history/", _synced),
     State("history, last page", "/sync/history/?page=2", _synced),
