@@ -11,7 +11,15 @@ from django.db.models.functions import Concat
 
 from accounts.models import SpotifyConnection, User
 from sync.models import Mirror, MirrorVolume, Process, SavedTrack, SyncRequest
-from sync.status import Status, clock, describe, schedule, song_list
+from sync.status import (
+    Permission,
+    Status,
+    clock,
+    describe,
+    permission,
+    schedule,
+    song_list,
+)
 from syncify.spotify.quota import current_block
 
 if TYPE_CHECKING:
@@ -58,6 +66,7 @@ class Card:
     refused: str
     #: When syncs happen by themselves, as a sentence.
     schedule: str
+    consent: Permission
 
     @property
     def is_open(self) -> bool:
@@ -91,6 +100,7 @@ def card_for(user: User, *, now: datetime) -> Card:
         song_count=done[0].song_count if done else None,
         refused=_refused_songs(user) if done else "",
         schedule=schedule(connection, mirror, now),
+        consent=permission(connection, now),
     )
 
 

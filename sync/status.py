@@ -6,12 +6,11 @@ from enum import StrEnum
 
 from django.utils import timezone
 
+from accounts.consent import Stage
 from accounts.models import SpotifyConnection
 from sync.models import Mirror, SyncRequest
 from syncify.spotify.models import Block
 
-#: We ask for a new sign-in this long before the consent ends.
-ASK_BEFORE_CONSENT_ENDS = timedelta(days=14)
 _JUST_NOW = timedelta(minutes=1)
 
 _REFUSED: dict[str, str] = {
@@ -26,6 +25,11 @@ _REFUSED: dict[str, str] = {
     SpotifyConnection.Reason.FORBIDDEN: (
         "Spotify refuses and does not say why. Try again in a while; if it stays like this, "
         "tell the operator."
+    ),
+}
+_SIGN_IN_NEEDED: dict[str, str] = {
+    SpotifyConnection.Reason.TOKENS_LOST: (
+        "Syncify can no longer read the permission that Spotify gave it for you."
     ),
 }
 
@@ -72,10 +76,8 @@ def describe(
     if latest and latest.state == SyncRequest.State.RUNNING:
         return _running(latest)
     if connection.state == SpotifyConnection.State.SIGN_IN_NEEDED:
-        sentence = (
-            "Spotify's permission has ended. Sign in again to go on; your playlist and its link "
-            "stay as they are."
-        )
+        sentence = _SIGN_IN_NEEDED.get(connection.state_reason, "Spotify's permission has ended.")
+        sentence += " Sign in again to go on; your playlist and its link stay as they are."
         return Status("sign_in_needed", sentence, Tone.TROUBLE, Action.SIGN_IN, "Sign in again")
     if latest and latest.state == SyncRequest.State.QUEUED:
         return _queued(latest, block=block, has_worker=has_worker, now=now)
@@ -99,12 +101,6 @@ def describe(
             f"before a second look, {at(mirror.confirm_after, now)} or later, has seen the same."
         )
         return Status("guard", sentence, Tone.WAITING, Action.SYNC)
-    if connection.consent_ends_at - now < ASK_BEFORE_CONSENT_ENDS:
-        sentence = (
-            f"Spotify's permission ends on {day(connection.consent_ends_at)}. Sign in again "
-            "before then, and nothing stops."
-        )
-        return Status("consent_ends", sentence, Tone.TROUBLE, Action.SIGN_IN, "Sign in again")
     return _at_rest(mirror, latest, now)
 
 
@@ -223,6 +219,35 @@ def schedule(connection: SpotifyConnection, mirror: Mirror, now: datetime) -> st
     if mirror.next_due <= now:
         return f"{rhythm}; the next time shortly."
     return f"{rhythm}; the next time {at(mirror.next_due, now)} or so."
+
+
+@dataclass(frozen=True, slots=True)
+class Permission:
+    """What is said of the consent beside the status, which says itself when it has ended."""
+
+    days_left: int
+    stage: Stage
+    #: How long it lasts, said quietly; "" where ``notice`` says it, and after the end.
+    sentence: str
+    #: Asks for a new sign-in from 30 days before the end on; else "".
+    notice: str
+
+
+def permission(connection: SpotifyConnection, now: datetime) -> Permission:
+    consent = connection.consent(now)
+    sentence = notice = ""
+    match consent.stage:
+        case Stage.FAR:
+            sentence = f"Spotify's permission lasts another {consent.days_left} days."
+        case Stage.MONTH | Stage.WEEK:
+            notice = (
+                f"Spotify's permission ends in {consent.days_left} days, on "
+                f"{day(consent.ends_at)}. Sign in again before then, and nothing stops."
+            )
+        case Stage.DAY:
+            when = "within a day" if consent.days_left else "any moment now"
+            notice = f"Spotify's permission ends {when}. Sign in again, and nothing stops."
+    return Permission(consent.days_left, consent.stage, sentence, notice)
 
 
 def songs(count: int) -> str:

@@ -1,7 +1,10 @@
 """Fixtures that many tests share: simulated Spotify, the cast, a child process's environment."""
 
+import json
 import os
+import threading
 from collections.abc import Iterator
+from http.server import BaseHTTPRequestHandler, HTTPServer
 from typing import Any
 
 import pytest
@@ -56,3 +59,25 @@ def process_env(simulator: Simulator, transactional_db: None) -> dict[str, str]:
         "SPOTIFY_ACCOUNTS_URL": simulator.accounts_url,
         "PYTHONUNBUFFERED": "1",
     }
+
+
+@pytest.fixture
+def inbox(settings: Any) -> Iterator[list[dict[str, str]]]:
+    """What a receiver on this machine was sent; ALERT_URLS lead to it."""
+    received: list[dict[str, str]] = []
+
+    class Receiver(BaseHTTPRequestHandler):
+        def do_POST(self) -> None:
+            received.append(json.loads(self.rfile.read(int(self.headers["Content-Length"]))))
+            self.send_response(200)
+            self.send_header("Content-Length", "0")
+            self.end_headers()
+
+        def log_message(self, *_: object) -> None:
+            """Not into the test's output."""
+
+    with HTTPServer(("127.0.0.1", 0), Receiver) as server:
+        threading.Thread(target=server.serve_forever, args=(0.02,), daemon=True).start()
+        settings.ALERT_URLS = [f"json://127.0.0.1:{server.server_port}/"]
+        yield received
+        server.shutdown()

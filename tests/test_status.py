@@ -124,6 +124,13 @@ def mirror(**fields: Any) -> dict[str, Any]:
         (queued(), connection(state="sign_in_needed"), "permission has ended", Action.SIGN_IN),
         (
             done(),
+            connection(state="sign_in_needed", state_reason="tokens_lost"),
+            "can no longer read the permission that Spotify gave it for you. Sign in again",
+            Action.SIGN_IN,
+        ),
+        (done(), connection(authorized_at=NOW - CONSENT_LIFE), "Up to date", Action.SYNC),
+        (
+            done(),
             connection(state="refused", state_reason="not_registered"),
             "Ask its operator to add you",
             Action.SYNC,
@@ -153,18 +160,6 @@ def mirror(**fields: Any) -> dict[str, Any]:
             done(),
             mirror(confirm_after=LATER),
             "before a second look, at 14:20 UTC or later",
-            Action.SYNC,
-        ),
-        (
-            done(),
-            connection(authorized_at=NOW - CONSENT_LIFE + timedelta(days=13)),
-            "permission ends on 6 December",
-            Action.SIGN_IN,
-        ),
-        (
-            done(),
-            connection(authorized_at=NOW - CONSENT_LIFE + timedelta(days=15)),
-            "Up to date",
             Action.SYNC,
         ),
     ],
