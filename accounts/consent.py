@@ -18,7 +18,9 @@ class Stage(StrEnum):
 
 #: Whose consent ends later than this from now is at Stage.FAR.
 NEAR = timedelta(days=30)
-_STAGES = [(1, Stage.DAY), (7, Stage.WEEK), (NEAR.days, Stage.MONTH)]
+#: So long before the end the playlist itself asks for a new sign-in.
+REMIND = timedelta(days=7)
+_STAGES = [(1, Stage.DAY), (REMIND.days, Stage.WEEK), (NEAR.days, Stage.MONTH)]
 
 
 @dataclass(frozen=True, slots=True)
@@ -30,7 +32,7 @@ class Consent:
 
     @property
     def ends_soon(self) -> bool:
-        """Within 7 days, or it has."""
+        """Within REMIND, or it has."""
         return self.stage in {Stage.WEEK, Stage.DAY, Stage.ENDED}
 
 

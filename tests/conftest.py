@@ -4,6 +4,7 @@ import json
 import os
 import threading
 from collections.abc import Iterator
+from functools import partial
 from http.server import BaseHTTPRequestHandler, HTTPServer
 from typing import Any
 
@@ -11,6 +12,8 @@ import pytest
 from django.db import connection
 
 from accounts.models import User
+from sync import engine
+from sync.planner import plan_mirror
 from syncify.simulator.server import Simulator
 from tests.builders import connect
 
@@ -81,3 +84,10 @@ def inbox(settings: Any) -> Iterator[list[dict[str, str]]]:
         settings.ALERT_URLS = [f"json://127.0.0.1:{server.server_port}/"]
         yield received
         server.shutdown()
+
+
+@pytest.fixture
+def small_volumes(monkeypatch: pytest.MonkeyPatch) -> None:
+    """A playlist takes 60 songs, and hands down 20."""
+    small = partial(plan_mirror, capacity=60, hand_down=20)
+    monkeypatch.setattr(engine, "plan_mirror", small)
