@@ -19,6 +19,7 @@ from django.db.models.functions import Now
 from django.utils import timezone
 
 from accounts.models import SpotifyConnection
+from syncify.redirect import Case
 from syncify.spotify.errors import Blocked, SignInNeeded, SpotifyError, Unavailable
 from syncify.spotify.quota import QuotaGate, current_block
 
@@ -94,14 +95,18 @@ class TokenRefused(Exception):
 # --- Sign-in ----------------------------------------------------------------------------------
 
 
-def begin_sign_in(session: SessionBase, *, show_dialog: bool) -> str:
-    """Spotify's address for the listener's consent; what must come back is kept in ``session``."""
+def begin_sign_in(session: SessionBase, *, show_dialog: bool, granted: str = "") -> str:
+    """Spotify's address for the listener's consent; what must come back is kept in ``session``.
+
+    Permissions ``granted`` before, beyond those that are needed, are asked for again: a new consent
+    replaces the old one.
+    """
     state, verifier = secrets.token_urlsafe(32), ""
     asked = {
         "client_id": settings.SPOTIFY_CLIENT_ID,
         "response_type": "code",
         "redirect_uri": settings.SPOTIFY_REDIRECT_URI,
-        "scope": " ".join(SCOPES),
+        "scope": " ".join(dict.fromkeys([*SCOPES, *granted.split()])),
         "state": state,
     }
     if show_dialog:
@@ -115,6 +120,16 @@ def begin_sign_in(session: SessionBase, *, show_dialog: bool) -> str:
     begun[state] = {"verifier": verifier, "at": time.time(), "used": False}
     session[_SESSION_KEY] = dict(list(begun.items())[-SIGN_INS_KEPT:])
     return f"{settings.SPOTIFY_AUTHORIZE_URL}?{urlencode(asked)}"
+
+
+def has_begun(session: SessionBase) -> bool:
+    """Whether any sign-in began in this browser, at the address that it knows us by."""
+    return bool(session.get(_SESSION_KEY))
+
+
+def awaits_paste(session: SessionBase) -> bool:
+    """Whether this browser went to Spotify and may come back with an address to paste."""
+    return settings.SPOTIFY_REDIRECT_CASE == Case.PASTE_BACK and has_begun(session)
 
 
 def end_sign_in(session: SessionBase, *, state: str) -> str:

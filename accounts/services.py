@@ -129,6 +129,12 @@ class _NewToken:
         return used
 
 
+def granted_scopes(user_id: int) -> str:
+    """Apart by spaces."""
+    held = SpotifyConnection.objects.filter(user=user_id).values_list("scopes", flat=True)
+    return held.first() or ""
+
+
 def mark_refused(user: User, reason: str) -> None:
     """Spotify answers 403 for ``user``; ``reason`` is a value of ``SpotifyConnection.Reason``."""
     SpotifyConnection.objects.filter(user=user).exclude(state=State.SIGN_IN_NEEDED).exclude(

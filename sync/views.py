@@ -13,6 +13,7 @@ from django.utils import timezone
 from django.views.decorators.cache import never_cache
 from django.views.decorators.http import require_http_methods, require_POST, require_safe
 
+from accounts.oauth import awaits_paste
 from sync import services
 from sync.forms import SettingsForm
 from sync.models import Mirror, SyncRequest
@@ -27,7 +28,7 @@ _PAST_ON_PAGE = 20
 @never_cache
 def home(request: Request) -> HttpResponse:
     if not request.user.is_authenticated:
-        return render(request, "landing.html")
+        return render(request, "landing.html", {"awaits_paste": awaits_paste(request.session)})
     card = card_for(request.user, now=timezone.now())
     return render(request, "sync/dashboard.html", {"card": card})
 

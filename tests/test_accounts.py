@@ -23,6 +23,7 @@ from syncify.simulator.server import Simulator
 from syncify.spotify.quota import QuotaGate, current_block
 from syncify.spotify.types import Profile
 from tests.builders import make_user
+from tests.driving import card, run, run_again
 from tests.signing_in import consent, go_to_spotify, sign_in
 
 pytestmark = pytest.mark.django_db
@@ -464,6 +465,29 @@ def test_nobody_is_sent_to_spotify_who_could_not_come_back(
 
 def test_more_than_is_needed_may_be_granted() -> None:
     assert set(SCOPES) < ALL_SCOPES
+
+
+def test_permissions_that_were_granted_are_asked_for_again(client: Client, ada: User) -> None:
+    SpotifyConnection.objects.update(scopes="user-library-read user-top-read")
+    client.force_login(ada)
+
+    scopes = asked(go_to_spotify(client))["scope"].split()
+
+    assert sorted(scopes) == sorted([*SCOPES, "user-top-read"])
+
+
+def test_signing_in_again_mends_a_missing_permission(
+    client: Client, simulator: Simulator, ada: User
+) -> None:
+    some = simulator.authorize("ada", [scope for scope in SCOPES if scope != "user-library-read"])
+    SpotifyConnection.objects.update(access_token=some["access_token"], scopes=some["scope"])
+    assert run(ada).error_code == "scope_missing"
+    assert "Sign in again</button>" in card(client, ada)
+
+    sign_in(client, simulator, "ada")
+
+    assert run_again(ada).state == "succeeded"
+    assert SpotifyConnection.objects.get().state == "connected"
 
 
 # --- Leaving ----------------------------------------------------------------------------------
