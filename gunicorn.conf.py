@@ -17,6 +17,17 @@ control_socket_disable = True
 accesslog = None
 
 
+def post_worker_init(worker: Worker) -> None:
+    """While there is no operator, let the log tell the code that makes one; once is enough."""
+    if worker.age == 1:
+        from django.db import connection  # noqa: PLC0415 - the settings are ready only now
+
+        from accounts.services import tell_operator_code  # noqa: PLC0415 - and the apps
+
+        tell_operator_code()
+        connection.close()
+
+
 def worker_exit(_server: object, _worker: Worker) -> None:
     """Close the pools, whose threads would otherwise be waited for."""
     from django.db import connections  # noqa: PLC0415 - the settings are ready only now

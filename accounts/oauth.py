@@ -65,12 +65,15 @@ class Problem(StrEnum):
 
 
 class SignInFailed(Exception):
-    """``until`` is set where waiting helps."""
+    """``until`` is set where waiting helps, ``spotify_id`` where the operator needs to know it."""
 
-    def __init__(self, problem: Problem, *, until: datetime | None = None) -> None:
+    def __init__(
+        self, problem: Problem, *, until: datetime | None = None, spotify_id: str = ""
+    ) -> None:
         super().__init__(problem)
         self.problem = problem
         self.until = until
+        self.spotify_id = spotify_id
 
 
 @dataclass(frozen=True, slots=True)

@@ -5,10 +5,11 @@ import time
 from collections.abc import Callable
 
 from django.conf import settings
-from django.db import transaction
+from django.db import DatabaseError, transaction
 from django.db.models import CharField, F, Value
 from django.db.models.functions import Cast, Concat, Now
 from django.utils import timezone
+from django.utils.crypto import constant_time_compare, salted_hmac
 
 from accounts import oauth
 from accounts.models import SpotifyConnection, User
@@ -49,7 +50,7 @@ def finish_sign_in(*, code: str, verifier: str) -> User:
     except SpotifyError as error:
         raise SignInFailed(Problem.UNAVAILABLE) from error
     if settings.ALLOWED_USERS and profile.id not in settings.ALLOWED_USERS:
-        raise SignInFailed(Problem.NOT_INVITED)
+        raise SignInFailed(Problem.NOT_INVITED, spotify_id=profile.id)
     return connect_spotify(profile=profile, grant=grant)
 
 
@@ -154,6 +155,61 @@ def sign_out_everywhere(user: User) -> None:
     access_ended.send(sender=User, user_id=user.pk)
     User.objects.filter(pk=user.pk).update(session_version=F("session_version") + 1)
     logger.info("signed out everywhere user=%s", user.pk)
+
+
+@transaction.atomic
+def block_listener(user: User) -> None:
+    """End their sessions, and let them neither sign in nor be synced until they are unblocked."""
+    access_ended.send(sender=User, user_id=user.pk)
+    User.objects.filter(pk=user.pk).update(
+        is_active=False, session_version=F("session_version") + 1
+    )
+    logger.info("listener blocked user=%s", user.pk)
+
+
+def unblock_listener(user: User) -> None:
+    """They may sign in again, and their schedule goes on."""
+    User.objects.filter(pk=user.pk).update(is_active=True)
+    logger.info("listener unblocked user=%s", user.pk)
+
+
+# --- The first operator -----------------------------------------------------------------------
+
+
+def lacks_operator() -> bool:
+    """Whether the code of the log makes somebody an operator: while there is none."""
+    return not settings.OPERATORS and not User.objects.filter(is_operator=True).exists()
+
+
+def operator_code() -> str:
+    """Known to whoever reads the log; the same at every start, and of no use to a second one."""
+    digest = salted_hmac("accounts.operator_code", "", algorithm="sha256").hexdigest()
+    return f"{digest[:4]}-{digest[4:8]}-{digest[8:12]}"
+
+
+def become_operator(user: User, *, code: str) -> bool:
+    """Whether ``code`` was right and ``user`` is an operator from now on."""
+    if not lacks_operator() or not constant_time_compare(code.strip().lower(), operator_code()):
+        logger.warning("operator code refused user=%s", user.pk)
+        return False
+    User.objects.filter(pk=user.pk).update(is_operator=True)
+    logger.warning("operator made by code user=%s", user.pk)
+    return True
+
+
+def tell_operator_code() -> None:
+    """Into the log, while it is good for something; without a database there is nobody to ask."""
+    try:
+        is_good = lacks_operator()
+    except DatabaseError as error:
+        logger.warning("operators not known error=%s", error)
+        return
+    if is_good:
+        logger.warning(
+            "no operator yet: sign in, then enter %s at %s/operator/code/",
+            operator_code(),
+            settings.BASE_URL,
+        )
 
 
 @transaction.atomic

@@ -175,14 +175,14 @@ _WORDS = {
     Problem.NOT_REGISTERED: _Words(
         403,
         "Spotify does not know you here yet",
-        "This Syncify's operator has to add you in Spotify's developer dashboard, by your name "
-        "and the email address of your Spotify account. Ask them, then sign in again.",
+        "This Syncify's operator has to add you in Spotify's developer dashboard. Send them the "
+        "name and the e-mail address of your Spotify account, then sign in again.",
     ),
     Problem.NOT_INVITED: _Words(
         403,
         "This Syncify is by invitation",
-        "Your Spotify account is not on the list of this Syncify's listeners. Ask its operator to "
-        "add you, or sign in with another Spotify account.",
+        "Your Spotify account is not on the list of this Syncify's listeners, and nothing about "
+        "you was stored. Ask its operator to add you, or sign in with another Spotify account.",
     ),
     Problem.FORBIDDEN: _Words(
         403,
@@ -229,6 +229,7 @@ def _problem(request: HttpRequest, failure: SignInFailed) -> HttpResponse:
     context = {
         "title": title,
         "message": message,
+        "spotify_id": failure.spotify_id,
         "action_label": "Back to the start",
         "action_url": reverse("home"),
     }

@@ -184,7 +184,9 @@ def _dead_letters(now: datetime) -> list[DeadLetter]:
                 )
                 for error in request.errors
             ],
-            may_retry=not request.was_followed and request.user.connection.state != needs_sign_in,
+            may_retry=not request.was_followed
+            and request.user.is_active
+            and request.user.connection.state != needs_sign_in,
         )
         for request in dead
     ]

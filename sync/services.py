@@ -5,12 +5,14 @@ from typing import Any
 from django.db import transaction
 from django.db.models.functions import Now
 
+from accounts import services as accounts_services
 from accounts.models import User
 from sync.engine import run_sync
 from sync.models import Mirror, MirrorVolume, SyncRequest
 from sync.scheduling import plan_next
 
 __all__ = [
+    "block_listener",
     "cancel_sync",
     "change_settings",
     "connected",
@@ -88,6 +90,14 @@ def change_settings(
         if any(getattr(stored, field) != value for field, value in details.items()):
             Mirror.objects.filter(pk=mirror.pk).update(**details, details_changed_at=Now())
             request_sync(user=mirror.user)
+
+
+@transaction.atomic
+def block_listener(user: User) -> None:
+    """Keep a listener out, and stop what is queued or running for them."""
+    accounts_services.block_listener(user)
+    for request in SyncRequest.objects.filter(user=user, completed=None):
+        SyncRequest.objects.ask_cancel(request)
 
 
 def connected(*, user: User, first: bool, **signal: object) -> None:  # noqa: ARG001

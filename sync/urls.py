@@ -16,5 +16,7 @@ urlpatterns = [
     path("privacy/", views.privacy, name="privacy"),
     path("operator/", views.operator_page, name="operator"),
     path("operator/<int:pk>/retry/", views.operator_retry, name="operator_retry"),
+    path("operator/listeners/<int:pk>/block/", views.operator_block, name="operator_block"),
+    path("operator/code/", views.operator_code, name="operator_code"),
     path("healthz", views.healthz, name="healthz"),
 ]

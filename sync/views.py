@@ -13,6 +13,8 @@ from django.utils import timezone
 from django.views.decorators.cache import never_cache
 from django.views.decorators.http import require_http_methods, require_POST, require_safe
 
+from accounts import services as accounts_services
+from accounts.models import User
 from accounts.oauth import awaits_paste
 from sync import services
 from sync.forms import SettingsForm
@@ -115,6 +117,36 @@ def operator_retry(request: Request, pk: int) -> HttpResponse:
     _operators_only(request)
     services.retry_dead(request=get_object_or_404(_dead(), pk=pk))
     return _see_other("operator")
+
+
+@require_POST
+def operator_block(request: Request, pk: int) -> HttpResponse:
+    """Block a listener, or with ``unblock`` let them in again; not oneself."""
+    _operators_only(request)
+    listener = get_object_or_404(User.objects.exclude(pk=request.user.pk), pk=pk)
+    if "unblock" in request.POST:
+        accounts_services.unblock_listener(listener)
+    else:
+        services.block_listener(listener)
+    return _see_other("operator")
+
+
+@require_http_methods(["GET", "HEAD", "POST"])
+@never_cache
+@login_required
+def operator_code(request: Request) -> HttpResponse:
+    """Makes an operator of the first who enters the code that the log tells; then it is gone."""
+    if not accounts_services.lacks_operator():
+        raise Http404
+    # A POST that tries a code: the place for a limit on tries.
+    is_wrong = request.method == "POST"
+    if is_wrong and accounts_services.become_operator(
+        request.user, code=request.POST.get("code", "")
+    ):
+        return _see_other("operator")
+    return render(
+        request, "operator_code.html", {"is_wrong": is_wrong}, status=422 if is_wrong else 200
+    )
 
 
 @require_safe

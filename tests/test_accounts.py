@@ -9,6 +9,7 @@ from typing import Any
 from urllib.parse import parse_qs, urlsplit
 
 import pytest
+from django.apps import apps
 from django.db import connection
 from django.test import Client
 from django.utils import timezone
@@ -416,7 +417,28 @@ def test_only_allowed_users_come_in(client: Client, simulator: Simulator, settin
 
     assert refused.status_code == 403
     assert "by invitation" in refused.content.decode()
+    assert "<code>bea</code>" in refused.content.decode()
     assert [user.spotify_id for user in User.objects.all()] == ["ada"]
+
+
+@pytest.mark.parametrize("refuse", ["not_invited", "not_registered"])
+def test_nothing_of_a_refused_stranger_is_stored(
+    client: Client, simulator: Simulator, settings: Any, refuse: str
+) -> None:
+    if refuse == "not_invited":
+        settings.ALLOWED_USERS = ["ada"]
+    else:
+        simulator.behaviour.allow_list = frozenset()
+
+    sign_in(client, simulator, "bea")
+
+    ours = {
+        *apps.get_app_config("accounts").get_models(),
+        *apps.get_app_config("sync").get_models(),
+    }
+    assert [model for model in ours if model._default_manager.exists()] == []
+    assert set(client.session.keys()) == {"spotify_sign_ins", "spotify_show_dialog"}
+    assert "bea" not in str(dict(client.session))
 
 
 def test_a_blocked_listener_stays_out_and_their_tokens_as_they_were(
