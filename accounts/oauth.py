@@ -227,7 +227,11 @@ def _refresh_locked(
     with connection.cursor() as cursor:
         cursor.execute(f"SET LOCAL lock_timeout = '{LOCK_TIMEOUT}'")
     held = SpotifyConnection.objects.select_for_update().filter(user=user_id).first()
-    if held is None or not held.refresh_token:
+    if held is None:
+        return SignInNeeded()
+    if not held.refresh_token:
+        if held.state != SpotifyConnection.State.SIGN_IN_NEEDED:
+            _need_sign_in(held, SpotifyConnection.Reason.TOKENS_LOST)
         return SignInNeeded()
     if held.access_token != unlike and _is_usable(held):
         return held
@@ -248,15 +252,23 @@ def _refresh_locked(
 
 def drop_tokens(held: SpotifyConnection) -> None:
     """Consent is over: the listener must sign in again; everything else of theirs stays."""
-    SpotifyConnection.objects.filter(pk=held.pk).update(
+    _need_sign_in(
+        held,
+        SpotifyConnection.Reason.CONSENT_ENDED,
         access_token="",
         refresh_token="",
         access_expires_at=None,
-        state=SpotifyConnection.State.SIGN_IN_NEEDED,
-        state_reason=SpotifyConnection.Reason.CONSENT_ENDED,
-        state_since=Now(),
     )
-    logger.warning("consent ended user=%s", held.pk)
+
+
+def _need_sign_in(held: SpotifyConnection, reason: str, **changes: Any) -> None:
+    SpotifyConnection.objects.filter(pk=held.pk).update(
+        state=SpotifyConnection.State.SIGN_IN_NEEDED,
+        state_reason=reason,
+        state_since=Now(),
+        **changes,
+    )
+    logger.warning("sign-in needed user=%s reason=%s", held.pk, reason)
 
 
 def _is_usable(held: SpotifyConnection) -> bool:

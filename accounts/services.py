@@ -1,12 +1,13 @@
-"""What happens to a listener's account: sign-in, their client, sign-out everywhere, deletion."""
+"""What happens to a listener's account, from sign-in to deletion; who is the operator."""
 
 import logging
 import time
+from collections import Counter
 from collections.abc import Callable
 
 from django.conf import settings
 from django.db import DatabaseError, transaction
-from django.db.models import CharField, F, Value
+from django.db.models import CharField, F, TextField, Value
 from django.db.models.functions import Cast, Concat, Now
 from django.utils import timezone
 from django.utils.crypto import constant_time_compare, salted_hmac
@@ -23,6 +24,7 @@ from syncify.spotify.types import Profile
 logger = logging.getLogger(__name__)
 
 State = SpotifyConnection.State
+_TOKENS = ("access_token", "refresh_token")
 
 
 def finish_sign_in(*, code: str, verifier: str) -> User:
@@ -148,6 +150,31 @@ def mark_connected(user: User) -> None:
     SpotifyConnection.objects.filter(user=user, state=State.REFUSED).update(
         state=State.CONNECTED, state_reason="", state_since=Now()
     )
+
+
+def rotate_token_keys() -> tuple[int, int]:
+    """Encrypt all tokens with the newest key; how many listeners' were, and cannot be read.
+
+    Nothing stands still meanwhile: each row is locked by itself, as it is for a refresh. What no
+    key decrypts stays as it is, and who waited for a key that is back goes on.
+    """
+    outcomes = Counter(map(_rotate, list(SpotifyConnection.objects.values_list("pk", flat=True))))
+    return outcomes["rewritten"], outcomes["unreadable"]
+
+
+@transaction.atomic
+def _rotate(pk: int) -> str:
+    raw = {f"raw_{name}": Cast(name, TextField()) for name in _TOKENS}
+    held = SpotifyConnection.objects.select_for_update().annotate(**raw).filter(pk=pk).first()
+    stored = [name for name in _TOKENS if held and getattr(held, f"raw_{name}")]
+    if held is None or not stored:
+        return "empty"
+    if not all(getattr(held, name) for name in stored):
+        return "unreadable"
+    if held.state_reason == SpotifyConnection.Reason.TOKENS_LOST:
+        held.state, held.state_reason, held.state_since = State.CONNECTED, "", timezone.now()
+    held.save(update_fields=[*stored, "state", "state_reason", "state_since"])
+    return "rewritten"
 
 
 @transaction.atomic
