@@ -6,7 +6,7 @@ from django.contrib.auth.decorators import login_required
 from django.core.paginator import Paginator
 from django.db import Error, connection
 from django.db.models import QuerySet
-from django.http import Http404, HttpResponse, HttpResponseRedirect
+from django.http import Http404, HttpResponse, HttpResponseRedirect, JsonResponse
 from django.shortcuts import get_object_or_404, render
 from django.urls import reverse
 from django.utils import timezone
@@ -17,6 +17,7 @@ from accounts import services as accounts_services
 from accounts.models import User
 from accounts.oauth import awaits_paste
 from sync import services
+from sync.export import export
 from sync.forms import SettingsForm
 from sync.models import Mirror, SyncRequest
 from sync.overview import overview
@@ -98,6 +99,15 @@ def settings(request: Request) -> HttpResponse:
         {"form": form, "seen_public": seen_public},
         status=422 if form.errors else 200,
     )
+
+
+@require_safe
+@never_cache
+@login_required
+def export_data(request: Request) -> HttpResponse:
+    response = JsonResponse(export(request.user), json_dumps_params={"indent": 1})
+    response.headers["Content-Disposition"] = 'attachment; filename="syncify.json"'
+    return response
 
 
 @require_safe
