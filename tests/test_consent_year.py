@@ -44,7 +44,7 @@ def let_pass(time: timedelta, simulator: Simulator) -> None:
                 and (model, field.name) != (SavedTrack, "added_at")
             ]
             if times:
-                model._default_manager.update(**{name: F(name) - DAY for name in times})
+                model._default_manager.update(**{name: F(name) - time for name in times})
 
 
 @dataclass(frozen=True)
