@@ -34,6 +34,10 @@ _BLOCKS = {
     Block.Because.PREMIUM: "Spotify wants the owner of the app to have Premium. Renew it, then "
     "restart the worker.",
 }
+_LOST = (
+    "No key of SYNCIFY_TOKEN_KEYS decrypts the tokens of {}. Find the key and run "
+    "rotate_token_keys, or ask them to sign in again."
+)
 
 
 @dataclass(frozen=True, slots=True)
@@ -110,7 +114,8 @@ def _consents() -> Iterator[Trouble]:
     )
     for held in near.select_related("user").defer("access_token", "refresh_token"):
         consent = held.consent(now)
-        message = _consent_in_words(held.user, consent)
+        lost = held.state_reason == SpotifyConnection.Reason.TOKENS_LOST
+        message = _LOST.format(held.user) if lost else _consent_in_words(held.user, consent)
         yield Trouble(f"consent:{held.pk}:{consent.stage}", message, held.user)
 
 

@@ -148,15 +148,12 @@ def operator_code(request: Request) -> HttpResponse:
     """Makes an operator of the first who enters the code that the log tells; then it is gone."""
     if not accounts_services.lacks_operator():
         raise Http404
-    # A POST that tries a code: the place for a limit on tries.
-    is_wrong = request.method == "POST"
-    if is_wrong and accounts_services.become_operator(
-        request.user, code=request.POST.get("code", "")
-    ):
+    if request.method != "POST":
+        return render(request, "operator_code.html")
+    # The place for a limit on tries.
+    if accounts_services.become_operator(request.user, code=request.POST.get("code", "")):
         return _see_other("operator")
-    return render(
-        request, "operator_code.html", {"is_wrong": is_wrong}, status=422 if is_wrong else 200
-    )
+    return render(request, "operator_code.html", {"is_wrong": True}, status=422)
 
 
 @require_safe

@@ -164,6 +164,16 @@ def test_nobody_is_told_of_a_listener_who_rests(rest: str) -> None:
 
 
 @pytest.mark.django_db
+def test_a_lost_key_is_the_operators_to_find(inbox: list[dict[str, str]]) -> None:
+    make_user("ada")
+    SpotifyConnection.objects.update(state="sign_in_needed", state_reason="tokens_lost")
+
+    check_incidents()
+
+    assert "SYNCIFY_TOKEN_KEYS decrypts the tokens of Ada" in told_of(inbox)[0]
+
+
+@pytest.mark.django_db
 def test_a_name_cannot_write_lines_into_the_log(caplog: Any) -> None:
     ada = make_user("ada")
     User.objects.update(display_name="Ada\nERROR forged")
