@@ -13,7 +13,6 @@ from sync.alerts import check_incidents
 from sync.models import Incident, Mirror
 from sync.status import permission
 from tests.builders import make_user
-from tests.driving import card
 
 NOW = datetime(2026, 11, 23, 12, 0, tzinfo=UTC)
 DAY, HOUR = timedelta(days=1), timedelta(hours=1)
@@ -72,7 +71,8 @@ def test_the_card_asks_for_a_sign_in_once_and_tells_of_the_playlist_too(
     ada = make_user("ada")
     with_days_left(ada, days, **fields)
 
-    page = card(client, ada)
+    client.force_login(ada)
+    page = client.get("/sync/card/").content.decode()
 
     assert says in page
     assert page.count("Sign in again</button>") == (days < 30)

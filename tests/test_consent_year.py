@@ -53,7 +53,7 @@ def let_pass(time: timedelta, simulator: Simulator) -> None:
 class Day:
     number: int
     notice: str
-    sentence: str
+    title: str
     description: str
     alerts: list[str]
     syncs: list[str]
@@ -94,7 +94,7 @@ def live(
         yield Day(
             number=number,
             notice=card.consent.notice,
-            sentence=card.status.sentence,
+            title=card.status.title,
             description=simulator.playlist(simulator.playlists("emil")[-1]).description,
             alerts=[alert["message"].splitlines()[0] for alert in inbox[told:]],
             syncs=list(SyncRequest.objects.filter(pk__gt=latest).values_list("state", flat=True)),
@@ -135,8 +135,8 @@ def test_a_consent_ends_and_is_renewed(
         re.findall(r"in (\d+) days, on", day.notice) for day in days if 151 <= day.number < 180
     ]
     assert counted == [[str(left)] for left in range(30, 1, -1)]
-    ended = "permission has ended. Sign in again to go on"
-    assert [day.number for day in days if ended in day.sentence] == [*range(ENDED, RENEWED)]
+    ended = "permission has ended"
+    assert [day.number for day in days if ended in day.title] == [*range(ENDED, RENEWED)]
 
     # Exactly these alerts to the operator.
     over = "has ended. Their playlist stays as it is until they have signed in again."

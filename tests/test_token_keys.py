@@ -132,7 +132,7 @@ def test_a_lost_key_means_to_sign_in_again(
 
     assert outcome(run(ada, "scheduled")) == ("dead", "sign_in_needed", 1)
 
-    assert "can no longer read the permission" in card(client, ada)
+    assert "Syncify has lost Spotify's permission" in card(client, ada)
     Mirror.objects.update(next_due=timezone.now() - timedelta(days=1))
     enqueue_due_syncs()
     assert not Worker().run_one()
