@@ -174,6 +174,8 @@ class Mirror(models.Model):
     confirm_total = models.PositiveIntegerField(null=True)
     #: When name, description or public were last changed here.
     details_changed_at = models.DateTimeField(db_default=Now())
+    #: The listener comes from Syncify 2, whose playlists the first sync takes over.
+    adopts_syncify2 = models.BooleanField(default=False, db_default=False)
 
     class Meta:
         db_table = "mirrors"
