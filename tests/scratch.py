@@ -36,18 +36,11 @@ def scratch_database() -> Iterator[str]:
             server.execute(f"DROP DATABASE {name} WITH (FORCE)".encode())
 
 
-def pg_dump(address: str) -> bytes:
-    return _run("pg_dump", address)
-
-
-def psql(address: str, script: bytes) -> None:
-    _run("psql", "--quiet", "--set=ON_ERROR_STOP=1", address, script=script)
-
-
-def _run(program: str, *arguments: str, script: bytes = b"") -> bytes:
+def client(program: str, *arguments: str, given: bytes = b"") -> bytes:
+    """What one of PostgreSQL's own programs, such as psql, says; it must succeed."""
     path = POSTGRES_VERSIONS[TARGET_POSTGRES_VERSION] / program
-    done = subprocess.run(  # noqa: S603 - PostgreSQL's own programs
-        [path, *arguments], input=script, capture_output=True, check=False
+    done = subprocess.run(  # noqa: S603 - as above
+        [path, *arguments], input=given, capture_output=True, check=False
     )
     assert done.returncode == 0, done.stderr.decode()
     return done.stdout

@@ -19,7 +19,7 @@ from sync.syncify2 import playlists_to_adopt
 from syncify.simulator.server import Simulator
 from syncify.spotify.types import Playlist
 from tests.driving import mirrored, run_again
-from tests.scratch import pg_dump, psql, scratch_database
+from tests.scratch import client, scratch_database
 from tests.signing_in import sign_in
 
 pytestmark = pytest.mark.django_db
@@ -66,7 +66,7 @@ class Syncify2:
 @pytest.fixture
 def old(db: None) -> Iterator[Syncify2]:
     with scratch_database() as address:
-        psql(address, SCHEMA)
+        client("psql", address, given=SCHEMA)
         yield Syncify2(address)
 
 
@@ -109,7 +109,7 @@ def test_a_restored_dump_comes_over_and_the_first_sync_keeps_the_link(
     before = dates(simulator, link)
 
     with scratch_database() as restored:
-        psql(restored, pg_dump(old.address))
+        client("psql", restored, given=client("pg_dump", old.address))
         said = import_from(restored)
     user = User.objects.get(spotify_id="ada")
     first = run_again(user)
