@@ -1,6 +1,8 @@
 """The web server's settings; GUNICORN_CMD_ARGS and the command line override them."""
 
+import asyncio
 import os
+from typing import Any
 
 from gunicorn.workers.base import Worker
 
@@ -15,6 +17,18 @@ keepalive = 5
 # The control socket lives in $HOME, which a container need not have.
 control_socket_disable = True
 accesslog = None
+
+
+def post_worker_init(worker: Any) -> None:
+    """End the event streams as soon as the worker is to stop: it waits for what is open."""
+    from sync.events import hub  # noqa: PLC0415 - the settings are ready only now
+
+    async def watch() -> None:
+        while worker.alive:  # noqa: ASYNC110 - gunicorn has no event for it
+            await asyncio.sleep(0.25)
+        hub.close()
+
+    worker.watching = worker.loop.create_task(watch())
 
 
 def worker_exit(_server: object, _worker: Worker) -> None:
