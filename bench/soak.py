@@ -56,6 +56,7 @@ from syncify.embedded_postgres.base import running_server  # noqa: E402
 from syncify.simulator.server import Simulator  # noqa: E402
 from tests.builders import connect  # noqa: E402
 from tests.driving import mirrored  # noqa: E402
+from tests.scratch import address_of  # noqa: E402
 
 CHANGES_A_SECOND = 5
 #: Seconds between two moments in which all are due, and between two kills.
@@ -108,7 +109,7 @@ class Soak:
             name = f"listener-{number:03}"
             simulator.add_listener(name, size=dice.randrange(20, 120))
             self.users.append(connect(simulator, name))
-        self.env = {**os.environ, "DATABASE_URL": address_of_database()}
+        self.env = {**os.environ, "DATABASE_URL": address_of(connection.settings_dict["NAME"])}
         with socket.create_server(("127.0.0.1", 0)) as free:
             self.port = free.getsockname()[1]
         self.visitor = visitor(self.users[0])
@@ -251,13 +252,6 @@ class Soak:
         if (playlists := len(self.simulator.playlists(name))) != 1:
             trouble.append(f"{name} has {playlists} playlists")
         return trouble
-
-
-def address_of_database() -> str:
-    """For processes that find it as they find any other."""
-    with connection.cursor() as cursor:
-        info = cursor.connection.info
-    return f"postgresql://{info.user}@/{info.dbname}?host={info.host}&port={info.port}"
 
 
 def visitor(user: User) -> requests.Session:
