@@ -12,7 +12,6 @@ import os
 import random
 import re
 import signal
-import socket
 import subprocess
 import sys
 import time
@@ -20,24 +19,15 @@ from collections import Counter
 from datetime import timedelta
 from pathlib import Path
 
-import django
 import requests
 from requests.adapters import HTTPAdapter
 from urllib3 import Retry
 
-DATA_DIR = Path(__file__).resolve().parent.parent / ".data" / "bench" / "soak"
+from bench.setup import set_up
+from syncify.simulator.grants import Client as App
 
-# Nothing of the developer's environment counts; above all, no other database is ever emptied.
-for _name in [name for name in os.environ if name.startswith(("DATABASE_", "SYNCIFY_"))]:
-    del os.environ[_name]
-os.environ.update(
-    DJANGO_SETTINGS_MODULE="syncify.settings",
-    SYNCIFY_DATA_DIR=str(DATA_DIR),
-    SPOTIFY_CLIENT_ID="syncify-demo",
-    SPOTIFY_CLIENT_SECRET="demo-secret",  # noqa: S106 - what the simulator expects
-    SPOTIFY_DAILY_QUOTA="0",
-)
-django.setup()
+APP = App(id="bench")
+DATA_DIR = set_up("soak", SPOTIFY_CLIENT_SECRET=APP.secret)
 # The web server is asked before it listens.
 logging.getLogger("urllib3").setLevel(logging.ERROR)
 
@@ -56,6 +46,7 @@ from syncify.embedded_postgres.base import running_server  # noqa: E402
 from syncify.simulator.server import Simulator  # noqa: E402
 from tests.builders import connect  # noqa: E402
 from tests.driving import mirrored  # noqa: E402
+from tests.processes import free_port  # noqa: E402
 from tests.scratch import address_of  # noqa: E402
 
 CHANGES_A_SECOND = 5
@@ -83,7 +74,7 @@ def main() -> None:
         cursor.execute("CREATE SCHEMA public")
     call_command("migrate", verbosity=0)
     call_command("collectstatic", interactive=False, verbosity=0)
-    with Simulator() as simulator:
+    with Simulator(client=APP) as simulator:
         # For this process, and for its children.
         os.environ["SPOTIFY_API_URL"] = settings.SPOTIFY_API_URL = simulator.api_url
         os.environ["SPOTIFY_ACCOUNTS_URL"] = settings.SPOTIFY_ACCOUNTS_URL = simulator.accounts_url
@@ -110,8 +101,7 @@ class Soak:
             simulator.add_listener(name, size=dice.randrange(20, 120))
             self.users.append(connect(simulator, name))
         self.env = {**os.environ, "DATABASE_URL": address_of(connection.settings_dict["NAME"])}
-        with socket.create_server(("127.0.0.1", 0)) as free:
-            self.port = free.getsockname()[1]
+        self.port = free_port()
         self.visitor = visitor(self.users[0])
         self.children: dict[str, subprocess.Popen[bytes]] = {}
         self.start("web", "-m", "gunicorn", "--bind", f"127.0.0.1:{self.port}")

@@ -8,7 +8,7 @@ import subprocess
 import sys
 import time
 from collections.abc import Iterator
-from contextlib import ExitStack
+from contextlib import closing
 from dataclasses import dataclass, replace
 from datetime import UTC, datetime, timedelta
 from ipaddress import ip_address
@@ -19,14 +19,13 @@ import requests
 from cryptography import x509
 from cryptography.hazmat.primitives import hashes, serialization
 from cryptography.hazmat.primitives.asymmetric import ec
-from requests.adapters import HTTPAdapter
-from urllib3 import Retry
 
 from accounts.models import User
 from sync.services import request_sync
 from syncify.simulator.grants import Client
 from syncify.simulator.server import Simulator
 from tests.driving import mirrored
+from tests.processes import Child, free_port, wait_until, web_server
 
 pytestmark = [pytest.mark.django_db(transaction=True), pytest.mark.slow]
 
@@ -81,38 +80,35 @@ def nginx() -> str:
 
 @pytest.fixture
 def site(nginx: str, process_env: dict[str, str], tmp_path: Path) -> Iterator[Site]:
-    web, http, https = free_ports(3)
+    web, http, https = free_port(), free_port(), free_port()
     make_certificate(tmp_path)
     block = documented_block(web=web, http=http, https=https, folder=tmp_path)
     config = tmp_path / "nginx.conf"
     config.write_text(AROUND.format(folder=tmp_path, block=block))
-    python, env = sys.executable, {**process_env, "SYNCIFY_BASE_URL": f"https://127.0.0.1:{https}"}
-    subprocess.run(  # noqa: S603 - our own command
-        [python, "manage.py", "collectstatic", "--noinput", "--verbosity=0"],
+    env = {**process_env, "SYNCIFY_BASE_URL": f"https://127.0.0.1:{https}"}
+    subprocess.run(
+        [sys.executable, "manage.py", "collectstatic", "--noinput", "--verbosity=0"],
         cwd=ROOT,
         env=env,
         check=True,
     )
-    with ExitStack() as running:
-        for command in (
-            [python, "-m", "gunicorn", f"--bind=127.0.0.1:{web}"],
-            [python, "manage.py", "runworker"],
-            [nginx, "-c", str(config), "-e", "stderr"],
-        ):
-            process = subprocess.Popen(command, cwd=ROOT, env=env)  # noqa: S603 - as above
-            running.callback(process.wait, 20)
-            running.callback(process.terminate)
-        yield Site(
-            f"https://127.0.0.1:{https}", f"http://127.0.0.1:{http}", tmp_path / "fullchain.pem"
-        )
+    with (
+        web_server(tmp_path / "web.log", env, web),
+        closing(Child(tmp_path / "worker.log", env, "manage.py", "runworker")),
+        subprocess.Popen([nginx, "-c", str(config), "-e", "stderr"]) as proxy,  # noqa: S603
+    ):
+        try:
+            wait_until(lambda: is_open(https))
+            yield Site(
+                f"https://127.0.0.1:{https}", f"http://127.0.0.1:{http}", tmp_path / "fullchain.pem"
+            )
+        finally:
+            proxy.terminate()
 
 
-def free_ports(count: int) -> list[int]:
-    with ExitStack() as sockets:
-        bound = [
-            sockets.enter_context(socket.create_server(("127.0.0.1", 0))) for _ in range(count)
-        ]
-        return [each.getsockname()[1] for each in bound]
+def is_open(port: int) -> bool:
+    with socket.socket() as probe:
+        return probe.connect_ex(("127.0.0.1", port)) == 0
 
 
 def documented_block(*, web: int, http: int, https: int, folder: Path) -> str:
@@ -159,8 +155,6 @@ def browser(site: Site) -> Iterator[requests.Session]:
         session.trust_env = False  # the environment may name other authorities
         session.verify = str(site.certificate)
         session.headers["Referer"] = f"{site.https}/"
-        patient = Retry(total=8, backoff_factor=0.1, status_forcelist=[502], allowed_methods=None)
-        session.mount("https://", HTTPAdapter(max_retries=patient))
         to_spotify = press(session, site, "/accounts/login/")
         consent = {"listener": "ada", "answer": "agree"}
         arrival = session.post(to_spotify.headers["Location"], data=consent, timeout=30)
@@ -182,10 +176,7 @@ def press(session: requests.Session, site: Site, path: str) -> requests.Response
 
 
 def wait_for_card(session: requests.Session, site: Site, words: str) -> None:
-    deadline = time.monotonic() + 30
-    while words not in (card := session.get(f"{site.https}/sync/card/", timeout=30).text):
-        assert time.monotonic() < deadline, card
-        time.sleep(0.2)
+    wait_until(lambda: words in session.get(f"{site.https}/sync/card/", timeout=30).text)
 
 
 def test_a_listener_signs_in_through_nginx_and_gets_the_playlist(
