@@ -227,9 +227,8 @@ class Soak:
                 F("started") - F("created"), flat=True
             )
         )
-        print(
-            f"waited for a worker: {waits[len(waits) // 2]:.1f} s half, {waits[-1]:.1f} s at most"
-        )
+        half, most = waits[len(waits) // 2], waits[-1]
+        print(f"waited for a worker: half of them {half:.1f} s or less, {most:.1f} s at most")
         return trouble
 
     def judge_listener(self, user: User) -> list[str]:

@@ -18,7 +18,7 @@ from sync.services import change_settings
 from sync.syncify2 import playlists_to_adopt
 from syncify.simulator.server import Simulator
 from syncify.spotify.types import Playlist
-from tests.driving import mirrored, run_again
+from tests.driving import mirrored, run_again, run_for
 from tests.scratch import client, scratch_database
 from tests.signing_in import sign_in
 
@@ -177,6 +177,20 @@ def test_without_a_playlist_to_adopt_a_new_one_is_made(old: Syncify2, simulator:
     assert mirrored(simulator, emil) == simulator.liked("emil")
     [playlist] = simulator.playlists("emil")
     assert simulator.playlist(playlist).name == "Liked Songs of emil"
+
+
+@pytest.mark.parametrize("calls", range(1, 5))
+def test_a_first_sync_that_is_killed_on_the_way_still_adopts(
+    calls: int, old: Syncify2, simulator: Simulator
+) -> None:
+    link = simulator.create_playlist("emil", "Syncify 1/1", simulator.liked("emil")[1:])
+    emil = come_over(old, simulator, "emil")
+
+    assert run_for(emil, calls, killed=True)
+    run_again(emil)
+
+    assert simulator.playlists("emil") == [link]
+    assert simulator.playlist_uris(link) == simulator.liked("emil")
 
 
 def test_a_name_given_here_before_the_first_sync_goes_to_the_adopted_playlist(
