@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import logging
 from collections import Counter
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 from datetime import timedelta
 from typing import NoReturn
 
@@ -21,6 +21,7 @@ from sync.planner import MirrorPlan, plan_mirror
 from sync.playlists import Diverged, PlaylistWriter
 from sync.queue import Fields
 from sync.reader import PAGE_SIZE, Library, Like, changes
+from sync.syncify2 import playlists_to_adopt
 from syncify.spotify import quota
 from syncify.spotify.errors import NotFound
 from syncify.spotify.types import Playlist
@@ -75,6 +76,8 @@ class _Sync:
         del known, found
 
         job.safe_point(stage=SyncRequest.Stage.COMPARING, song_count=self.song_count)
+        if self.mirror.adopts_syncify2:
+            self._adopt_playlists()
         self._look()
         self._write()
         self._finish()
@@ -297,12 +300,33 @@ class _Sync:
         self._save([volume])
 
     def _find_empty(self, name: str) -> Playlist | None:
-        taken = set(MirrorVolume.objects.values_list("spotify_id", flat=True))
+        empty = (one for one in self._unused_playlists() if one.name == name and not one.total)
+        return next(empty, None)
+
+    def _adopt_playlists(self) -> None:
+        """Take over the playlists that Syncify 2 kept: their links, names and songs stay."""
+        found = playlists_to_adopt(self._unused_playlists(), self.song_count)
+        self.volumes = [
+            MirrorVolume(mirror=self.mirror, number=number)
+            for number in range(1, max(found, default=0) + 1)
+        ]
+        for number, playlist in found.items():
+            volume = self.volumes[number - 1]
+            volume.spotify_id, volume.items_known = playlist.id, False  # the look reads them
+            # A name that the listener has given here since they came over is written.
+            volume.details_written_at = self.job.user.date_joined
+            volume.checked_at = timezone.now()
+        self.mirror.adopts_syncify2 = False
+        with transaction.atomic():
+            self._save(self.volumes)
+            self.mirror.save(update_fields=["adopts_syncify2"])
+
+    def _unused_playlists(self) -> Iterator[Playlist]:
+        """The listener's own playlists that are no volume of any mirror."""
+        used = set(MirrorVolume.objects.values_list("spotify_id", flat=True))
         for playlist in self.job.client.own_playlists():
-            is_ours = playlist.owner_id == self.job.user.spotify_id and playlist.name == name
-            if is_ours and not playlist.total and playlist.id not in taken:
-                return playlist
-        return None
+            if playlist.owner_id == self.job.user.spotify_id and playlist.id not in used:
+                yield playlist
 
     def _write_details(self) -> None:
         for volume in filter(self.details.is_stale, self.volumes):

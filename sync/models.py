@@ -177,6 +177,8 @@ class Mirror(models.Model):
     remind_in_spotify = models.BooleanField(db_default=True)
     #: When what the playlist says of itself was last changed here.
     details_changed_at = models.DateTimeField(db_default=Now())
+    #: The listener comes from Syncify 2, whose playlists the first sync takes over.
+    adopts_syncify2 = models.BooleanField(default=False, db_default=False)
 
     class Meta:
         db_table = "mirrors"

@@ -247,15 +247,17 @@ def _database() -> dict[str, Any]:
     }
 
 
+#: A direct connection for LISTEN, where a pooler stands in between; empty: the same database.
+DATABASE_LISTEN_URL = env_str("DATABASE_LISTEN_URL", "")
 DATABASES = {
     "default": {
         **_database(),
         "CONN_HEALTH_CHECKS": True,
         "CONN_MAX_AGE": 0 if _pool_size else None,
+        # A pooler may give each statement another connection, on which the cursor is unknown.
+        "DISABLE_SERVER_SIDE_CURSORS": bool(DATABASE_LISTEN_URL),
     }
 }
-#: A direct connection for LISTEN, where a pooler stands in between; empty: the same database.
-DATABASE_LISTEN_URL = env_str("DATABASE_LISTEN_URL", "")
 
 # --- Logs -------------------------------------------------------------------------------------
 

@@ -16,6 +16,7 @@ from sync import engine
 from sync.planner import plan_mirror
 from syncify.simulator.server import Simulator
 from tests.builders import connect
+from tests.scratch import address_of
 
 
 @pytest.fixture(scope="session")
@@ -49,15 +50,10 @@ def bea(db: None, simulator: Simulator) -> User:
 @pytest.fixture
 def process_env(simulator: Simulator, transactional_db: None) -> dict[str, str]:
     """The environment of a child process that shares the test's database and Spotify."""
-    with connection.cursor() as cursor:
-        info = cursor.connection.info
-    address = (
-        f"postgresql://{info.user}:{info.password}@/{info.dbname}?host={info.host}&port={info.port}"
-    )
     return {
         **os.environ,
         "DJANGO_SETTINGS_MODULE": "syncify.settings",
-        "DATABASE_URL": address,
+        "DATABASE_URL": address_of(connection.settings_dict["NAME"]),
         "SPOTIFY_API_URL": simulator.api_url,
         "SPOTIFY_ACCOUNTS_URL": simulator.accounts_url,
         "PYTHONUNBUFFERED": "1",

@@ -5,7 +5,7 @@ from pathlib import Path
 
 _OURS = ("SYNCIFY_", "SPOTIFY_", "SPOTIPY_")
 for _name in [name for name in os.environ if name.startswith(_OURS)]:
-    if _name != "SYNCIFY_REQUIRE_BROWSER":  # it is for the tests themselves
+    if not _name.startswith("SYNCIFY_REQUIRE_"):  # these are for the tests themselves
         del os.environ[_name]
 os.environ.update(
     SYNCIFY_DATA_DIR=str(Path(__file__).parent.parent / ".data" / "tests"),

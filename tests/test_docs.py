@@ -1,5 +1,6 @@
 """The documentation keeps step with what the program reads."""
 
+import ast
 import re
 from collections.abc import Iterable
 from pathlib import Path
@@ -69,3 +70,19 @@ def test_every_state_and_column_of_a_request_is_in_the_glossary() -> None:
     missing = [name for name in (*names, *SyncRequest.State.values) if f"`{name}`" not in glossary]
 
     assert missing == []
+
+
+def test_what_people_see_is_quoted_as_the_pages_say_it() -> None:
+    operations = (ROOT / "docs" / "operations.md").read_text(encoding="utf-8")
+    symptoms = re.findall(r"^\| ([^|]*“[^|]*) \|", operations, re.MULTILINE)
+    code = [
+        file for name in ("accounts", "sync", "syncify") for file in (ROOT / name).rglob("*.py")
+    ]
+    nodes = [node for file in code for node in ast.walk(ast.parse(file.read_bytes()))]
+    said = [str(node.value) for node in nodes if isinstance(node, ast.Constant)]
+    said += [page.read_text(encoding="utf-8") for page in (ROOT / "templates").rglob("*.html")]
+
+    quoted = [words for symptom in symptoms for words in re.findall(r"“(.*?)”", symptom)]
+
+    assert len(quoted) > 10
+    assert [words for words in quoted if not any(words in text for text in said)] == []

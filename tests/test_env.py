@@ -13,11 +13,11 @@ from syncify.env import env_bool, env_list, env_str
 ROOT = Path(__file__).parent.parent
 
 
-def start(data_dir: Path, **variables: str) -> subprocess.CompletedProcess[str]:
-    """What ``manage.py check`` says with only these variables, and a client ID, set."""
+def start(data_dir: Path, *command: str, **variables: str) -> subprocess.CompletedProcess[str]:
+    """What ``manage.py check``, or another, says with these variables and a client ID alone."""
     kept = {name: os.environ[name] for name in ("PATH", "HOME") if name in os.environ}
-    return subprocess.run(
-        [sys.executable, "manage.py", "check"],
+    return subprocess.run(  # noqa: S603 - our own command
+        [sys.executable, "manage.py", *(command or ["check"])],
         cwd=ROOT,
         env={
             **kept,
@@ -69,6 +69,17 @@ def test_client_id_is_the_only_setting_without_a_default(tmp_path: Path) -> None
     assert started.returncode == 0, started.stderr
     assert {path.name for path in tmp_path.iterdir()} == {"secret_key", "token_key"}
     assert {path.stat().st_mode & 0o777 for path in tmp_path.iterdir()} == {0o600}
+
+
+@pytest.mark.parametrize(("direct", "wanted"), [("", "False"), ("postgresql://db/it", "True")])
+def test_behind_a_pooler_no_cursor_is_kept_on_the_server(
+    tmp_path: Path, direct: str, wanted: str
+) -> None:
+    code = "print(settings.DATABASES['default']['DISABLE_SERVER_SIDE_CURSORS'])"
+
+    shown = start(tmp_path, "shell", "--verbosity=0", "-c", code, DATABASE_LISTEN_URL=direct)
+
+    assert shown.stdout.strip() == wanted, shown.stderr
 
 
 def test_secret_made_at_the_first_start_is_used_again(tmp_path: Path) -> None:
