@@ -266,7 +266,7 @@ def test_a_listener_s_pages_share_one_drawing_and_later_changes_get_another(
     monkeypatch: pytest.MonkeyPatch,
 ) -> None:
     drawn: list[int] = []
-    monkeypatch.setattr(events, "_draw", lambda user_id, _: str(drawn.append(user_id)))
+    monkeypatch.setattr(events, "_html_of", lambda user_id, _: str(drawn.append(user_id)))
 
     async def three_pages_and_one_more() -> None:
         card = events.Card(7, UTC)
