@@ -29,7 +29,7 @@ from psycopg import AsyncConnection, AsyncCursor
 from accounts.models import User
 from sync.queue import CHANGES
 from sync.selectors import card_for
-from sync.wake import FIRST_PAUSE, LONGEST_PAUSE, listen_parameters
+from sync.wake import FIRST_PAUSE, listen_parameters
 
 logger = logging.getLogger(__name__)
 
@@ -45,6 +45,8 @@ PAUSE = 0.25
 RETRY = 1.0
 #: Seconds of silence after which the LISTEN connection is tried, and that it has to answer.
 SILENCE, ANSWER = 10.0, 5.0
+#: The most seconds before a lost LISTEN connection is tried again: somebody is looking.
+LONGEST_PAUSE = 2.0
 #: Seconds before a browser comes back.
 COMES_BACK = 3.0
 
