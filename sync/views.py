@@ -12,7 +12,6 @@ from django.middleware.csrf import get_token
 from django.shortcuts import get_object_or_404, render
 from django.urls import reverse
 from django.utils import timezone
-from django.views.decorators.cache import never_cache
 from django.views.decorators.http import (
     require_GET,
     require_http_methods,
@@ -20,6 +19,7 @@ from django.views.decorators.http import (
     require_safe,
 )
 
+from accounts.limits import limited
 from sync import services
 from sync.events import Stream, hub, listener_of
 from sync.forms import SettingsForm
@@ -29,26 +29,24 @@ from sync.selectors import card_for, history_of, past_sync
 from syncify.http import Request
 
 _PAST_ON_PAGE = 20
+_limited = limited("sync", per_address=600, per_listener=120)
 
 
 @require_safe
-@never_cache
 def home(request: Request) -> HttpResponse:
     if not request.user.is_authenticated:
-        return render(request, "landing.html")
+        return render(request, "landing.html", {"base_url": django_settings.BASE_URL})
     card = card_for(request.user, now=timezone.now())
     return render(request, "sync/dashboard.html", {"card": card})
 
 
 @require_safe
-@never_cache
 @login_required
 def sync_card(request: Request) -> HttpResponse:
     return _card(request)
 
 
 @require_GET
-@never_cache
 async def events(request: Request) -> HttpResponseBase:
     """The card as server-sent events: now, and whenever it changes.
 
@@ -72,11 +70,12 @@ async def events(request: Request) -> HttpResponseBase:
         stream.messages(),
         content_type="text/event-stream",
         # Proxies must neither compress nor collect what they pass on.
-        headers={"Cache-Control": "no-transform", "X-Accel-Buffering": "no"},
+        headers={"Cache-Control": "private, no-store, no-transform", "X-Accel-Buffering": "no"},
     )
 
 
 @require_POST
+@_limited
 @login_required
 def sync(request: Request) -> HttpResponse:
     services.request_sync(user=request.user)
@@ -84,6 +83,7 @@ def sync(request: Request) -> HttpResponse:
 
 
 @require_POST
+@_limited
 @login_required
 def sync_cancel(request: Request, pk: int) -> HttpResponse:
     services.cancel_sync(request=get_object_or_404(SyncRequest, pk=pk, user=request.user))
@@ -91,6 +91,7 @@ def sync_cancel(request: Request, pk: int) -> HttpResponse:
 
 
 @require_POST
+@_limited
 @login_required
 def sync_retry(request: Request, pk: int) -> HttpResponse:
     services.retry_dead(request=get_object_or_404(_dead(), pk=pk, user=request.user))
@@ -98,6 +99,7 @@ def sync_retry(request: Request, pk: int) -> HttpResponse:
 
 
 @require_POST
+@_limited
 @login_required
 def sync_pause(request: Request) -> HttpResponse:
     if "resume" in request.POST:
@@ -111,8 +113,7 @@ def sync_pause(request: Request) -> HttpResponse:
 @login_required
 def sync_history(request: Request) -> HttpResponse:
     page = Paginator(history_of(request.user), _PAST_ON_PAGE).get_page(request.GET.get("page"))
-    now = timezone.now()
-    past = [past_sync(each, now=now) for each in page]
+    past = [past_sync(each) for each in page]
     return render(request, "sync/history.html", {"page": page, "past": past})
 
 
@@ -154,7 +155,6 @@ def operator_retry(request: Request, pk: int) -> HttpResponse:
 
 
 @require_safe
-@never_cache
 def healthz(_request: Request) -> HttpResponse:
     """For machines: 200 when the database answers, else 503."""
     try:

@@ -1,4 +1,4 @@
-"""No token reaches a log line, whoever writes it."""
+"""No token reaches a log line, whoever writes it, and nobody else writes one."""
 
 import logging
 from collections.abc import Iterator
@@ -69,3 +69,14 @@ def test_credential_in_a_traceback_is_hidden(written: StringIO) -> None:
     assert TOKEN not in written.getvalue()
     assert "refresh failed user=3" in written.getvalue()
     assert "ValueError: invalid literal" in written.getvalue()
+
+
+def test_what_others_wrote_begins_no_line_and_turns_none_round(written: StringIO) -> None:
+    nasty = "Looped\r\n2026-01-01 WARNING fake\x1b[2J\u2028\u202eevil"
+    error = ValueError(nasty)
+    logging.getLogger("tests.logs").error("sync failed name=%s", nasty, exc_info=error)
+
+    first, *rest = written.getvalue().removesuffix("\n").split("\n")
+    assert first == (r"sync failed name=Looped\r\n2026-01-01 WARNING fake\x1b[2J\u2028\u202eevil")
+    assert all(line.startswith("  ") for line in rest)
+    assert not set("".join(rest)) & set("\r\x1b\u2028\u202e")

@@ -3,7 +3,8 @@
 
 const zone = Intl.DateTimeFormat().resolvedOptions().timeZone;
 if (zone) {
-  document.cookie = `timezone=${encodeURIComponent(zone)}; path=/; max-age=31536000; samesite=lax`;
+  const secure = location.protocol === "https:" ? "; secure" : "";
+  document.cookie = `timezone=${encodeURIComponent(zone)}; path=/; max-age=31536000; samesite=lax${secure}`;
 }
 
 // A visible page has the card sent to it whenever it changes. Where no stream can be kept, it asks by itself, slowly.
@@ -97,16 +98,24 @@ document.addEventListener("htmx:sendError", () => {
   notify("Syncify cannot be reached at the moment. A sync that runs goes on all the same.");
 });
 document.addEventListener("htmx:responseError", (event) => {
-  const status = event.detail.xhr.status;
+  const { status, responseText } = event.detail.xhr;
+  if (status === 429) return notify(responseText);
   notify(status < 500
     ? "This page is out of date. Load it again."
     : "Something broke on our side. Load the page again in a minute.");
 });
 
 let lastKey = document.getElementById("sentence")?.dataset.key;
+let focusWasInCard = false;
+document.addEventListener("htmx:beforeCleanupElement", (event) => {
+  if (event.target.id === "card") focusWasInCard = event.target.contains(document.activeElement);
+});
 document.addEventListener("htmx:afterSettle", () => {
   notify("");
   const sentence = document.getElementById("sentence");
+  // htmx finds a button again by its id; where it is gone, what became of it is told.
+  if (focusWasInCard && document.activeElement === document.body) sentence?.focus();
+  focusWasInCard = false;
   // Not at every number: a screen reader would never fall silent.
   if (sentence && sentence.dataset.key !== lastKey) {
     lastKey = sentence.dataset.key;
@@ -124,3 +133,18 @@ function announce(text) {
   const announcer = document.getElementById("announcer");
   if (announcer) announcer.textContent = text;
 }
+
+// "3 minutes ago" stays true while the page is open; sync/words.py has the same rule.
+const NEAR = 12 * 3600;
+const distance = new Intl.RelativeTimeFormat("en");
+function tellTimes() {
+  for (const time of document.querySelectorAll("time[data-relative]")) {
+    const seconds = (new Date(time.dateTime) - Date.now()) / 1000;
+    const size = Math.abs(seconds);
+    if (size >= NEAR) continue;
+    if (size < 60) time.textContent = seconds <= 0 ? "just now" : "in a moment";
+    else if (size < 3600) time.textContent = distance.format(Math.trunc(seconds / 60), "minute");
+    else time.textContent = distance.format(Math.trunc(seconds / 3600), "hour");
+  }
+}
+setInterval(tellTimes, 20_000);
