@@ -209,7 +209,7 @@ class Bench:
         head("from the change to the client", "p50", "p99", "max")
         line(f"to one listener, {RATE} changes a second", *percentiles(told))
         line("to all listeners in one commit", *percentiles(all_told))
-        head("a dashboard, asked for 10 times a second", "p50", "p99", "max")
+        head("a dashboard, asked for 4 times a second", "p50", "p99", "max")
         line("without streams", *percentiles(idle))
         line("with all streams, while one by one are told", *percentiles(busy))
         head(f"{self.seconds} s cost", "CPU of web", "of PostgreSQL", "transactions", "requests")
@@ -249,7 +249,7 @@ class Bench:
         """Somebody who goes on loading an ordinary page; the seconds that each took."""
         waits: list[float] = []
         client = Client(self.server.port, self.clients[0].listener)
-        visiting = asyncio.create_task(self.load(client, "/", 0.1, waits))
+        visiting = asyncio.create_task(self.load(client, "/", 0.25, waits))
         yield waits
         visiting.cancel()
 
