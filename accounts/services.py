@@ -176,6 +176,7 @@ def _rotate(pk: int) -> str:
         return "unreadable"
     if held.state_reason == SpotifyConnection.Reason.TOKENS_LOST:
         held.state, held.state_reason, held.state_since = State.CONNECTED, "", timezone.now()
+        connection_changed.send(sender=SpotifyConnection, user_id=pk)
     held.save(update_fields=[*stored, "state", "state_reason", "state_since"])
     return "rewritten"
 

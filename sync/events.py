@@ -16,6 +16,7 @@ from datetime import tzinfo
 from importlib import import_module
 from weakref import WeakValueDictionary
 
+from asgiref.sync import sync_to_async
 from django.conf import settings
 from django.contrib.auth import get_user
 from django.core.exceptions import ObjectDoesNotExist
@@ -28,13 +29,13 @@ from psycopg import AsyncConnection, AsyncCursor
 from accounts.models import User
 from sync.queue import CHANGES
 from sync.selectors import card_for
-from sync.wake import FIRST_PAUSE, LONGEST_PAUSE, listen_parameters
+from sync.wake import FIRST_PAUSE, listen_parameters
 
 logger = logging.getLogger(__name__)
 
 #: Streams that one process carries, and how many of them may be one listener's.
 MOST_STREAMS, MOST_EACH = 600, 6
-#: Seconds between signs of life, at each of which the listener must still be signed in.
+#: Seconds between signs of life at most, at each of which the listener must still be signed in.
 BEAT = 15.0
 #: Seconds after which a card is drawn again though nobody told of a change: it speaks of time.
 FRESH = 60.0
@@ -44,8 +45,10 @@ PAUSE = 0.25
 RETRY = 1.0
 #: Seconds of silence after which the LISTEN connection is tried, and that it has to answer.
 SILENCE, ANSWER = 10.0, 5.0
-#: Milliseconds before a browser comes back, at least and at most: not all at once.
-COMES_BACK = 1500, 4000
+#: The most seconds before a lost LISTEN connection is tried again: somebody is looking.
+LONGEST_PAUSE = 2.0
+#: Seconds before a browser comes back.
+COMES_BACK = 3.0
 
 #: What is sent when there is nothing to say, and last of all.
 NOTHING = ": still here\n\n"
@@ -75,12 +78,15 @@ class Stream:
         self._woken.set()
 
     async def messages(self) -> AsyncIterator[str]:
-        # First of all, so that no change is missed between the first card and the first wake-up.
+        # Whatever touched the database on the way here did so in the request's own thread, which
+        # would keep its connection for as long as the page is open.
+        await sync_to_async(connections.close_all)()
+        # Before the first card, so that no change is missed between the two.
         if not hub.add(self):
             return
         card = hub.card(self.user_id, self._zone)
         try:
-            yield f"retry: {random.randint(*COMES_BACK)}\n\n"  # noqa: S311 - spreads load
+            yield f"retry: {_spread(COMES_BACK) * 1000:.0f}\n\n"
             while not hub.is_closed:
                 try:
                     message = await self._next(card)
@@ -93,20 +99,20 @@ class Stream:
                 if message is GONE:
                     return
                 with suppress(TimeoutError):
-                    async with asyncio.timeout(BEAT):
+                    async with asyncio.timeout(_spread(BEAT)):
                         await self._woken.wait()
         finally:
             hub.remove(self)
 
     async def _next(self, card: "Card") -> str:
-        if not await _in_thread(_is_signed_in, self._session_key, self.user_id):
+        if await listener_of(self._session_key) != self.user_id:
             return GONE
         now = asyncio.get_running_loop().time()
         if now < self._fresh_until and not self._woken.is_set():
             return NOTHING
         self._woken.clear()
         html = await card.drawn()
-        self._fresh_until = now + FRESH
+        self._fresh_until = now + _spread(FRESH)
         # The card itself would be several kB for each open page.
         shown, self._shown = self._shown, hash(html)
         if shown == self._shown:
@@ -134,7 +140,7 @@ class Card:
         await asyncio.sleep(self._drawn_at + PAUSE - now())
         # Who asks from here on may know of a change that this drawing does not see.
         self._next, self._drawn_at = None, now()
-        return await _in_thread(_draw, self._user_id, self._zone)
+        return await _in_thread(_html_of, self._user_id, self._zone)
 
 
 class Hub:
@@ -221,6 +227,16 @@ def event(name: str, data: str) -> str:
     return f"event: {name}\ndata: {lines}\n\n"
 
 
+def _spread(seconds: float) -> float:
+    """A little less, so that streams that began together do not stay together."""
+    return seconds * random.uniform(0.7, 1)  # noqa: S311 - guards nothing
+
+
+async def listener_of(session_key: str) -> int | None:
+    """Who is signed in by this session, if it still holds."""
+    return await _in_thread(_listener_of, session_key)
+
+
 async def _in_thread[T, *Args](function: Callable[[*Args], T], *args: *Args) -> T:
     """``function`` where it may wait for the database, whose connection it gives back at once."""
 
@@ -233,13 +249,13 @@ async def _in_thread[T, *Args](function: Callable[[*Args], T], *args: *Args) -> 
     return await asyncio.get_running_loop().run_in_executor(_THREADS, call)
 
 
-def _is_signed_in(session_key: str, user_id: int) -> bool:
+def _listener_of(session_key: str) -> int | None:
     request = HttpRequest()
     request.session = import_module(settings.SESSION_ENGINE).SessionStore(session_key)
-    return get_user(request).pk == user_id
+    return get_user(request).pk
 
 
-def _draw(user_id: int, zone: tzinfo) -> str:
+def _html_of(user_id: int, zone: tzinfo) -> str:
     with timezone.override(zone):
         card = card_for(User(pk=user_id), now=timezone.now())
         context = {"card": card, "csrf_token": _TOKEN}

@@ -1,11 +1,10 @@
 """What listeners see and press."""
 
-from asgiref.sync import sync_to_async
 from django.conf import settings as django_settings
 from django.contrib import messages
 from django.contrib.auth.decorators import login_required
 from django.core.paginator import Paginator
-from django.db import Error, connection, connections
+from django.db import Error, connection
 from django.db.models import QuerySet
 from django.http import (
     Http404,
@@ -31,7 +30,7 @@ from accounts.limits import limited
 from accounts.models import User
 from accounts.oauth import awaits_paste
 from sync import services
-from sync.events import Stream, hub
+from sync.events import Stream, hub, listener_of
 from sync.export import export
 from sync.forms import SettingsForm
 from sync.models import Mirror, SyncRequest
@@ -68,12 +67,19 @@ async def events(request: Request) -> HttpResponseBase:
     Whoever is not signed in gets a 204, after which browsers do not come back; 429 and 503 ask to
     do so later, where the listener or the process has no room for one more stream.
     """
-    stream = await sync_to_async(_stream)(request)
-    if stream is None:
+    session_key = request.session.session_key or ""
+    user_id = await listener_of(session_key)
+    if user_id is None:
         return HttpResponse(status=204)
-    if hub.is_full or hub.is_full_for(stream.user_id):
+    if hub.is_full or hub.is_full_for(user_id):
         status = 503 if hub.is_full else 429
         return HttpResponse("too many streams\n", "text/plain", status, headers={"Retry-After": 60})
+    stream = Stream(
+        user_id=user_id,
+        session_key=session_key,
+        zone=timezone.get_current_timezone(),
+        csrf_token=get_token(request),
+    )
     return StreamingHttpResponse(
         stream.messages(),
         content_type="text/event-stream",
@@ -210,22 +216,6 @@ def healthz(_request: Request) -> HttpResponse:
 def _card(request: Request) -> HttpResponse:
     card = card_for(request.user, now=timezone.now())
     return render(request, "sync/dashboard.html#card", {"card": card})
-
-
-def _stream(request: Request) -> Stream | None:
-    """The listener's stream, to be opened; None if nobody is signed in."""
-    try:
-        if not request.user.is_authenticated:
-            return None
-        return Stream(
-            user_id=request.user.pk,
-            session_key=request.session.session_key or "",
-            zone=timezone.get_current_timezone(),
-            csrf_token=get_token(request),
-        )
-    finally:
-        # Else the connection, which is this thread's, would be kept as long as the page is open.
-        connections.close_all()
 
 
 def _card_or_home(request: Request) -> HttpResponse:

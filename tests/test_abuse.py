@@ -7,6 +7,7 @@ from typing import Any, NamedTuple
 from urllib.parse import quote_from_bytes
 
 import pytest
+from asgiref.sync import sync_to_async
 from django.db import transaction
 from django.test import Client
 from django.urls import URLPattern, URLResolver, get_resolver
@@ -96,8 +97,10 @@ def everything() -> list[dict[str, Any]]:
 
 @pytest.fixture(autouse=True)
 def _one_connection(monkeypatch: pytest.MonkeyPatch) -> None:
-    """An event stream gives back its database connection, which here is the test's own."""
-    monkeypatch.setattr("sync.views.connections.close_all", lambda: None)
+    """An event stream asks in threads of its own, which would not see this test's transaction."""
+    monkeypatch.setattr(
+        "sync.events._in_thread", lambda function, *args: sync_to_async(function)(*args)
+    )
 
 
 @pytest.fixture
