@@ -1,8 +1,8 @@
-"""Routes of the listeners' pages and of the operator's."""
+"""Routes of the listeners' pages, of the operator's, and of machines."""
 
 from django.urls import path
 
-from sync import views
+from sync import machines, views
 
 urlpatterns = [
     path("", views.home, name="home"),
@@ -16,5 +16,5 @@ urlpatterns = [
     path("privacy/", views.privacy, name="privacy"),
     path("operator/", views.operator_page, name="operator"),
     path("operator/<int:pk>/retry/", views.operator_retry, name="operator_retry"),
-    path("healthz", views.healthz, name="healthz"),
+    path("healthz", machines.healthz, name="healthz"),
 ]

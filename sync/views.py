@@ -4,7 +4,6 @@ from django.conf import settings as django_settings
 from django.contrib import messages
 from django.contrib.auth.decorators import login_required
 from django.core.paginator import Paginator
-from django.db import Error, connection
 from django.db.models import QuerySet
 from django.http import Http404, HttpResponse, HttpResponseRedirect
 from django.shortcuts import get_object_or_404, render
@@ -114,18 +113,6 @@ def operator_retry(request: Request, pk: int) -> HttpResponse:
     _operators_only(request)
     services.retry_dead(request=get_object_or_404(_dead(), pk=pk))
     return _see_other("operator")
-
-
-@require_safe
-@never_cache
-def healthz(_request: Request) -> HttpResponse:
-    """For machines: 200 when the database answers, else 503."""
-    try:
-        with connection.cursor() as cursor:
-            cursor.execute("SELECT 1")
-    except Error:
-        return HttpResponse("database does not answer\n", "text/plain", status=503)
-    return HttpResponse("ok\n", "text/plain")
 
 
 def _card(request: Request) -> HttpResponse:

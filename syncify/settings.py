@@ -10,7 +10,8 @@ from django.utils.csp import CSP
 from psycopg import ProgrammingError
 from psycopg.conninfo import conninfo_to_dict
 
-from syncify.env import env_bool, env_choice, env_int, env_list, env_str, env_url
+from syncify.env import env_bool, env_int, env_list, env_str, env_url
+from syncify.logs import logging_config
 from syncify.secrets import kept_secret, new_token_key
 
 BASE_DIR = Path(__file__).resolve().parent.parent
@@ -97,6 +98,8 @@ OPERATORS = env_list("SYNCIFY_OPERATORS")
 ALERT_URLS = env_list("SYNCIFY_ALERT_URLS")
 #: Days that finished sync requests are kept.
 HISTORY_DAYS = env_int("SYNCIFY_HISTORY_DAYS", default=90, least=1)
+#: Folder where workers and schedulers touch a file at each turn; empty: nowhere.
+ALIVE_DIR = env_str("SYNCIFY_ALIVE_DIR", "")
 
 # --- Django -----------------------------------------------------------------------------------
 
@@ -216,24 +219,4 @@ DATABASE_LISTEN_URL = env_str("DATABASE_LISTEN_URL", "")
 
 # --- Logs -------------------------------------------------------------------------------------
 
-LOG_LEVEL = env_choice("SYNCIFY_LOG_LEVEL", ["DEBUG", "INFO", "WARNING", "ERROR"], default="INFO")
-LOGGING = {
-    "version": 1,
-    "disable_existing_loggers": False,
-    "filters": {"secrets": {"()": "syncify.logs.HideSecrets"}},
-    "formatters": {"line": {"format": "{asctime} {levelname} {name} {message}", "style": "{"}},
-    "handlers": {
-        "console": {
-            "class": "logging.StreamHandler",
-            "filters": ["secrets"],
-            "formatter": "line",
-        }
-    },
-    "root": {"handlers": ["console"], "level": "WARNING"},
-    "loggers": {
-        **{name: {"level": LOG_LEVEL} for name in ("accounts", "sync", "syncify")},
-        "django": {"level": "INFO"},
-        # Below INFO these print headers and bodies, tokens among them.
-        **{name: {"level": "WARNING"} for name in ("spotipy", "urllib3", "requests_oauthlib")},
-    },
-}
+LOGGING = logging_config()
