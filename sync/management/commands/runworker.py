@@ -68,6 +68,8 @@ class Command(BaseCommand):
         for number in SIGNALS:
             signal.signal(number, signal.SIG_DFL)
         worker.stop()
+        if with_scheduler:
+            scheduler.join(1.0)
         if not (self._is_told_to_stop or drain or once):
             raise CommandError("A thread of the worker has ended; the log has its error.")
 
