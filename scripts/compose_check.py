@@ -27,7 +27,8 @@ from syncify.demo import DemoFailed, at_spotify, free_port, press, sign_in
 ROOT = Path(__file__).resolve().parent.parent
 NAME = f"syncify-check-{os.getpid()}"
 PAGES_PORT, SPOTIFY_PORT = free_port(8000), free_port(9090)
-PAGES, SPOTIFY = f"http://127.0.0.1:{PAGES_PORT}", f"http://127.0.0.1:{SPOTIFY_PORT}"
+HERE = "127.0.0.1"
+PAGES, SPOTIFY = f"http://{HERE}:{PAGES_PORT}", f"http://{HERE}:{SPOTIFY_PORT}"
 FIRST_WITH_COMPOSE = "5abb82d"
 #: A lease of 60 s, a rescue within 15 s, and the sync itself.
 PATIENCE = 120
@@ -81,7 +82,7 @@ class Stack:
             "  simulator: !override",
             f"    image: {NAME}-simulator",
             f"    command: python -m syncify.simulator --host 0.0.0.0 --port {SPOTIFY_PORT}",
-            f"    ports: ['127.0.0.1:{PAGES_PORT}:8000', '127.0.0.1:{SPOTIFY_PORT}:{SPOTIFY_PORT}']",
+            f"    ports: ['{HERE}:{PAGES_PORT}:8000', '{HERE}:{SPOTIFY_PORT}:{SPOTIFY_PORT}']",
             "    healthcheck: { disable: true }",
         ]
         ours = set(services) - {"db", "simulator"}
