@@ -17,4 +17,5 @@ urlpatterns = [
     path("operator/", views.operator_page, name="operator"),
     path("operator/<int:pk>/retry/", views.operator_retry, name="operator_retry"),
     path("healthz", machines.healthz, name="healthz"),
+    path("metrics", machines.metrics, name="metrics"),
 ]

@@ -98,6 +98,8 @@ OPERATORS = env_list("SYNCIFY_OPERATORS")
 ALERT_URLS = env_list("SYNCIFY_ALERT_URLS")
 #: Days that finished sync requests are kept.
 HISTORY_DAYS = env_int("SYNCIFY_HISTORY_DAYS", default=90, least=1)
+#: Who may read /metrics; empty: nobody.
+METRICS_TOKEN = env_str("SYNCIFY_METRICS_TOKEN", "")
 #: Folder where workers and schedulers touch a file at each turn; empty: nowhere.
 ALIVE_DIR = env_str("SYNCIFY_ALIVE_DIR", "")
 
