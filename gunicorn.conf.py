@@ -1,7 +1,9 @@
 """The web server's settings; GUNICORN_CMD_ARGS and the command line override them."""
 
+import asyncio
 import logging.config
 import os
+from typing import Any
 
 from gunicorn.config import Config
 from gunicorn.glogging import Logger
@@ -28,6 +30,18 @@ class logger_class(Logger):  # noqa: N801 - the setting's name
     def setup(self, cfg: Config) -> None:
         super().setup(cfg)
         logging.config.dictConfig(logging_config())
+
+
+def post_worker_init(worker: Any) -> None:
+    """End the event streams as soon as the worker is to stop: it waits for what is open."""
+    from sync.events import hub  # noqa: PLC0415 - the settings are ready only now
+
+    async def watch() -> None:
+        while worker.alive:  # noqa: ASYNC110 - gunicorn has no event for it
+            await asyncio.sleep(0.25)
+        hub.close()
+
+    worker.watching = worker.loop.create_task(watch())
 
 
 def worker_exit(_server: object, _worker: Worker) -> None:

@@ -10,6 +10,7 @@ from django.db.models.functions import Now
 from django.utils.crypto import salted_hmac
 
 from accounts.encryption import EncryptedTextField
+from syncify.text import plain
 
 #: Spotify ends a consent this long after the listener gave it; a refresh does not extend it.
 #: Six months, in the calendar's shortest reading, so that we ask early rather than late.
@@ -45,7 +46,7 @@ class User(AbstractBaseUser):
         db_table = "users"
 
     def __str__(self) -> str:
-        return self.display_name or self.spotify_id
+        return plain(self.display_name) or self.spotify_id
 
     def _get_session_auth_hash(self, secret: str | None = None) -> str:
         # Django derives this from the password, which nobody has here.
@@ -90,3 +91,16 @@ class SpotifyConnection(models.Model):
     @property
     def consent_ends_at(self) -> datetime:
         return self.authorized_at + CONSENT_LIFE
+
+
+class RateLimit(models.Model):
+    """How full a bucket of ``accounts.limits`` is. The key is a digest and names nobody."""
+
+    key = models.CharField(primary_key=True, max_length=64)
+    empty_at = models.DateTimeField()
+
+    class Meta:
+        db_table = "rate_limits"
+
+    def __str__(self) -> str:
+        return f"{self.key} until {self.empty_at}"

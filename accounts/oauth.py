@@ -19,6 +19,7 @@ from django.db.models.functions import Now
 from django.utils import timezone
 
 from accounts.models import SpotifyConnection
+from accounts.signals import connection_changed
 from syncify.spotify.errors import Blocked, SignInNeeded, SpotifyError, Unavailable
 from syncify.spotify.quota import QuotaGate, current_block
 
@@ -238,6 +239,7 @@ def drop_tokens(held: SpotifyConnection) -> None:
         state_reason=SpotifyConnection.Reason.CONSENT_ENDED,
         state_since=Now(),
     )
+    connection_changed.send(sender=SpotifyConnection, user_id=held.pk)
     logger.warning("consent ended user=%s", held.pk)
 
 

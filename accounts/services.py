@@ -13,7 +13,7 @@ from django.utils import timezone
 from accounts import oauth
 from accounts.models import SpotifyConnection, User
 from accounts.oauth import ConnectionTokens, Grant, Problem, SignInFailed
-from accounts.signals import access_ended, spotify_connected
+from accounts.signals import access_ended, connection_changed, spotify_connected
 from syncify.spotify.client import SpotifyClient, Tokens
 from syncify.spotify.errors import AccessRefused, Blocked, BudgetSpent, SpotifyError
 from syncify.spotify.quota import QuotaGate
@@ -129,18 +129,21 @@ class _NewToken:
         return used
 
 
+@transaction.atomic
 def mark_refused(user: User, reason: str) -> None:
     """Spotify answers 403 for ``user``; ``reason`` is a value of ``SpotifyConnection.Reason``."""
-    SpotifyConnection.objects.filter(user=user).exclude(state=State.SIGN_IN_NEEDED).exclude(
-        state=State.REFUSED, state_reason=reason
-    ).update(state=State.REFUSED, state_reason=reason, state_since=Now())
+    news = SpotifyConnection.objects.filter(user=user).exclude(state=State.SIGN_IN_NEEDED)
+    news = news.exclude(state=State.REFUSED, state_reason=reason)
+    if news.update(state=State.REFUSED, state_reason=reason, state_since=Now()):
+        connection_changed.send(sender=SpotifyConnection, user_id=user.pk)
 
 
+@transaction.atomic
 def mark_connected(user: User) -> None:
     """A sync succeeded, so nothing is refused."""
-    SpotifyConnection.objects.filter(user=user, state=State.REFUSED).update(
-        state=State.CONNECTED, state_reason="", state_since=Now()
-    )
+    refused = SpotifyConnection.objects.filter(user=user, state=State.REFUSED)
+    if refused.update(state=State.CONNECTED, state_reason="", state_since=Now()):
+        connection_changed.send(sender=SpotifyConnection, user_id=user.pk)
 
 
 @transaction.atomic

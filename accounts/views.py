@@ -4,6 +4,7 @@ import logging
 from datetime import datetime
 from typing import NamedTuple
 
+from django.conf import settings
 from django.contrib import messages
 from django.contrib.auth import login, logout
 from django.contrib.auth.decorators import login_required
@@ -11,17 +12,19 @@ from django.db import transaction
 from django.http import HttpRequest, HttpResponse, HttpResponseRedirect
 from django.shortcuts import redirect, render
 from django.urls import reverse
+from django.utils import timezone
 from django.utils.formats import date_format
 from django.utils.timezone import localtime
-from django.views.decorators.cache import never_cache
 from django.views.decorators.http import require_GET, require_http_methods, require_POST
 
 from accounts import oauth, services
+from accounts.limits import limited
 from accounts.models import User
 from accounts.oauth import Problem, SignInFailed
 from accounts.signals import access_ended
 from syncify.http import Request
 from syncify.spotify.quota import current_block
+from syncify.visitors import log_refusal
 
 logger = logging.getLogger(__name__)
 
@@ -37,6 +40,7 @@ _SHOW_DIALOG = "spotify_show_dialog"
 
 
 @require_POST
+@limited("sign-in", per_address=60)
 def log_in(request: HttpRequest) -> HttpResponse:
     """Off to Spotify, unless it could not be asked who comes back."""
     if block := current_block():
@@ -48,7 +52,7 @@ def log_in(request: HttpRequest) -> HttpResponse:
 
 
 @require_GET
-@never_cache
+@limited("callback", per_address=120)
 def callback(request: HttpRequest) -> HttpResponse:
     """Back from Spotify."""
     try:
@@ -62,6 +66,8 @@ def callback(request: HttpRequest) -> HttpResponse:
     login(request, user)
     # Django keeps the key when the same listener signs in again.
     request.session.cycle_key()
+    # A moment, not an age: later changes of the session do not put it off.
+    request.session.set_expiry(timezone.now() + settings.SESSION_LIFE)
     return redirect("home")
 
 
@@ -71,7 +77,7 @@ def log_out(request: HttpRequest) -> HttpResponse:
     if request.user.is_authenticated:
         access_ended.send(sender=User, user_id=request.user.pk)
     logout(request)
-    return redirect("home")
+    return _good_bye()
 
 
 @require_POST
@@ -80,7 +86,7 @@ def end_sessions(request: Request) -> HttpResponse:
     services.sign_out_everywhere(request.user)
     logout(request)
     messages.success(request, "You are signed out on every device.")
-    return redirect("home")
+    return _good_bye()
 
 
 @login_required
@@ -94,7 +100,17 @@ def delete_account(request: Request) -> HttpResponse:
     logout(request)
     services.delete_account(user)
     messages.success(request, "Your account is deleted. The playlist stays in your Spotify.")
-    return redirect("home")
+    return _good_bye()
+
+
+def _good_bye() -> HttpResponse:
+    """To the start page; the browser forgets what it kept of ours, but for cookies.
+
+    A message to the listener may ride in one.
+    """
+    response = redirect("home")
+    response.headers["Clear-Site-Data"] = '"cache", "storage"'
+    return response
 
 
 class _Words(NamedTuple):
@@ -188,8 +204,11 @@ _WORDS = {
 
 
 def _problem(request: HttpRequest, failure: SignInFailed) -> HttpResponse:
-    logger.info("sign-in failed problem=%s", failure.problem)
     status, title, message = _WORDS[failure.problem]
+    if status < 500:
+        log_refusal(request, failure.problem)
+    else:
+        logger.info("sign-in failed problem=%s", failure.problem)
     if failure.until:
         message += f" Syncify asks Spotify again {_when(failure.until)}."
     context = {

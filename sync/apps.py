@@ -1,12 +1,16 @@
 from django.apps import AppConfig
 
-from accounts.signals import spotify_connected
+from accounts.signals import access_ended, connection_changed, spotify_connected
 
 
 class SyncConfig(AppConfig):
     name = "sync"
 
     def ready(self) -> None:
-        from sync.services import connected  # noqa: PLC0415 - models are ready only now
+        # Models are ready only now.
+        from sync.changes import tell_pages  # noqa: PLC0415
+        from sync.services import connected  # noqa: PLC0415
 
         spotify_connected.connect(connected, dispatch_uid="sync.connected")
+        access_ended.connect(tell_pages, dispatch_uid="sync.access_ended")
+        connection_changed.connect(tell_pages, dispatch_uid="sync.connection_changed")

@@ -4,7 +4,6 @@ from django.conf import settings
 from django.db import Error, connection
 from django.http import Http404, HttpRequest, HttpResponse
 from django.utils.crypto import constant_time_compare
-from django.views.decorators.cache import never_cache
 from django.views.decorators.http import require_safe
 
 from syncify.http import SEEN_SCHEME
@@ -12,7 +11,6 @@ from syncify.schema import NotMigrated, check_migrated
 
 
 @require_safe
-@never_cache
 def healthz(request: HttpRequest) -> HttpResponse:
     """200 when the database answers and has our tables, else 503; in one line, why."""
     try:
@@ -29,7 +27,6 @@ def healthz(request: HttpRequest) -> HttpResponse:
 
 
 @require_safe
-@never_cache
 def metrics(request: HttpRequest) -> HttpResponse:
     """For Prometheus, and whoever else knows the token; without one there is no such page."""
     if not settings.METRICS_TOKEN:

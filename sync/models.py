@@ -9,6 +9,7 @@ from django.db.models import F, Q, Value
 from django.db.models.functions import Now
 
 from sync.queue import SyncRequestManager
+from syncify.text import plain
 
 
 class SyncRequest(models.Model):
@@ -184,7 +185,7 @@ class Mirror(models.Model):
         ]
 
     def __str__(self) -> str:
-        return self.name
+        return plain(self.name)
 
 
 class MirrorVolume(models.Model):

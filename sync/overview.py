@@ -13,7 +13,7 @@ from django.utils.timesince import timesince
 from accounts.models import SpotifyConnection, User
 from sync.models import Incident, Process, SyncRequest
 from sync.selectors import GONE_AFTER
-from sync.status import clock
+from sync.words import clock
 from syncify.spotify.models import Block
 from syncify.spotify.quota import calls_by_hour, current_block
 

@@ -31,7 +31,7 @@ HANDOVER = timedelta(seconds=30)
 #: The lease that runs out for this time buries its request.
 MOST_RESCUES = 3
 
-#: Channels of NOTIFY; CHANGES carries "<user id> <request id>".
+#: Channels of NOTIFY; CHANGES carries "<user id> <request id>", or the first alone.
 WAKE = "syncify_wake"
 CHANGES = "syncify_changes"
 

@@ -12,10 +12,12 @@ from datetime import timedelta
 from django.conf import settings
 from django.db import InterfaceError, OperationalError, connection
 
+from accounts import limits
 from accounts.models import User
 from sync import alerts, processes
 from sync.models import SyncRequest
 from sync.queue import CHANGES, WAKE
+from syncify.sessions import SessionStore
 from syncify.spotify.quota import RESERVE, calls_last_day, current_block
 
 logger = logging.getLogger(__name__)
@@ -112,6 +114,8 @@ def take_turn() -> Scheduled:
     scheduled = enqueue_due_syncs()
     pruned = SyncRequest.objects.prune(age=timedelta(days=settings.HISTORY_DAYS))
     processes.prune(age=PROCESS_AGE)
+    limits.prune()
+    SessionStore.clear_expired()
     alerts.check_incidents()
     logger.log(
         logging.INFO if scheduled.queued or scheduled.waiting or pruned else logging.DEBUG,

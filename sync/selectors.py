@@ -3,44 +3,51 @@
 from collections.abc import Sequence
 from dataclasses import dataclass
 from datetime import datetime, timedelta
-from typing import TYPE_CHECKING, TypedDict
+from typing import TYPE_CHECKING, NamedTuple, TypedDict
 
 from django.contrib.postgres.expressions import ArraySubquery
-from django.db.models import Count, OuterRef, QuerySet, TextField, Value, Window
-from django.db.models.functions import Concat
+from django.db.models import Count, Exists, OuterRef, Q, QuerySet, Subquery
+from django.db.models.functions import JSONObject
 
-from accounts.models import SpotifyConnection, User
+from accounts.models import User
 from sync.models import Mirror, MirrorVolume, Process, SavedTrack, SyncRequest
-from sync.status import Status, clock, describe, schedule, song_list
+from sync.status import Status, Step, changes_in_words, describe, outcome, rhythm, steps
 from syncify.spotify.quota import current_block
 
 if TYPE_CHECKING:
     from django_stubs_ext import WithAnnotations
 
     class _Names(TypedDict):
-        added_names: list[str]
-        removed_names: list[str]
+        added_songs: list["Song"]
+        removed_songs: list["Song"]
 
     NamedRequest = WithAnnotations[SyncRequest, _Names]
 
 #: A process that was not seen for this long counts as gone.
 GONE_AFTER = timedelta(minutes=2)
-_PAST_ON_CARD = 5
-_NAMES_ON_CARD, _NAMES_IN_HISTORY, _REFUSED_SHOWN = 3, 10, 5
-#: A like as “Looped” by Kiasmos.
-_LABEL = Concat(
-    Value("“"), "track__name", Value("” by "), "track__artists__0", output_field=TextField()
-)
+_ON_CARD, _IN_HISTORY = 5, 10
+
+
+class Song(TypedDict):
+    name: str
+    artists: list[str]
+
+
+class Songs(NamedTuple):
+    """The first few of them, and how many more there are."""
+
+    shown: Sequence[Song]
+    more: int
 
 
 @dataclass(frozen=True, slots=True)
 class PastSync:
-    """A finished request; ``added`` and ``removed`` name songs, "" when there were none."""
+    """A finished request and the songs that it changed."""
 
     request: SyncRequest
-    when: str
-    added: str
-    removed: str
+    outcome: str
+    added: Songs
+    removed: Songs
 
 
 @dataclass(frozen=True, slots=True)
@@ -51,13 +58,17 @@ class Card:
     volumes: Sequence[MirrorVolume]
     status: Status
     latest: SyncRequest | None
-    past: Sequence[PastSync]
-    #: Songs in the playlist after the last sync that succeeded; None while there was none.
+    #: The way of the sync that runs; empty when none does.
+    steps: Sequence[Step]
+    #: The last sync that changed something.
+    last_change: PastSync | None
+    #: Songs in the playlist after the last sync that succeeded, and when that was; else None.
     song_count: int | None
-    #: Songs that Spotify would not take, in words.
-    refused: str
-    #: When syncs happen by themselves, as a sentence.
-    schedule: str
+    synced_at: datetime | None
+    #: Songs that Spotify would not take.
+    refused: Songs
+    #: When syncs happen by themselves, in words.
+    rhythm: str
 
     @property
     def is_open(self) -> bool:
@@ -65,70 +76,92 @@ class Card:
 
 
 def card_for(user: User, *, now: datetime) -> Card:
-    connection = SpotifyConnection.objects.defer("refresh_token", "access_token").get(user=user)
-    mirror = Mirror.objects.get(user=user)
-    # One more than is shown, for one of them may be open.
-    requests = list(_with_names(user, limit=_NAMES_ON_CARD)[: _PAST_ON_CARD + 1])
-    latest = requests[0] if requests else None
-    is_queued = latest is not None and latest.state == SyncRequest.State.QUEUED
-    past = [request for request in requests if not request.is_open]
-    done = [request for request in past if request.state == SyncRequest.State.SUCCEEDED]
-    status = describe(
-        connection=connection,
-        mirror=mirror,
-        latest=latest,
-        block=current_block() if is_queued else None,
-        has_worker=not is_queued or _has_worker(now),
-        now=now,
+    succeeded = _newest(SyncRequest.objects.filter(state=SyncRequest.State.SUCCEEDED))
+    refused = SavedTrack.objects.filter(
+        user=OuterRef("pk"), removed_at__isnull=True, refused_at__isnull=False
     )
+    workers = Process.objects.filter(kind="worker", last_seen__gt=now - GONE_AFTER)
+    mirror = (
+        Mirror.objects.select_related("user__connection")
+        .defer("user__connection__refresh_token", "user__connection__access_token")
+        .annotate(
+            song_count=Subquery(succeeded.values("song_count")[:1]),
+            synced_at=Subquery(succeeded.values("completed")[:1]),
+            refused_songs=_songs(refused, _ON_CARD),
+            refused_count=Subquery(
+                refused.order_by().values("user").annotate(n=Count("pk")).values("n")
+            ),
+            has_worker=Exists(workers),
+        )
+        .get(user=user)
+    )
+    connection = mirror.user.connection
+    latest, last_change = _latest_and_last_change(user)
+    is_queued = latest is not None and latest.state == SyncRequest.State.QUEUED
+    is_running = latest is not None and latest.state == SyncRequest.State.RUNNING
     return Card(
         mirror=mirror,
         # ``items`` holds up to 10,000 uris, which no page shows.
         volumes=list(mirror.volumes.filter(spotify_id__isnull=False).defer("items")),
-        status=status,
+        status=describe(
+            connection=connection,
+            mirror=mirror,
+            latest=latest,
+            block=current_block() if is_queued else None,
+            has_worker=mirror.has_worker,
+            now=now,
+        ),
         latest=latest,
-        past=[past_sync(request, now=now) for request in past[:_PAST_ON_CARD]],
-        song_count=done[0].song_count if done else None,
-        refused=_refused_songs(user) if done else "",
-        schedule=schedule(connection, mirror, now),
+        steps=steps(latest) if latest and is_running else [],
+        last_change=past_sync(last_change) if last_change else None,
+        song_count=mirror.song_count,
+        synced_at=mirror.synced_at,
+        refused=_first(mirror.refused_songs, mirror.refused_count or 0),
+        rhythm=rhythm(connection, mirror),
     )
 
 
 def history_of(user: User) -> "QuerySet[NamedRequest]":
     """The listener's finished requests, newest first, each with the first songs it changed."""
-    return _with_names(user, limit=_NAMES_IN_HISTORY).filter(completed__isnull=False)
+    finished = _with_songs(user, limit=_IN_HISTORY).filter(completed__isnull=False)
+    return finished.order_by("-id")
 
 
-def past_sync(request: "NamedRequest", *, now: datetime) -> PastSync:
+def past_sync(request: "NamedRequest") -> PastSync:
     return PastSync(
         request=request,
-        when=clock(request.completed or now, now),
-        added=song_list(request.added_names, request.added),
-        removed=song_list(request.removed_names, request.removed),
+        outcome=outcome(request),
+        added=_first(request.added_songs, request.added),
+        removed=_first(request.removed_songs, request.removed),
     )
 
 
-def _with_names(user: User, *, limit: int) -> "QuerySet[NamedRequest]":
-    likes = SavedTrack.objects.filter(user=user).order_by("-added_at", "rank")
+def _latest_and_last_change(user: User) -> "tuple[NamedRequest | None, NamedRequest | None]":
+    own = SyncRequest.objects.filter(user=user).order_by("-id")
+    changing = own.filter(completed__isnull=False).exclude(added=0, removed=0, moved=0, skipped=0)
+    newest, last_change = (Subquery(rows.values("pk")[:1]) for rows in (own, changing))
+    found = _with_songs(user, limit=_ON_CARD).filter(Q(pk=newest) | Q(pk=last_change))
+    rows = list(found.order_by("-id"))
+    changed = [row for row in rows if not row.is_open and changes_in_words(row)]
+    return next(iter(rows), None), next(iter(changed), None)
 
-    def names(field: str) -> ArraySubquery:
-        return ArraySubquery(likes.filter(**{field: OuterRef("pk")}).values(label=_LABEL)[:limit])
 
-    return (
-        SyncRequest.objects.filter(user=user)
-        .annotate(added_names=names("added_in"), removed_names=names("removed_in"))
-        .order_by("-id")
+def _newest(rows: QuerySet[SyncRequest]) -> QuerySet[SyncRequest]:
+    return rows.filter(user=OuterRef("pk")).order_by("-id")
+
+
+def _with_songs(user: User, *, limit: int) -> "QuerySet[NamedRequest]":
+    likes = SavedTrack.objects.filter(user=user)
+    return SyncRequest.objects.filter(user=user).annotate(
+        added_songs=_songs(likes.filter(added_in=OuterRef("pk")), limit),
+        removed_songs=_songs(likes.filter(removed_in=OuterRef("pk")), limit),
     )
 
 
-def _refused_songs(user: User) -> str:
-    refused = SavedTrack.objects.filter(
-        user=user, removed_at__isnull=True, refused_at__isnull=False
-    ).order_by("-added_at", "rank")
-    counted = refused.annotate(total=Window(Count("pk")))
-    rows = list(counted.values_list(_LABEL, "total")[:_REFUSED_SHOWN])
-    return song_list([name for name, _ in rows], rows[0][1] if rows else 0)
+def _songs(likes: QuerySet[SavedTrack], limit: int) -> ArraySubquery:
+    song = JSONObject(name="track__name", artists="track__artists")
+    return ArraySubquery(likes.order_by("-added_at", "rank").values(song=song)[:limit])
 
 
-def _has_worker(now: datetime) -> bool:
-    return Process.objects.filter(kind="worker", last_seen__gt=now - GONE_AFTER).exists()
+def _first(shown: Sequence[Song], count: int) -> Songs:
+    return Songs(shown, max(0, count - len(shown)))

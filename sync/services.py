@@ -6,6 +6,7 @@ from django.db import transaction
 from django.db.models.functions import Now
 
 from accounts.models import User
+from sync.changes import tell_pages
 from sync.engine import run_sync
 from sync.models import Mirror, SyncRequest
 from sync.scheduling import plan_next
@@ -45,9 +46,10 @@ def retry_dead(request: SyncRequest) -> SyncRequest:
 def pause_mirror(user: User) -> None:
     """Let scheduled syncs rest; what is queued of them goes, what a person asked for stays."""
     with transaction.atomic():
-        Mirror.objects.filter(user=user, state=Mirror.State.ACTIVE).update(
+        if Mirror.objects.filter(user=user, state=Mirror.State.ACTIVE).update(
             state=Mirror.State.PAUSED
-        )
+        ):
+            tell_pages(user_id=user.pk)
         scheduled = SyncRequest.objects.filter(
             user=user, completed=None, trigger=SyncRequest.Trigger.SCHEDULED
         )
@@ -73,6 +75,7 @@ def change_settings(
         if interval != stored.interval:
             Mirror.objects.filter(pk=mirror.pk).update(interval=interval)
             plan_next(mirror.user)
+            tell_pages(user_id=mirror.user_id)
         details: dict[str, Any] = {"name": name, "description": description, "public": public}
         if any(getattr(stored, field) != value for field, value in details.items()):
             Mirror.objects.filter(pk=mirror.pk).update(**details, details_changed_at=Now())
@@ -92,6 +95,7 @@ def connected(*, user: User, first: bool, **signal: object) -> None:  # noqa: AR
     if is_new or first:
         request_sync(user=user, trigger=SyncRequest.Trigger.FIRST)
         return
+    tell_pages(user_id=user.pk)
     latest = SyncRequest.objects.filter(user=user).order_by("-id").first()
     if latest is None or latest.state == SyncRequest.State.DEAD:
         request_sync(user=user)

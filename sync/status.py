@@ -1,33 +1,18 @@
-"""A listener's state as one plain sentence and, where somebody may act, one button."""
+"""A listener's state in plain words and, where somebody may act, one button."""
 
 from dataclasses import dataclass
 from datetime import datetime, timedelta
 from enum import StrEnum
 
-from django.utils import timezone
-
 from accounts.models import SpotifyConnection
 from sync.models import Mirror, SyncRequest
+from sync.words import day, left, songs
 from syncify.spotify.models import Block
 
-#: We ask for a new sign-in this long before the consent ends.
-ASK_BEFORE_CONSENT_ENDS = timedelta(days=14)
-_JUST_NOW = timedelta(minutes=1)
+#: From this share of the work on, and after this long, the rest of it can be told.
+_FORESEEABLE_FROM, _FORESEEABLE_AFTER = 0.05, timedelta(seconds=3)
 
-_REFUSED: dict[str, str] = {
-    SpotifyConnection.Reason.NOT_REGISTERED: (
-        "Spotify refuses, because your account is not on the list of people who may use this "
-        "Syncify. Ask its operator to add you, then try again."
-    ),
-    SpotifyConnection.Reason.SCOPE_MISSING: (
-        "Spotify refuses, because one of the permissions was not granted. Sign in again and "
-        "agree to all of them."
-    ),
-    SpotifyConnection.Reason.FORBIDDEN: (
-        "Spotify refuses and does not say why. Try again in a while; if it stays like this, "
-        "tell the operator."
-    ),
-}
+_AS_IT_IS = "Your playlist stays as it is meanwhile."
 
 
 class Tone(StrEnum):
@@ -50,13 +35,27 @@ class Action(StrEnum):
 
 @dataclass(frozen=True, slots=True)
 class Status:
-    """``key`` names the case: a screen reader is told when it changes, not at each number."""
+    """``title`` is what happened, ``detail`` what it means for the playlist."""
 
+    #: Names the case: a screen reader is told when it changes, not at each number.
     key: str
-    sentence: str
+    title: str
     tone: Tone
+    detail: str = ""
     action: Action = Action.NONE
     label: str = "Sync now"
+    #: How long it has been so.
+    since: datetime | None = None
+    #: When it goes on by itself.
+    until: datetime | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class Step:
+    """One of the three of a sync; ``place``: "done", "current" or "to come"."""
+
+    name: str
+    place: str
 
 
 def describe(
@@ -70,122 +69,203 @@ def describe(
 ) -> Status:
     """``latest`` is the newest request; ``block`` and ``has_worker`` matter while it is queued."""
     if latest and latest.state == SyncRequest.State.RUNNING:
-        return _running(latest)
+        return _running(latest, now)
     if connection.state == SpotifyConnection.State.SIGN_IN_NEEDED:
-        sentence = (
-            "Spotify's permission has ended. Sign in again to go on; your playlist and its link "
-            "stay as they are."
+        return Status(
+            "sign_in_needed",
+            "Spotify's permission has ended",
+            Tone.TROUBLE,
+            "Your playlist and its link stay as they are, but nothing new arrives there until you "
+            "sign in again. It is one tap, and no setting is lost.",
+            Action.SIGN_IN,
+            "Sign in again",
         )
-        return Status("sign_in_needed", sentence, Tone.TROUBLE, Action.SIGN_IN, "Sign in again")
     if latest and latest.state == SyncRequest.State.QUEUED:
         return _queued(latest, block=block, has_worker=has_worker, now=now)
     if connection.state == SpotifyConnection.State.REFUSED:
         return _refused(connection.state_reason)
     if mirror.state == Mirror.State.REMOVED:
-        sentence = (
-            "The playlist is no longer in your Spotify library, so nothing is synced until you "
-            "want it back."
+        return Status(
+            "removed",
+            "The playlist is no longer in your library",
+            Tone.RESTING,
+            "You, or somebody with your Spotify account, removed it there. Nothing is synced until "
+            "you want it back; its link stays the same.",
+            Action.SYNC,
+            "Bring it back",
         )
-        return Status("removed", sentence, Tone.RESTING, Action.SYNC, "Bring it back")
     if mirror.state == Mirror.State.PAUSED:
-        sentence = "Paused: the playlist stays as it is until you resume."
-        return Status("paused", sentence, Tone.RESTING, Action.RESUME, "Resume")
+        return Status(
+            "paused", "Paused", Tone.RESTING, "Your playlist stays as it is until you resume.",
+            Action.RESUME, "Resume",
+        )  # fmt: skip
     if latest and latest.state == SyncRequest.State.DEAD:
-        sentence = latest.error_message or "The last sync failed for a reason we do not know."
-        return Status("dead", sentence, Tone.TROUBLE, Action.RETRY, "Try again")
+        return _dead(latest)
     if mirror.confirm_after:
-        sentence = (
-            "More than half of your Liked Songs seem to be gone. To be safe nothing is removed "
-            f"before a second look, {at(mirror.confirm_after, now)} or later, has seen the same."
+        return Status(
+            "guard",
+            "More than half of your Liked Songs seem to be gone",
+            Tone.WAITING,
+            "To be safe, nothing is removed from your playlist before a second look has seen the "
+            "same.",
+            Action.SYNC,
+            "Look now",
+            until=mirror.confirm_after if mirror.confirm_after > now else None,
         )
-        return Status("guard", sentence, Tone.WAITING, Action.SYNC)
-    if connection.consent_ends_at - now < ASK_BEFORE_CONSENT_ENDS:
-        sentence = (
-            f"Spotify's permission ends on {day(connection.consent_ends_at)}. Sign in again "
-            "before then, and nothing stops."
-        )
-        return Status("consent_ends", sentence, Tone.TROUBLE, Action.SIGN_IN, "Sign in again")
-    return _at_rest(mirror, latest, now)
+    return _at_rest(mirror, latest)
 
 
-def _running(job: SyncRequest) -> Status:
+def steps(request: SyncRequest) -> list[Step]:
+    """The way of a running sync, with the place where it is."""
+    stage = SyncRequest.Stage
+    names = {stage.READING: "Read", stage.COMPARING: "Compare", stage.WRITING: "Write"}
+    current = list(names).index(stage(request.stage)) if request.stage else 0
+    return [
+        Step(name, "done" if at < current else "current" if at == current else "to come")
+        for at, name in enumerate(names.values())
+    ]
+
+
+def _running(job: SyncRequest, now: datetime) -> Status:
     stage = SyncRequest.Stage
     if job.is_cancelling:
-        return Status("cancelling", "Stopping at the next safe point.", Tone.BUSY)
-    if job.stage == stage.READING and job.song_count:
-        sentence = f"Reading your Liked Songs: {job.song_count:,} so far."
-    elif job.stage == stage.READING:
-        sentence = "Reading your Liked Songs."
-    elif job.stage == stage.COMPARING:
-        sentence = f"Comparing your {songs(job.song_count)} with the playlist."
-    elif job.stage == stage.WRITING:
-        sentence = f"Writing to the playlist: {job.progress:.0%} done."
-    else:
-        sentence = "Your sync is starting."
-    return Status(job.stage or "starting", sentence, Tone.BUSY)
+        return Status("cancelling", "Stopping at the next safe point", Tone.BUSY)
+    details = []
+    match job.stage:
+        case stage.READING:
+            title = "Reading your Liked Songs"
+            if job.song_count:
+                details = [f"{job.song_count:,} so far"]
+        case stage.COMPARING:
+            title = "Comparing them with your playlist"
+            details = [songs(job.song_count)]
+        case stage.WRITING:
+            title = "Writing your playlist"
+            details = [f"{job.progress:.0%} done"]
+        case _:
+            title = "Your sync is starting"
+    if remaining := _remaining(job, now):
+        details.append(left(remaining))
+    return Status(job.stage or "starting", title, Tone.BUSY, " · ".join(details))
+
+
+def _remaining(job: SyncRequest, now: datetime) -> timedelta | None:
+    """By the pace so far."""
+    taken = now - (job.started or now)
+    if job.progress < _FORESEEABLE_FROM or taken < _FORESEEABLE_AFTER:
+        return None
+    return taken * ((1 - job.progress) / job.progress)
 
 
 def _queued(
     request: SyncRequest, *, block: Block | None, has_worker: bool, now: datetime
 ) -> Status:
     if block and block.until > now:
-        if block.because == Block.Because.QUOTA:
-            sentence = (
-                f"Spotify's daily quota is used up, and it asks us to wait until "
-                f"{clock(block.until, now)}. Your sync then goes on by itself."
-            )
-        else:
-            sentence = (
-                "This Syncify's own access to Spotify is broken. Its operator has been told, and "
-                "your sync goes on as soon as it is mended."
-            )
-        return Status(f"blocked_{block.because}", sentence, Tone.WAITING)
+        return _blocked(block)
+    title, rest = _parted(request.error_message)
+    detail = f"{rest} {_AS_IT_IS}".strip()
     if request.run_at > now and request.failures:
-        sentence = f"{request.error_message} We try again {at(request.run_at, now)}."
-        return Status("retrying", sentence.strip(), Tone.WAITING, Action.SYNC, "Try now")
-    if request.run_at > now:
-        sentence = f"{request.error_message} Your sync goes on by itself {at(request.run_at, now)}."
-        return Status("snoozed", sentence.strip(), Tone.WAITING)
-    if not has_worker:
-        sentence = (
-            "Your sync is waiting, but no worker is running: the operator of this Syncify has to "
-            "start one."
+        return Status(
+            "retrying",
+            title or "The last try did not succeed",
+            Tone.WAITING,
+            detail,
+            Action.SYNC,
+            "Try now",
+            until=request.run_at,
         )
-        return Status("no_worker", sentence, Tone.WAITING)
+    if request.run_at > now:
+        title = title or "Your sync waits a while"
+        return Status("snoozed", title, Tone.WAITING, detail, until=request.run_at)
+    if not has_worker:
+        return Status(
+            "no_worker",
+            "Your sync is waiting, but no worker is running",
+            Tone.WAITING,
+            "The operator of this Syncify has to start one. Your sync then goes on by itself.",
+        )
     if request.trigger == SyncRequest.Trigger.FIRST:
-        return Status("queued", "Your first sync starts in a moment.", Tone.BUSY)
-    return Status("queued", "Your sync is waiting for its turn.", Tone.BUSY)
+        return Status(
+            "queued",
+            "Your playlist is about to be made",
+            Tone.BUSY,
+            "It starts in a moment, by itself.",
+        )
+    return Status("queued", "Your sync is waiting for its turn", Tone.BUSY)
+
+
+def _blocked(block: Block) -> Status:
+    match block.because:
+        case Block.Because.QUOTA:
+            title = "Spotify asks us to wait"
+            detail = f"Its quota of requests for today is used up. {_AS_IT_IS}"
+            return Status("blocked_quota", title, Tone.WAITING, detail, until=block.until)
+        case Block.Because.PREMIUM:
+            title = "Spotify has stopped this Syncify for now"
+            detail = (
+                "It wants the operator to have Premium, and they do not have it at the moment. "
+                f"They have been told. {_AS_IT_IS} Your sync goes on once it is renewed."
+            )
+        case _:
+            title = "This Syncify's own access to Spotify is broken"
+            detail = f"Its operator has been told. {_AS_IT_IS} Your sync goes on once it is mended."
+    return Status(f"blocked_{block.because}", title, Tone.WAITING, detail)
 
 
 def _refused(reason: str) -> Status:
-    sentence = _REFUSED.get(reason, _REFUSED[SpotifyConnection.Reason.FORBIDDEN])
-    if reason == SpotifyConnection.Reason.SCOPE_MISSING:
-        return Status("scope_missing", sentence, Tone.TROUBLE, Action.SIGN_IN, "Sign in again")
-    return Status(reason or "refused", sentence, Tone.TROUBLE, Action.SYNC, "Try again")
+    match reason:
+        case SpotifyConnection.Reason.NOT_REGISTERED:
+            title = "Spotify does not let you in here yet"
+            detail = (
+                "Your account is not on the list of people who may use this Syncify. Ask its "
+                f"operator to add you, then try again. {_AS_IT_IS}"
+            )
+        case SpotifyConnection.Reason.SCOPE_MISSING:
+            title = "A permission is missing"
+            detail = f"Sign in again and agree to all that Spotify shows. {_AS_IT_IS}"
+            return Status("refused", title, Tone.TROUBLE, detail, Action.SIGN_IN, "Sign in again")
+        case _:
+            title = "Spotify refuses, and does not say why"
+            detail = f"Try again in a while; if it stays like this, tell the operator. {_AS_IT_IS}"
+    return Status("refused", title, Tone.TROUBLE, detail, Action.SYNC, "Try again")
 
 
-def _at_rest(mirror: Mirror, latest: SyncRequest | None, now: datetime) -> Status:
-    if latest is None and mirror.full_read_at is None:
-        sentence = "Your playlist has not been made yet."
-        return Status("never", sentence, Tone.RESTING, Action.SYNC)
-    if latest is None:
-        sentence = f"There was no sync since {day(mirror.full_read_at or now)}."
-        return Status("long_ago", sentence, Tone.RESTING, Action.SYNC)
-    ended = latest.completed or now
-    when = "just now" if now - ended < _JUST_NOW else at(ended, now)
+def _dead(request: SyncRequest) -> Status:
+    title, rest = _parted(request.error_message)
+    tries = f"Syncify gave up after {request.failures} tries." if request.failures > 1 else ""
+    kept = "Your playlist is as the last sync left it, and nothing of it is lost."
+    return Status(
+        "dead",
+        title or "The last sync failed for a reason that we do not know",
+        Tone.TROUBLE,
+        " ".join(filter(None, [rest, tries, kept])),
+        Action.RETRY,
+        "Try again",
+        since=request.completed,
+    )
+
+
+def _at_rest(mirror: Mirror, latest: SyncRequest | None) -> Status:
+    if latest is None or latest.completed is None:
+        if mirror.full_read_at is None:
+            title, detail = "Your playlist has not been made yet", "The first sync makes it."
+        else:
+            title, detail = f"No sync since {day(mirror.full_read_at)}", ""
+        return Status("never", title, Tone.RESTING, detail, Action.SYNC)
+    ended = latest.completed
     if latest.state == SyncRequest.State.CANCELLED:
-        sentence = f"The last sync was stopped {when}. The next one goes on from there."
-        return Status("cancelled", sentence, Tone.RESTING, Action.SYNC)
+        title, detail = "The last sync was stopped", "The next one goes on from there."
+        return Status("cancelled", title, Tone.RESTING, detail, Action.SYNC, since=ended)
     if not latest.song_count:
-        sentence = "You have no Liked Songs yet. Like a song in Spotify, and the next sync adds it."
-        return Status("no_songs", sentence, Tone.GOOD, Action.SYNC)
+        title = "You have no Liked Songs yet"
+        detail = "Like a song in Spotify, and the next sync adds it."
+        return Status("no_songs", title, Tone.GOOD, detail, Action.SYNC, since=ended)
     if latest.trigger == SyncRequest.Trigger.FIRST and latest.added == latest.song_count:
-        sentence = f"Your playlist is ready: {songs(latest.added)} copied {when}."
-        return Status("ready", sentence, Tone.GOOD, Action.SYNC)
-    if changes := changes_in_words(latest):
-        return Status("changed", f"Up to date: {changes} {when}.", Tone.GOOD, Action.SYNC)
-    sentence = f"Up to date: nothing had changed when we looked {when}."
-    return Status("unchanged", sentence, Tone.GOOD, Action.SYNC)
+        title = "Your playlist is ready"
+        detail = "Copy its link and send it to whoever should hear it. The link never changes."
+        return Status("ready", title, Tone.GOOD, detail, Action.SYNC, since=ended)
+    title = "In step with your Liked Songs"
+    return Status("in_step", title, Tone.GOOD, "", Action.SYNC, since=ended)
 
 
 def changes_in_words(request: SyncRequest) -> str:
@@ -203,52 +283,28 @@ def changes_in_words(request: SyncRequest) -> str:
     return ", ".join(parts)
 
 
-def song_list(names: list[str], total: int) -> str:
-    """ "A, B and 4 more", where ``names`` are the first of ``total`` songs, or none of them."""
-    if not names:
-        return songs(total) if total else ""
-    if (more := total - len(names)) > 0:
-        return f"{', '.join(names)} and {more:,} more"
-    return " and ".join(filter(None, [", ".join(names[:-1]), names[-1]]))
+def outcome(request: SyncRequest) -> str:
+    """How a finished sync came out, as a headline."""
+    match request.state:
+        case SyncRequest.State.DEAD:
+            return _parted(request.error_message)[0] or "It failed"
+        case SyncRequest.State.CANCELLED:
+            changes = changes_in_words(request)
+            return f"Stopped half-way: {changes}" if changes else "Stopped before it was done"
+    return changes_in_words(request) or "Nothing had changed"
 
 
-def schedule(connection: SpotifyConnection, mirror: Mirror, now: datetime) -> str:
-    """When syncs happen by themselves, as a sentence; "" while they rest."""
+def rhythm(connection: SpotifyConnection, mirror: Mirror) -> str:
+    """When syncs happen by themselves; "" while they rest. ``Mirror.next_due`` is the next."""
     is_connected = connection.state == SpotifyConnection.State.CONNECTED
     if not is_connected or mirror.state != Mirror.State.ACTIVE:
         return ""
     if mirror.interval == Mirror.Interval.OFF or mirror.next_due is None:
-        return "Looks for changes only when you ask."
-    rhythm = f"Looks for changes {Mirror.Interval(mirror.interval).label}"
-    if mirror.next_due <= now:
-        return f"{rhythm}; the next time shortly."
-    return f"{rhythm}; the next time {at(mirror.next_due, now)} or so."
+        return "Looks for changes only when you ask"
+    return f"Looks for changes {Mirror.Interval(mirror.interval).label}"
 
 
-def songs(count: int) -> str:
-    return "1 song" if count == 1 else f"{count:,} songs"
-
-
-def clock(moment: datetime, now: datetime) -> str:
-    """ "14:20", "tomorrow at 14:20" or "3 December at 14:20", in the listener's time zone.
-
-    Where that is not known it is UTC, and says so.
-    """
-    local = timezone.localtime(moment)
-    zone = " UTC" if timezone.get_current_timezone_name() == "UTC" else ""
-    days = (local.date() - timezone.localtime(now).date()).days
-    near = {-1: "yesterday at ", 0: "", 1: "tomorrow at "}
-    return f"{near.get(days, f'{day(moment)} at ')}{local:%H:%M}{zone}"
-
-
-def at(moment: datetime, now: datetime) -> str:
-    """``clock`` where a preposition is wanted: "at 14:20", "tomorrow at 14:20"."""
-    words = clock(moment, now)
-    if words.startswith(("yesterday", "tomorrow")):
-        return words
-    return f"on {words}" if " at " in words else f"at {words}"
-
-
-def day(moment: datetime) -> str:
-    local = timezone.localtime(moment)
-    return f"{local.day} {local:%B}"
+def _parted(message: str) -> tuple[str, str]:
+    """The first sentence, as a title without its stop, and the rest."""
+    first, _, rest = message.partition(". ")
+    return first.rstrip("."), rest

@@ -6,6 +6,7 @@ from sync import machines, views
 
 urlpatterns = [
     path("", views.home, name="home"),
+    path("events/", views.events, name="events"),
     path("sync/", views.sync, name="sync"),
     path("sync/card/", views.sync_card, name="sync_card"),
     path("sync/history/", views.sync_history, name="sync_history"),

@@ -1,18 +1,28 @@
 """What listeners see and press."""
 
+from asgiref.sync import sync_to_async
 from django.conf import settings as django_settings
 from django.contrib import messages
 from django.contrib.auth.decorators import login_required
 from django.core.paginator import Paginator
+from django.db import connections
 from django.db.models import QuerySet
-from django.http import Http404, HttpResponse, HttpResponseRedirect
+from django.http import Http404, HttpResponse, HttpResponseRedirect, StreamingHttpResponse
+from django.http.response import HttpResponseBase
+from django.middleware.csrf import get_token
 from django.shortcuts import get_object_or_404, render
 from django.urls import reverse
 from django.utils import timezone
-from django.views.decorators.cache import never_cache
-from django.views.decorators.http import require_http_methods, require_POST, require_safe
+from django.views.decorators.http import (
+    require_GET,
+    require_http_methods,
+    require_POST,
+    require_safe,
+)
 
+from accounts.limits import limited
 from sync import services
+from sync.events import Stream, hub
 from sync.forms import SettingsForm
 from sync.models import Mirror, SyncRequest
 from sync.overview import overview
@@ -20,25 +30,46 @@ from sync.selectors import card_for, history_of, past_sync
 from syncify.http import Request
 
 _PAST_ON_PAGE = 20
+_limited = limited("sync", per_address=600, per_listener=120)
 
 
 @require_safe
-@never_cache
 def home(request: Request) -> HttpResponse:
     if not request.user.is_authenticated:
-        return render(request, "landing.html")
+        return render(request, "landing.html", {"base_url": django_settings.BASE_URL})
     card = card_for(request.user, now=timezone.now())
     return render(request, "sync/dashboard.html", {"card": card})
 
 
 @require_safe
-@never_cache
 @login_required
 def sync_card(request: Request) -> HttpResponse:
     return _card(request)
 
 
+@require_GET
+async def events(request: Request) -> HttpResponseBase:
+    """The card as server-sent events: now, and whenever it changes.
+
+    Whoever is not signed in gets a 204, after which browsers do not come back; 429 and 503 ask to
+    do so later, where the listener or the process has no room for one more stream.
+    """
+    stream = await sync_to_async(_stream)(request)
+    if stream is None:
+        return HttpResponse(status=204)
+    if hub.is_full or hub.is_full_for(stream.user_id):
+        status = 503 if hub.is_full else 429
+        return HttpResponse("too many streams\n", "text/plain", status, headers={"Retry-After": 60})
+    return StreamingHttpResponse(
+        stream.messages(),
+        content_type="text/event-stream",
+        # Proxies must neither compress nor collect what they pass on.
+        headers={"Cache-Control": "private, no-store, no-transform", "X-Accel-Buffering": "no"},
+    )
+
+
 @require_POST
+@_limited
 @login_required
 def sync(request: Request) -> HttpResponse:
     services.request_sync(user=request.user)
@@ -46,6 +77,7 @@ def sync(request: Request) -> HttpResponse:
 
 
 @require_POST
+@_limited
 @login_required
 def sync_cancel(request: Request, pk: int) -> HttpResponse:
     services.cancel_sync(request=get_object_or_404(SyncRequest, pk=pk, user=request.user))
@@ -53,6 +85,7 @@ def sync_cancel(request: Request, pk: int) -> HttpResponse:
 
 
 @require_POST
+@_limited
 @login_required
 def sync_retry(request: Request, pk: int) -> HttpResponse:
     services.retry_dead(request=get_object_or_404(_dead(), pk=pk, user=request.user))
@@ -60,6 +93,7 @@ def sync_retry(request: Request, pk: int) -> HttpResponse:
 
 
 @require_POST
+@_limited
 @login_required
 def sync_pause(request: Request) -> HttpResponse:
     if "resume" in request.POST:
@@ -73,8 +107,7 @@ def sync_pause(request: Request) -> HttpResponse:
 @login_required
 def sync_history(request: Request) -> HttpResponse:
     page = Paginator(history_of(request.user), _PAST_ON_PAGE).get_page(request.GET.get("page"))
-    now = timezone.now()
-    past = [past_sync(each, now=now) for each in page]
+    past = [past_sync(each) for each in page]
     return render(request, "sync/history.html", {"page": page, "past": past})
 
 
@@ -118,6 +151,22 @@ def operator_retry(request: Request, pk: int) -> HttpResponse:
 def _card(request: Request) -> HttpResponse:
     card = card_for(request.user, now=timezone.now())
     return render(request, "sync/dashboard.html#card", {"card": card})
+
+
+def _stream(request: Request) -> Stream | None:
+    """The listener's stream, to be opened; None if nobody is signed in."""
+    try:
+        if not request.user.is_authenticated:
+            return None
+        return Stream(
+            user_id=request.user.pk,
+            session_key=request.session.session_key or "",
+            zone=timezone.get_current_timezone(),
+            csrf_token=get_token(request),
+        )
+    finally:
+        # Else the connection, which is this thread's, would be kept as long as the page is open.
+        connections.close_all()
 
 
 def _card_or_home(request: Request) -> HttpResponse:

@@ -91,7 +91,7 @@ def _running(pages: str, spotify: str) -> Iterator[dict[str, subprocess.Popen[by
             subprocess.run([*manage, *preparation], check=True)  # noqa: S603 - our own commands
         for name, command in commands.items():
             # In sessions of their own, so that Ctrl-C reaches us alone and we end them in order.
-            children[name] = subprocess.Popen(command, start_new_session=True)  # noqa: S603
+            children[name] = subprocess.Popen(command, start_new_session=True)  # noqa: S603 - as above
         _await(f"{pages}/healthz", children)
         _await(f"{spotify}/simulator/health", children)
         yield children

@@ -2,6 +2,7 @@
 
 import os
 from collections.abc import Iterable
+from ipaddress import IPv4Network, IPv6Network, ip_network
 from pathlib import Path
 from urllib.parse import urlsplit
 
@@ -51,6 +52,19 @@ def env_int(name: str, *, default: int, least: int = 0) -> int:
 def env_list(name: str) -> list[str]:
     """A list whose entries stand apart by commas or white space."""
     return env_str(name, "").replace(",", " ").split()
+
+
+def env_networks(name: str, *, default: str) -> list[IPv4Network | IPv6Network]:
+    """A list of addresses and networks, such as ``10.0.0.2, 172.16.0.0/12``."""
+    networks = []
+    for entry in env_str(name, default).replace(",", " ").split():
+        try:
+            networks.append(ip_network(entry))
+        except ValueError as error:
+            raise ImproperlyConfigured(
+                f"{name} must hold addresses or networks such as 172.16.0.0/12, not {entry!r}."
+            ) from error
+    return networks
 
 
 def env_choice(name: str, choices: Iterable[str], *, default: str) -> str:

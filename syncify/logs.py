@@ -1,10 +1,11 @@
-"""What our log lines look like, and a filter that keeps tokens out of them, whoever writes them."""
+"""What our log lines look like; no token is in them, and no line that somebody else made up."""
 
 import logging
 import re
 from typing import Any
 
 from syncify.env import env_choice
+from syncify.text import escaped
 
 # A "code" only as in a query or a mapping: our own lines say code=invalid_grant.
 _SECRET = re.compile(
@@ -56,14 +57,19 @@ def logging_config() -> dict[str, Any]:
 
 
 class HideSecrets(logging.Filter):
-    """Replaces what looks like a credential, in the message and in a traceback's last line."""
+    """Replaces what looks like a credential, in the message and in a traceback's last line.
+
+    A message stays on one line, and a traceback is indented: nobody's text passes for a line of
+    ours.
+    """
 
     def filter(self, record: logging.LogRecord) -> bool:
         message = record.getMessage()
-        if (hidden := hide_secrets(message)) != message:
-            record.msg, record.args = hidden, None
+        if (safe := escaped(hide_secrets(message))) != message:
+            record.msg, record.args = safe, None
         if record.exc_info:
-            record.exc_text = hide_secrets(logging.Formatter().formatException(record.exc_info))
+            trace = hide_secrets(logging.Formatter().formatException(record.exc_info))
+            record.exc_text = "\n".join(f"  {escaped(line)}" for line in trace.splitlines())
             record.exc_info = None  # no formatter shall write it anew
         # Django's own, with the address and so the code of a callback; JSON lines would show it.
         vars(record).pop("request", None)

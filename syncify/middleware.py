@@ -5,8 +5,45 @@ from urllib.parse import unquote
 from zoneinfo import ZoneInfo
 
 from django.http import HttpRequest, HttpResponse
+from django.http.response import HttpResponseBase
 from django.utils import timezone
+from django.utils.deprecation import MiddlewareMixin
 from django_htmx.http import HttpResponseClientRedirect
+
+#: On every answer, beside what Django's own middleware and settings say.
+SAFETY_HEADERS = {
+    "Cross-Origin-Resource-Policy": "same-origin",
+    "Permissions-Policy": ", ".join(
+        f"{feature}=()"
+        for feature in (
+            "accelerometer",
+            "camera",
+            "display-capture",
+            "geolocation",
+            "gyroscope",
+            "hid",
+            "magnetometer",
+            "microphone",
+            "midi",
+            "payment",
+            "serial",
+            "usb",
+        )
+    ),
+    # Pages are personal, or carry a form's token. Static files say otherwise for themselves.
+    "Cache-Control": "private, no-store",
+}
+
+
+class SafetyHeadersMiddleware(MiddlewareMixin):
+    """Gives each answer the headers of ``SAFETY_HEADERS`` that it has not set itself."""
+
+    def process_response(
+        self, _request: HttpRequest, response: HttpResponseBase
+    ) -> HttpResponseBase:
+        for name, value in SAFETY_HEADERS.items():
+            response.headers.setdefault(name, value)
+        return response
 
 
 class HtmxRedirectMiddleware:

@@ -10,7 +10,12 @@ from pathlib import Path
 from cryptography.fernet import Fernet
 
 
-def kept_secret(path: Path, make: Callable[[], str] = secrets.token_urlsafe) -> str:
+def new_secret() -> str:
+    """Of 64 characters; Django wants 50 or more."""
+    return secrets.token_urlsafe(48)
+
+
+def kept_secret(path: Path, make: Callable[[], str] = new_secret) -> str:
     """What stands in ``path``, made at first; of processes that start at once, one wins."""
     if not path.exists():
         path.parent.mkdir(parents=True, exist_ok=True)

@@ -1,5 +1,6 @@
 """Every setting, from the environment; docs/configuration.md says what each is for."""
 
+from datetime import timedelta
 from pathlib import Path
 from typing import Any
 from urllib.parse import urlsplit
@@ -10,7 +11,7 @@ from django.utils.csp import CSP
 from psycopg import ProgrammingError
 from psycopg.conninfo import conninfo_to_dict
 
-from syncify.env import env_bool, env_int, env_list, env_str, env_url
+from syncify.env import env_bool, env_int, env_list, env_networks, env_str, env_url
 from syncify.logs import logging_config
 from syncify.secrets import kept_secret, new_token_key
 
@@ -47,16 +48,46 @@ if urlsplit(BASE_URL).hostname == "localhost":
 _IS_HTTPS = BASE_URL.startswith("https:")
 
 ALLOWED_HOSTS = [urlsplit(BASE_URL).hostname or "", "127.0.0.1", "[::1]", "localhost"]
+#: Whose X-Forwarded-For is believed. A proxy on the same machine is, unless told otherwise.
+TRUSTED_PROXIES = env_networks("SYNCIFY_TRUSTED_PROXIES", default="127.0.0.1 ::1")
+
+# --- Safety -----------------------------------------------------------------------------------
+
 CSRF_TRUSTED_ORIGINS = [BASE_URL]
+# htmx sends the token in a header that it takes from the page.
+CSRF_COOKIE_HTTPONLY = True
 SESSION_COOKIE_SECURE = CSRF_COOKIE_SECURE = _IS_HTTPS
-SESSION_COOKIE_AGE = 60 * 60 * 24 * 180
+if _IS_HTTPS:
+    # By this prefix a browser takes no such cookie from a neighbouring name or over http.
+    SESSION_COOKIE_NAME, CSRF_COOKIE_NAME = "__Host-sessionid", "__Host-csrftoken"
+SESSION_ENGINE = "syncify.sessions"
+#: A sign-in that was begun is remembered this long; one that succeeded lasts SESSION_LIFE.
+SESSION_COOKIE_AGE = 60 * 60 * 24
+SESSION_LIFE = timedelta(days=180)
+
+# Whoever lies about the scheme only gets http themselves, so this header is taken from anybody.
 SECURE_PROXY_SSL_HEADER = ("HTTP_X_FORWARDED_PROTO", "https") if _IS_HTTPS else None
+SECURE_SSL_REDIRECT = _IS_HTTPS
+SECURE_SSL_HOST = urlsplit(BASE_URL).netloc
+# Asked from inside, past the proxy.
+SECURE_REDIRECT_EXEMPT = ["^healthz$", "^metrics$"]
+SECURE_HSTS_SECONDS = 60 * 60 * 24 * 365 if _IS_HTTPS else 0
+SILENCED_SYSTEM_CHECKS = [
+    # HSTS for subdomains, and its preload list: these would bind the whole domain, of which
+    # Syncify at home is one name beside others.
+    "security.W005",
+    "security.W021",
+]
 SECURE_CSP: dict[str, list[str]] = {
-    "default-src": [CSP.SELF],
+    "default-src": [CSP.NONE],
+    "script-src": [CSP.SELF],
+    "style-src": [CSP.SELF],
+    "img-src": [CSP.SELF],
+    "connect-src": [CSP.SELF],
+    "manifest-src": [CSP.SELF],
     "base-uri": [CSP.NONE],
     "form-action": [CSP.SELF],
     "frame-ancestors": [CSP.NONE],
-    "object-src": [CSP.NONE],
 }
 X_FRAME_OPTIONS = "DENY"
 
@@ -85,8 +116,12 @@ SPOTIFY_OPEN_URL = env_url("SPOTIFY_OPEN_URL", default="https://open.spotify.com
 SPOTIFY_REDIRECT_URI = f"{BASE_URL}/accounts/callback/"
 #: Calls a day for the whole installation; 0 is no limit of our own.
 SPOTIFY_DAILY_QUOTA = env_int("SPOTIFY_DAILY_QUOTA", default=1000)
-# The sign-in form posts to us and is then sent on to Spotify, which form-action also covers.
-SECURE_CSP["form-action"].append("{0.scheme}://{0.netloc}".format(urlsplit(SPOTIFY_AUTHORIZE_URL)))
+# The sign-in form posts to us and is sent on to Spotify, which may send it straight back: browsers
+# hold form-action against the whole way.
+SECURE_CSP["form-action"] += [
+    "{0.scheme}://{0.netloc}".format(urlsplit(address))
+    for address in (SPOTIFY_AUTHORIZE_URL, SPOTIFY_REDIRECT_URI)
+]
 
 # --- People and upkeep ------------------------------------------------------------------------
 
@@ -120,15 +155,16 @@ INSTALLED_APPS = [
 ]
 
 MIDDLEWARE = [
+    "syncify.middleware.SafetyHeadersMiddleware",
     "django.middleware.security.SecurityMiddleware",
     "servestatic.middleware.ServeStaticMiddleware",
     "django.middleware.csp.ContentSecurityPolicyMiddleware",
+    "django.middleware.clickjacking.XFrameOptionsMiddleware",
     "django.contrib.sessions.middleware.SessionMiddleware",
     "django.middleware.common.CommonMiddleware",
     "django.middleware.csrf.CsrfViewMiddleware",
     "django.contrib.auth.middleware.AuthenticationMiddleware",
     "django.contrib.messages.middleware.MessageMiddleware",
-    "django.middleware.clickjacking.XFrameOptionsMiddleware",
     "django_htmx.middleware.HtmxMiddleware",
     "syncify.middleware.HtmxRedirectMiddleware",
     "syncify.middleware.TimezoneMiddleware",
@@ -156,6 +192,7 @@ AUTH_USER_MODEL = "accounts.User"
 # People are let in by their session alone; Spotify has said who they are.
 AUTHENTICATION_BACKENDS = ["django.contrib.auth.backends.ModelBackend"]
 LOGIN_URL = "home"
+CSRF_FAILURE_VIEW = "syncify.visitors.csrf_failure"
 DEFAULT_AUTO_FIELD = "django.db.models.BigAutoField"
 
 USE_TZ = True
@@ -165,6 +202,7 @@ LANGUAGE_CODE = "en-gb"
 STATIC_URL = "static/"
 STATIC_ROOT = BASE_DIR / "staticfiles"
 STATICFILES_DIRS = [BASE_DIR / "static"]
+SERVESTATIC_ALLOW_ALL_ORIGINS = False
 STORAGES = {
     "default": {"BACKEND": "django.core.files.storage.FileSystemStorage"},
     "staticfiles": {"BACKEND": "servestatic.storage.CompressedManifestStaticFilesStorage"},

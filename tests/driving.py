@@ -11,6 +11,7 @@ from django.conf import settings
 from django.db.models.functions import Now
 from django.test import Client
 from django.utils import timezone
+from django.utils.html import strip_tags
 
 from accounts.models import User
 from accounts.oauth import ConnectionTokens
@@ -72,11 +73,11 @@ def a_week_later() -> None:
 
 
 def card(client: Client, user: User) -> str:
-    """The words of the listener's live region."""
+    """The words of the listener's live region, without its markup."""
     client.force_login(user)
     response: Any = client.get("/sync/card/")
     assert response.status_code == 200
-    return " ".join(html.unescape(response.content.decode()).split())
+    return " ".join(html.unescape(strip_tags(response.content.decode())).split())
 
 
 class _Stopped(Exception):

@@ -28,7 +28,7 @@ def run(tmp_path: Path) -> Iterator[Run]:
 
     def start(code: str) -> subprocess.Popen[str]:
         pipe = subprocess.PIPE
-        child = subprocess.Popen(  # noqa: S603
+        child = subprocess.Popen(  # noqa: S603 - our own commands
             [sys.executable, "-c", code],
             cwd=ROOT,
             env=env,

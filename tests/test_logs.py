@@ -1,4 +1,4 @@
-"""No token reaches a log line, whoever writes it."""
+"""No token reaches a log line, whoever writes it, and nobody else writes one."""
 
 import json
 import logging
@@ -112,3 +112,15 @@ def test_json_is_one_object_a_line(written: StringIO) -> None:
     }
     assert first["traceback"].endswith("base 10: 'unheard of'")
     assert second.keys() == {"time", "level", "logger", "message"}
+
+
+@pytest.mark.parametrize("form", ["text"])
+def test_what_others_wrote_begins_no_line_and_turns_none_round(written: StringIO) -> None:
+    nasty = "Looped\r\n2026-01-01 WARNING fake\x1b[2J\u2028\u202eevil"
+    error = ValueError(nasty)
+    logging.getLogger("tests.logs").error("sync failed name=%s", nasty, exc_info=error)
+
+    first, *rest = written.getvalue().removesuffix("\n").split("\n")
+    assert first.endswith(r"sync failed name=Looped\r\n2026-01-01 WARNING fake\x1b[2J\u2028\u202eevil")
+    assert all(line.startswith("  ") for line in rest)
+    assert not set("".join(rest)) & set("\r\x1b\u2028\u202e")

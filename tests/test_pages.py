@@ -66,7 +66,6 @@ def test_no_page_has_inline_code_or_fetches_from_elsewhere(
     page = text_of(response)
     assert not re.search(r"<style|\sstyle=|\son\w+=|<script(?! src=)|hx-on|javascript:", page)
     assert not re.search(r"""(?:src|<link[^>]*href)=["'](?!/)""", page)
-    assert response.headers["Content-Security-Policy"].startswith("default-src 'self'")
 
 
 @pytest.mark.parametrize("path", ["/sync/card/", "/sync/history/", "/settings/"])
@@ -159,23 +158,28 @@ def test_the_dashboard_shows_the_playlist_and_its_link(client: Client, ada: User
     assert "10,500 songs, newest first" in page
     assert 'href="https://open.spotify.com/playlist/first"' in page
     assert 'data-copy="https://open.spotify.com/playlist/first"' in page
-    assert 'Part 2: <a href="https://open.spotify.com/playlist/second"' in page
+    assert (
+        'Part 2, for what one playlist cannot hold: <a href="https://open.spotify.com/playlist/second"'
+        in page
+    )
     assert "Part 3" not in page
 
 
-def test_the_last_syncs_name_their_songs(client: Client, ada: User, bea: User) -> None:
-    request = make_request(ada, state="succeeded", added=5, removed=1, song_count=9)
+def test_what_changed_last_is_told_by_name(client: Client, ada: User, bea: User) -> None:
+    request = make_request(ada, state="succeeded", added=7, removed=1, song_count=9)
     now = timezone.now()
-    for age, name in enumerate(["Looped", "Swayed", "Burnt", "Lit", "Held"]):
+    for age, name in enumerate(["Looped", "Swayed", "Burnt", "Lit", "Held", "Thrown", "Bent"]):
         make_like(ada, name, added_in=request, added_at=now - timedelta(days=age))
     make_like(ada, "Drawn", removed_in=request, removed_at=now)
     make_like(bea, "Blurred", added_in=request)
+    make_request(ada, state="succeeded", song_count=9)  # nothing had changed since
 
     page = text_of(client.get("/"))
 
-    assert "“Looped” by Kiasmos, “Swayed” by Kiasmos, “Burnt” by Kiasmos and 2 more" in page
-    assert '<span class="mark mark-removed">Removed</span> “Drawn” by Kiasmos' in page
-    assert "Blurred" not in page
+    assert "7 songs added, 1 removed" in page
+    songs = re.findall(r'<bdi class="song">(\w+)</bdi> <bdi class="artists">Kiasmos</bdi>', page)
+    assert songs == ["Looped", "Swayed", "Burnt", "Lit", "Held", "Drawn"]
+    assert "and 2 more" in page
 
 
 def test_songs_that_spotify_refused_are_shown(client: Client, ada: User) -> None:
@@ -185,21 +189,22 @@ def test_songs_that_spotify_refused_are_shown(client: Client, ada: User) -> None
 
     page = text_of(client.get("/"))
 
-    assert "into a playlist: “Looped” by Kiasmos." in page
+    assert "Left out</h2>" in page
+    assert '<bdi class="song">Looped</bdi>' in page
+    assert "Swayed" not in page
 
 
 @pytest.mark.parametrize(
-    ("state", "every"), [("queued", "2s"), ("running", "2s"), ("succeeded", "60s"), ("dead", "60s")]
+    ("state", "every"), [("queued", "10"), ("running", "10"), ("succeeded", "60"), ("dead", "60")]
 )
-def test_the_card_asks_often_only_while_a_request_is_open(
+def test_the_card_is_polled_often_only_while_a_request_is_open(
     client: Client, ada: User, state: str, every: str
 ) -> None:
     make_request(ada, state=state)
 
     card = text_of(client.get("/sync/card/"))
 
-    assert card.startswith('<div id="card" hx-get="/sync/card/"')
-    assert f'hx-trigger="every {every}"' in card
+    assert card.startswith(f'<div id="card" data-poll="{every}">')
     assert "<html" not in card
 
 
@@ -208,7 +213,8 @@ def test_a_running_sync_shows_its_progress_and_a_way_to_stop_it(client: Client, 
 
     card = text_of(client.get("/sync/card/"))
 
-    assert '<progress aria-labelledby="sentence" max="1" value="0.625">' in card
+    assert 'aria-labelledby="sentence" max="1" value="0.625">' in card
+    assert '<li class="step-current" aria-current="step"> Write' in card
     assert f'action="/sync/{request.pk}/cancel/"' in card
     assert "Sync now" not in card
 
@@ -236,11 +242,14 @@ def test_queries_do_not_grow_with_syncs_songs_or_volumes(
         return len(captured)
 
     fill(2)
+    make_request(ada)
     few = queries()
+    SyncRequest.objects.filter(completed=None).delete()
     fill(5)
+    make_request(ada)
 
     assert queries() == few
-    assert few <= 10
+    assert few <= 6
 
 
 # --- Buttons ------------------------------------------------------------------------------------
@@ -257,8 +266,7 @@ def test_sync_now_answers_htmx_with_the_card(client: Client, ada: User) -> None:
     response = client.post("/sync/", headers=HTMX)
 
     assert response.status_code == 200
-    assert text_of(response).startswith('<div id="card"')
-    assert 'hx-trigger="every 2s"' in text_of(response)
+    assert text_of(response).startswith('<div id="card" data-poll="10">')
 
 
 def test_a_second_wish_shows_the_sync_that_runs(client: Client, ada: User) -> None:
@@ -266,7 +274,7 @@ def test_a_second_wish_shows_the_sync_that_runs(client: Client, ada: User) -> No
 
     response = client.post("/sync/", headers=HTMX)
 
-    assert "Writing to the playlist: 50% done." in text_of(response)
+    assert "50% done" in text_of(response)
     assert ada.sync_requests.get() == running
 
 
@@ -286,7 +294,7 @@ def test_cancel_asks_a_running_sync_to_stop(client: Client, ada: User) -> None:
 
     request.refresh_from_db()
     assert request.cancel_asked_at is not None
-    assert "Stopping at the next safe point." in text_of(response)
+    assert "Stopping at the next safe point" in text_of(response)
     assert "Cancel</button>" not in text_of(response)
 
 

@@ -2,9 +2,6 @@
 
 import re
 import signal
-import subprocess
-import sys
-import time
 from collections.abc import Callable, Iterator
 from datetime import timedelta
 from pathlib import Path
@@ -20,48 +17,13 @@ from sync.models import Mirror, MirrorVolume, Process, SyncRequest
 from sync.services import cancel_sync, request_sync
 from syncify.simulator.server import Simulator
 from tests.builders import connect, make_user
+from tests.processes import Child, wait_until
 
 pytestmark = [pytest.mark.django_db(transaction=True), pytest.mark.slow]
 
-ROOT = Path(__file__).parent.parent
 queue = SyncRequest.objects
 
-type Start = Callable[..., "Child"]
-
-
-class Child:
-    """A ``manage.py`` command that runs by itself, its log in a file."""
-
-    def __init__(self, log: Path, env: dict[str, str], *arguments: str) -> None:
-        self._log = log
-        self._file = log.open("wb")
-        self.process = subprocess.Popen(  # noqa: S603 - our own commands
-            [sys.executable, "manage.py", *arguments],
-            cwd=ROOT,
-            env=env,
-            stdout=self._file,
-            stderr=subprocess.STDOUT,
-        )
-
-    @property
-    def log(self) -> str:
-        return self._log.read_text(encoding="utf-8")
-
-    def says(self, text: str) -> None:
-        """Wait for ``text`` in the log."""
-        wait_until(lambda: text in self.log, lambda: self.log)
-
-    def send(self, number: signal.Signals) -> None:
-        self.process.send_signal(number)
-
-    def ends(self) -> int:
-        return self.process.wait(timeout=20)
-
-    def close(self) -> None:
-        if self.process.poll() is None:
-            self.process.kill()
-            self.process.wait()
-        self._file.close()
+type Start = Callable[..., Child]
 
 
 @pytest.fixture
@@ -69,7 +31,7 @@ def start(tmp_path: Path, process_env: dict[str, str]) -> Iterator[Start]:
     children: list[Child] = []
 
     def start_child(*arguments: str) -> Child:
-        child = Child(tmp_path / f"{len(children)}.log", process_env, *arguments)
+        child = Child(tmp_path / f"{len(children)}.log", process_env, "manage.py", *arguments)
         children.append(child)
         return child
 
@@ -88,13 +50,6 @@ def slow(simulator: Simulator) -> Simulator:
     """Every answer of Spotify takes most of a second: time to meet a sync in the middle."""
     simulator.fault("latency", seconds=0.7, times=0)
     return simulator
-
-
-def wait_until(is_so: Callable[[], bool], explain: Callable[[], str] = str) -> None:
-    until = time.monotonic() + 30
-    while not is_so():
-        assert time.monotonic() < until, explain()
-        time.sleep(0.05)
 
 
 def row(request: SyncRequest) -> SyncRequest:

@@ -59,6 +59,7 @@ ROUTES = (
     Route("GET", "/simulator/listeners/{listener}", control.listener),
     Route("POST", "/simulator/listeners/{listener}/like", control.like),
     Route("POST", "/simulator/listeners/{listener}/unlike", control.unlike),
+    Route("POST", "/simulator/listeners/{listener}/trouble", control.trouble),
     Route("GET", "/simulator/requests", control.requests),
     Route("POST", "/simulator/faults", control.add_fault),
     Route("DELETE", "/simulator/faults", control.clear_faults),

@@ -76,6 +76,46 @@ def unlike(call: Call) -> Response:
     return _done(call, {"unliked": track})
 
 
+#: What a person can cause on the listener's page: its name and what the button says.
+TROUBLES = {
+    "down": "Spotify does not answer",
+    "quota": "The quota is spent",
+    "premium": "The operator has no Premium",
+    "unlisted": "Not on the allow-list",
+    "consent": "The permission is withdrawn",
+    "playlist": "The playlist leaves the library",
+    "none": "All is well again",
+}
+
+
+def trouble(call: Call) -> Response:
+    """``what`` of TROUBLES befalls the listener, or everybody where it is not about one."""
+    world, name = call.world, _listener_id(call)
+    behaviour, what = world.behaviour, call.request.form.get("what", "")
+    match what:
+        case "down":
+            world.fault("status", code=503, times=0)
+        case "quota":
+            world.fault("quota", retry_after=3600)
+        case "premium":
+            behaviour.premium_lapsed = True
+        case "unlisted":
+            behaviour.allow_list -= {name}
+        case "consent":
+            world.expire_access_tokens(name)
+            world.revoke(name)
+        case "playlist":
+            for playlist_id in world.playlists(name):
+                world.unfollow(name, playlist_id)
+        case "none":
+            world.clear_faults()
+            behaviour.premium_lapsed = False
+            behaviour.allow_list |= {name}
+        case _:
+            raise ApiError(400, f"what is one of {', '.join(TROUBLES)}")
+    return _done(call, {"trouble": what})
+
+
 def requests(call: Call) -> Response:
     """The record after number ``since``; ``last`` is what to ask with next time."""
     since = call.number("since", 0, 0, 2**31)

@@ -193,7 +193,7 @@ class Chaos:
     path: str = "/v1/"
 
     def __post_init__(self) -> None:
-        self._random = Random(self.seed)  # noqa: S311
+        self._random = Random(self.seed)  # noqa: S311 - dice, not secrets
 
     def pick(self, request: Request) -> Fault | None:
         if self.path not in request.path or self._random.random() >= self.share:

@@ -39,7 +39,7 @@ class Client:
     """A registered application. A loopback redirect URI without a port stands for any port."""
 
     id: str = "syncify-demo"
-    secret: str = "demo-secret"  # noqa: S105
+    secret: str = "demo-secret"  # noqa: S105 - of an invented app
     redirect_uris: tuple[str, ...] = (
         "http://127.0.0.1/accounts/callback/",
         "http://[::1]/accounts/callback/",

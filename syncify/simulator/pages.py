@@ -4,6 +4,7 @@ from html import escape
 from typing import Any
 from urllib.parse import quote, urlencode
 
+from syncify.simulator import control
 from syncify.simulator.call import Call
 from syncify.simulator.grants import SCOPES, Consent
 from syncify.simulator.songs import Song
@@ -200,13 +201,19 @@ def overview(call: Call) -> Response:
         for one in map(world.playlist, world.playlists(name))
     )
     leave = _button("/simulator/forget", "Sign out of the stand-in") if visitor else ""
+    troubles = "".join(
+        _button(f"{path}/trouble", label, what=what, then=here)
+        for what, label in control.TROUBLES.items()
+    )
     return _page(
         f"{world.listeners[name].display_name}’s library",
         f'<nav aria-label="Listeners">{tabs}</nav>'
         f"<h2>Liked Songs, newest first</h2><p>{_count(len(world.saved(name)), 'song')}</p>"
         f'<div class="row">{_button(f"{path}/like", "Like a new song", "main", then=here)}</div>'
         f"{f'<ol>{songs}</ol>' if songs else ''}"
-        f"<h2>Playlists</h2>{f'<ul>{playlists}</ul>' if playlists else '<p>None yet.</p>'}{leave}",
+        f"<h2>Playlists</h2>{f'<ul>{playlists}</ul>' if playlists else '<p>None yet.</p>'}"
+        "<h2>Cause trouble</h2><p>Then press “Sync now” in Syncify, and see what it says.</p>"
+        f'<div class="row">{troubles}</div>{leave}',
     )
 
 

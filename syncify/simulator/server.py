@@ -46,7 +46,7 @@ class Simulator(World):
         if self._server is None:
             raise RuntimeError("the simulator has not been started")
         host, port = self._address
-        return f"http://{'127.0.0.1' if host == '0.0.0.0' else host}:{port}"  # noqa: S104
+        return f"http://{'127.0.0.1' if host == '0.0.0.0' else host}:{port}"  # noqa: S104 - tells, binds nothing
 
     @property
     def api_url(self) -> str:

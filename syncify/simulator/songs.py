@@ -1,6 +1,6 @@
 """Invented songs and seeded libraries: the same names, ids and dates every time."""
 
-# ruff: noqa: S311
+# ruff: noqa: S311 - the same names and ids every time are the point
 
 import string
 from dataclasses import dataclass

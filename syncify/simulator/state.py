@@ -34,7 +34,7 @@ class Listener:
 
     @property
     def account_id(self) -> str:
-        return songs.base62(Random(f"account of {self.id}"), 10)  # noqa: S311
+        return songs.base62(Random(f"account of {self.id}"), 10)  # noqa: S311 - the same each time
 
 
 @dataclass(frozen=True)

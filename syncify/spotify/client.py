@@ -350,7 +350,7 @@ def _jitter(number: int) -> float:
 
 def _profile(answer: Any) -> Profile:
     return Profile(
-        str(answer["id"]), answer.get("account_id") or None, answer.get("display_name") or ""
+        str(answer["id"]), answer.get("account_id") or None, _text(answer.get("display_name"))
     )
 
 
@@ -365,9 +365,9 @@ def _song(track: Any) -> Song:
     return Song(
         id=track["id"],
         uri=track["uri"],
-        name=track.get("name") or "",
-        artists=tuple(artist.get("name") or "" for artist in track.get("artists") or ()),
-        album=album.get("name") or "",
+        name=_text(track.get("name")),
+        artists=tuple(_text(artist.get("name")) for artist in track.get("artists") or ()),
+        album=_text(album.get("name")),
         duration_ms=track.get("duration_ms") or 0,
         explicit=bool(track.get("explicit")),
         isrc=(track.get("external_ids") or {}).get("isrc") or "",
@@ -375,11 +375,16 @@ def _song(track: Any) -> Song:
     )
 
 
+def _text(value: str | None) -> str:
+    """As people wrote it, but for what JSON can say and PostgreSQL cannot store."""
+    return (value or "").replace("\0", "").encode(errors="replace").decode()
+
+
 def _playlist(answer: Any) -> Playlist:
     return Playlist(
         id=answer["id"],
-        name=answer.get("name") or "",
-        description=html.unescape(answer.get("description") or ""),
+        name=_text(answer.get("name")),
+        description=_text(html.unescape(answer.get("description") or "")),
         public=answer.get("public"),
         snapshot_id=answer.get("snapshot_id") or "",
         total=(answer.get("items") or answer.get("tracks") or {}).get("total", 0),

@@ -1,92 +1,31 @@
 """All of Syncify as a listener meets it: real processes and browser, and a simulated Spotify."""
 
-import os
-import shutil
-import socket
-import subprocess
-import sys
-from collections.abc import Iterator
-from contextlib import contextmanager
+import signal
 from datetime import timedelta
 from pathlib import Path
+from threading import Thread
 from urllib.parse import urlsplit
 
 import pytest
-import requests
-from playwright.sync_api import ConsoleMessage, Page, expect, sync_playwright
-from requests.adapters import HTTPAdapter
-from urllib3 import Retry
+from django.db import connection
+from playwright.sync_api import ConsoleMessage, Page, Request, expect
 
+from accounts.models import User
+from sync.services import pause_mirror
 from syncify.simulator.server import Simulator
+from tests.processes import WebServer, web_server
 
 pytestmark = [pytest.mark.browser, pytest.mark.slow]
 
-ROOT = Path(__file__).parent.parent.parent
-#: It is to speak to this machine alone.
-FLAGS = [
-    "--no-sandbox",
-    "--disable-gpu",
-    "--disable-quic",
-    "--no-first-run",
-    "--disable-background-networking",
-    "--disable-component-update",
-    "--disable-sync",
-]
-PHONE = {"width": 390, "height": 844}
 A_WHILE = 60_000  # milliseconds
 
 
-@contextmanager
-def process(*command: str, env: dict[str, str]) -> Iterator[None]:
-    running = subprocess.Popen([sys.executable, *command], cwd=ROOT, env=env)  # noqa: S603
-    try:
-        yield
-    finally:
-        running.terminate()
-        running.wait(20)
-
-
-@pytest.fixture
-def chromium() -> str:
-    names = ["chromium", "chromium-browser", "google-chrome"]
-    if found := next(filter(None, map(shutil.which, names)), None):
-        return found
-    reason = "no Chromium was found: install one to run the browser test"
-    if os.environ.get("SYNCIFY_REQUIRE_BROWSER") == "1":
-        pytest.fail(reason)
-    pytest.skip(reason)
-
-
-@pytest.fixture
-def site(chromium: str, process_env: dict[str, str]) -> Iterator[str]:
-    """The address of a web server that has a worker beside it."""
-    with socket.create_server(("127.0.0.1", 0)) as free:
-        port = free.getsockname()[1]
-    address = f"http://127.0.0.1:{port}"
-    env = {**process_env, "SYNCIFY_BASE_URL": address}
-    subprocess.run(
-        [sys.executable, "manage.py", "collectstatic", "--noinput", "--verbosity=0"],
-        cwd=ROOT,
-        env=env,
-        check=True,
-    )
-    with (
-        process("-m", "gunicorn", f"--bind=127.0.0.1:{port}", env=env),
-        process("manage.py", "runworker", env=env),
-    ):
-        with requests.Session() as session:
-            patient = HTTPAdapter(max_retries=Retry(total=10, backoff_factor=0.1))
-            session.mount("http://", patient)
-            assert session.get(f"{address}/healthz", timeout=10).text == "ok\n"
-        yield address
-
-
-@pytest.fixture
-def page(chromium: str) -> Iterator[Page]:
-    with sync_playwright() as playwright:
-        browser = playwright.chromium.launch(executable_path=chromium, args=FLAGS)
-        yield browser.new_page(viewport=PHONE)
-        browser.close()
+def sign_in(page: Page, site: str) -> None:
+    page.goto(site)
+    page.get_by_role("button", name="Sign in with Spotify").click()
+    page.get_by_role("radio", name="Bea").check()
+    page.get_by_role("button", name="Agree").click()
+    expect(page).to_have_url(f"{site}/")
 
 
 # ``page`` comes after ``site``, so that it ends before: Django refuses the database, which the
@@ -111,7 +50,7 @@ def test_a_listener_signs_in_watches_the_first_sync_and_gets_the_playlist(
 
     # Nobody has pressed a button, and nobody loads the page again.
     expect(page.get_by_role("progressbar")).to_be_visible(timeout=A_WHILE)
-    expect(page.locator("#sentence")).to_contain_text("playlist is ready: 1,250", timeout=A_WHILE)
+    expect(page.locator("#sentence")).to_contain_text("Your playlist is ready", timeout=A_WHILE)
     expect(page.get_by_role("button", name="Sync now")).to_be_visible()
     expect(page.get_by_text("1,250 songs, newest first")).to_be_visible()
 
@@ -125,3 +64,96 @@ def test_a_listener_signs_in_watches_the_first_sync_and_gets_the_playlist(
     page.get_by_role("button", name="Sign out").click()
     expect(page.get_by_role("button", name="Sign in with Spotify")).to_be_visible()
     assert complaints == []
+
+
+def asked_for(page: Page) -> list[str]:
+    """The paths that a page asks for from now on."""
+    paths: list[str] = []
+    page.on("request", lambda request: paths.append(urlsplit(request.url).path))
+    return paths
+
+
+def is_failed_stream(request: Request) -> bool:
+    return request.url.endswith("/events/")
+
+
+def pause_elsewhere() -> None:
+    """As from another device; in a thread, as Django refuses the database to Playwright's."""
+
+    def pause() -> None:
+        pause_mirror(User.objects.get())
+        connection.close()
+
+    thread = Thread(target=pause)
+    thread.start()
+    thread.join()
+
+
+def hide(page: Page, *, hidden: bool) -> None:
+    page.evaluate(
+        """hidden => {
+            Object.defineProperty(document, "hidden", { value: hidden, configurable: true });
+            document.dispatchEvent(new Event("visibilitychange"));
+        }""",
+        hidden,
+    )
+
+
+def test_a_page_shows_what_another_did_without_asking_for_it(
+    site: str, page: Page, simulator: Simulator
+) -> None:
+    sign_in(page, site)
+    expect(page.get_by_role("button", name="Sync now")).to_be_visible(timeout=A_WHILE)
+    other = page.context.new_page()
+    asked = asked_for(other)
+    other.goto(site)
+    other.get_by_role("button", name="Pause").focus()
+    simulator.behaviour.latency = timedelta(milliseconds=500)
+
+    page.get_by_role("button", name="Sync now").click()
+
+    expect(other.get_by_role("button", name="Cancel")).to_be_visible()
+    expect(other.get_by_role("button", name="Sync now")).to_be_visible(timeout=A_WHILE)
+    # The card was replaced under it.
+    expect(other.get_by_role("button", name="Pause")).to_be_focused()
+    assert (asked.count("/events/"), asked.count("/sync/card/")) == (1, 0)
+
+    page.get_by_role("button", name="Sign out").click()
+    expect(other.get_by_role("button", name="Sign in with Spotify")).to_be_visible()
+
+
+def test_a_hidden_page_holds_no_stream_and_catches_up_when_it_is_seen(
+    site: str, page: Page, simulator: Simulator
+) -> None:
+    sign_in(page, site)
+    expect(page.get_by_role("button", name="Sync now")).to_be_visible(timeout=A_WHILE)
+
+    with page.expect_event("requestfailed", is_failed_stream):
+        hide(page, hidden=True)
+    pause_elsewhere()
+    hide(page, hidden=False)
+
+    expect(page.get_by_role("button", name="Resume")).to_be_visible()
+
+
+def test_a_page_survives_a_restart_of_the_web_server(
+    server: WebServer, site: str, page: Page, process_env: dict[str, str], tmp_path: Path
+) -> None:
+    sign_in(page, site)
+    expect(page.get_by_role("button", name="Sync now")).to_be_visible(timeout=A_WHILE)
+
+    server.send(signal.SIGTERM)
+    server.ends()
+    pause_elsewhere()
+
+    with web_server(tmp_path / "again.log", process_env, server.port):
+        expect(page.get_by_role("button", name="Resume")).to_be_visible(timeout=A_WHILE)
+
+
+def test_a_page_without_a_stream_polls(site: str, page: Page) -> None:
+    page.route("**/events/", lambda route: route.fulfill(status=503))
+    asked = asked_for(page)
+    sign_in(page, site)
+
+    expect(page.get_by_role("button", name="Sync now")).to_be_visible(timeout=A_WHILE)
+    assert 1 <= asked.count("/sync/card/") <= 4

@@ -1,0 +1,65 @@
+"""Times and counts as people say them, in the listener's time zone."""
+
+from datetime import datetime, timedelta
+
+from django.utils import timezone
+
+#: Nearer times are told as a distance, further ones by the clock. ``static/js/app.js`` keeps the
+#: distances right while a page stays open, by the same rule.
+NEAR = timedelta(hours=12)
+
+
+def relative(moment: datetime, now: datetime) -> str:
+    """ "just now", "3 minutes ago", "in 2 hours"; from half a day on, what ``at`` says."""
+    distance = abs(moment - now)
+    if distance >= NEAR:
+        return at(moment, now)
+    if distance < timedelta(minutes=1):
+        return "just now" if moment <= now else "in a moment"
+    if distance < timedelta(hours=1):
+        words = counted(distance // timedelta(minutes=1), "minute")
+    else:
+        words = counted(distance // timedelta(hours=1), "hour")
+    return f"{words} ago" if moment < now else f"in {words}"
+
+
+def clock(moment: datetime, now: datetime) -> str:
+    """ "14:20", "tomorrow at 14:20" or "3 December at 14:20".
+
+    Where the listener's time zone is not known it is UTC, and says so.
+    """
+    local = timezone.localtime(moment)
+    zone = " UTC" if timezone.get_current_timezone_name() == "UTC" else ""
+    days = (local.date() - timezone.localtime(now).date()).days
+    near = {-1: "yesterday at ", 0: "", 1: "tomorrow at "}
+    return f"{near.get(days, f'{day(moment)} at ')}{local:%H:%M}{zone}"
+
+
+def at(moment: datetime, now: datetime) -> str:
+    """``clock`` where a preposition is wanted: "at 14:20", "tomorrow at 14:20"."""
+    words = clock(moment, now)
+    if words.startswith(("yesterday", "tomorrow")):
+        return words
+    return f"on {words}" if " at " in words else f"at {words}"
+
+
+def day(moment: datetime) -> str:
+    local = timezone.localtime(moment)
+    return f"{local.day} {local:%B}"
+
+
+def left(duration: timedelta) -> str:
+    """What remains of something that is under way, roughly."""
+    if duration < timedelta(seconds=10):
+        return "a few seconds left"
+    if duration < timedelta(minutes=1):
+        return "less than a minute left"
+    return f"about {counted(round(duration / timedelta(minutes=1)), 'minute')} left"
+
+
+def counted(number: int, noun: str) -> str:
+    return f"{number:,} {noun}{'' if number == 1 else 's'}"
+
+
+def songs(count: int) -> str:
+    return counted(count, "song")

@@ -1,0 +1,67 @@
+"""Who sends a request, and the line in the log when it is refused."""
+
+import logging
+from collections.abc import Sequence
+from ipaddress import IPv4Address, IPv4Network, IPv6Address, IPv6Network, ip_address, ip_network
+
+from django.conf import settings
+from django.http import HttpRequest, HttpResponse
+from django.views.csrf import csrf_failure as django_csrf_failure
+
+logger = logging.getLogger(__name__)
+
+#: What stands for an address where there is none, as for a server that listens on a socket file.
+UNKNOWN = "unknown"
+
+
+def client_address(
+    *, peer: str, forwarded: str, trusted: Sequence[IPv4Network | IPv6Network]
+) -> str:
+    """The address nearest to the browser that is not hearsay.
+
+    ``forwarded`` is X-Forwarded-For. Each proxy adds at its right end whom it was called by, so it
+    is read from there for as long as the caller is a proxy that we trust; what stands further left
+    anybody may have written.
+    """
+    address = _parsed(peer)
+    for entry in reversed(forwarded.split(",")):
+        if address is not None and not any(address in network for network in trusted):
+            break
+        if (caller := _parsed(entry)) is None:
+            break
+        address = caller
+    return str(address or UNKNOWN)
+
+
+def _parsed(text: str) -> IPv4Address | IPv6Address | None:
+    try:
+        # What follows a % names a network card of the sender, and may be any text.
+        address = ip_address(text.strip().partition("%")[0])
+    except ValueError:
+        return None
+    return (address.version == 6 and address.ipv4_mapped) or address
+
+
+def address_of(request: HttpRequest) -> str:
+    return client_address(
+        peer=request.META.get("REMOTE_ADDR", ""),
+        forwarded=request.headers.get("X-Forwarded-For", ""),
+        trusted=settings.TRUSTED_PROXIES,
+    )
+
+
+def household_of(address: str) -> str:
+    """What counts as one when something is counted by address: of IPv6 whoever shares a /64."""
+    return str(ip_network((address, 64), strict=False)) if ":" in address else address
+
+
+def log_refusal(request: HttpRequest, reason: str) -> None:
+    """One line that tools such as fail2ban read; docs/operations.md has the filter for it."""
+    logger.warning(
+        "refused address=%s path=%s reason=%s", address_of(request), request.path, reason
+    )
+
+
+def csrf_failure(request: HttpRequest, reason: str = "") -> HttpResponse:
+    log_refusal(request, "csrf")
+    return django_csrf_failure(request, reason)

@@ -1,0 +1,224 @@
+"""Every page and state that a browser can be shown, and how to get there."""
+
+from collections.abc import Callable, Iterable, Iterator, Mapping
+from dataclasses import dataclass
+from datetime import timedelta
+from typing import NamedTuple
+
+from django.conf import settings
+from django.test import Client
+from django.utils import timezone
+from playwright.sync_api import Browser, ConsoleMessage, Page, Request, expect
+
+from accounts.limits import fill
+from accounts.models import RateLimit, SpotifyConnection, User
+from sync.models import Incident, Mirror, MirrorVolume
+from syncify.spotify.models import ApiHour
+from tests.builders import make_like, make_request, make_user
+
+PHONE = {"width": 390, "height": 844}
+_SOON = timezone.now() + timedelta(hours=2)
+_LONG_AGO = timezone.now() - timedelta(days=175)
+#: How the browser and htmx tell of an answer that is no success, such as 404.
+MEANT = ("Failed to load resource", "Response Status Error Code")
+
+
+def _nothing(_: object) -> None:
+    pass
+
+
+@dataclass(frozen=True)
+class State:
+    """A page, what is stored of the listener who sees it, and what they then do."""
+
+    name: str
+    path: str = "/"
+    arrange: Callable[[User], object] = _nothing
+    act: Callable[[Page], object] = _nothing
+    signed_in: bool = True
+
+
+class Stop(NamedTuple):
+    """A page as it is shown, and what the browser had to object to on the way."""
+
+    state: State
+    page: Page
+    complaints: list[str]
+
+
+# --- What is stored ------------------------------------------------------------------------------
+
+
+def _request(**fields: object) -> Callable[[User], object]:
+    return lambda user: make_request(user, **fields)
+
+
+def _mirror(**fields: object) -> Callable[[User], object]:
+    def change(user: User) -> None:
+        make_request(user, state="succeeded", song_count=3)
+        Mirror.objects.filter(user=user).update(**fields)
+
+    return change
+
+
+def _connection(**fields: object) -> Callable[[User], object]:
+    def change(user: User) -> None:
+        make_request(user, state="succeeded", song_count=3)
+        SpotifyConnection.objects.filter(user=user).update(**fields)
+
+    return change
+
+
+def _synced(user: User) -> None:
+    """All that a dashboard can hold."""
+    for number in (1, 2):
+        MirrorVolume.objects.create(
+            mirror=user.mirror, number=number, spotify_id=f"{user}-{number}"
+        )
+    for number in range(22):
+        make_request(user, state="succeeded", song_count=9, added=1, note=f"Note {number}.")
+    make_request(user, state="cancelled")
+    done = make_request(
+        user, state="succeeded", song_count=9, added=4, removed=1, moved=2, skipped=1
+    )
+    for name in ("Looped", "Swayed", "Burnt"):
+        make_like(user, f"{name} {user.pk}", added_in=done)
+    make_like(user, f"Drawn {user.pk}", removed_in=done, removed_at=timezone.now())
+    make_like(user, f"Held {user.pk}", refused_at=timezone.now())
+
+
+def _operator(user: User) -> None:
+    _synced(user)
+    error = {
+        "attempt": 1,
+        "at": timezone.now().isoformat(),
+        "code": "http_500",
+        "message": "Spotify is down.",
+    }
+    make_request(user, state="dead", error_message="Spotify is down.", errors=[error])
+    make_request(user, state="running", stage="writing", progress=0.5)
+    User.objects.filter(pk=user.pk).update(is_operator=True)
+    Incident.objects.create(key="no_worker", message="No worker has been seen.")
+    ApiHour.objects.create(hour=timezone.now().replace(minute=0, second=0, microsecond=0), calls=5)
+
+
+def _impatient(user: User) -> None:
+    fill({f"sync listener {user.pk}": 1})
+    RateLimit.objects.update(empty_at=_SOON)
+
+
+def _broken(user: User) -> None:
+    Mirror.objects.filter(user=user).delete()
+
+
+# --- What they do --------------------------------------------------------------------------------
+
+
+def _press(button: str, then: str) -> Callable[[Page], object]:
+    def act(page: Page) -> None:
+        page.get_by_role("button", name=button).first.click()
+        expect(page.get_by_text(then).first).to_be_visible()
+
+    return act
+
+
+def _save_without_a_name(page: Page) -> None:
+    page.get_by_label("Name", exact=True).fill("")
+    page.evaluate("document.querySelector('form.panel').noValidate = true")
+    page.get_by_role("button", name="Save").click()
+    expect(page.locator("[aria-invalid=true]")).to_be_visible()
+
+
+def _save_with_an_old_token(page: Page) -> None:
+    page.context.clear_cookies(name="csrftoken")
+    _press("Save", "open for too long")(page)
+
+
+_FAILED = {"error_code": "unavailable", "error_message": "Spotify does not answer.", "failures": 1}
+
+STATES = [
+    State("landing page", signed_in=False),
+    State("privacy, to a visitor", "/privacy/", signed_in=False),
+    State("privacy", "/privacy/"),
+    State("nothing here", "/nowhere/"),
+    State("a failed sign-in", "/accounts/callback/?state=x&code=y", signed_in=False),
+    State("never synced"),
+    State("queued", arrange=_request()),
+    State("first sync queued", arrange=_request(trigger="first")),
+    State("waiting to try again", arrange=_request(run_at=_SOON, **_FAILED)),
+    State("waiting for Spotify", arrange=_request(run_at=_SOON)),
+    State("reading", arrange=_request(state="running", stage="reading", song_count=900)),
+    State("comparing", arrange=_request(state="running", stage="comparing", song_count=900)),
+    State("writing", arrange=_request(state="running", stage="writing", progress=0.6)),
+    State("stopping", arrange=_request(state="running", stage="writing", cancel_asked_at=_SOON)),
+    State("dead", arrange=_request(state="dead", error_message="Spotify is down.")),
+    State("stopped", arrange=_request(state="cancelled")),
+    State("no songs", arrange=_request(state="succeeded")),
+    State("up to date", arrange=_synced),
+    State("paused", arrange=_mirror(state="paused")),
+    State("playlist removed", arrange=_mirror(state="removed")),
+    State("mass removal", arrange=_mirror(confirm_after=_SOON)),
+    State("consent over", arrange=_connection(state="sign_in_needed")),
+    State("refused", arrange=_connection(state="refused", state_reason="forbidden")),
+    State("not registered", arrange=_connection(state="refused", state_reason="not_registered")),
+    State("scope missing", arrange=_connection(state="refused", state_reason="scope_missing")),
+    State("consent ends soon", arrange=_connection(authorized_at=_LONG_AGO)),
+    State("sync now", arrange=_synced, act=_press("Sync now", "waiting for its turn")),
+    State("pause", arrange=_synced, act=_press("Pause", "Resume")),
+    State("too often", arrange=_impatient, act=_press("Sync now", "Please try again in")),
+    State("history", "/sync/history/", _synced),
+    State("history, last page", "/sync/history/?page=2", _synced),
+    State("history, empty", "/sync/history/"),
+    State("settings", "/settings/"),
+    State("settings saved", "/settings/", act=_press("Save", "Saved.")),
+    State("settings invalid", "/settings/", act=_save_without_a_name),
+    State("settings, open for too long", "/settings/", act=_save_with_an_old_token),
+    State("delete?", "/accounts/delete/"),
+    State("deleted", "/accounts/delete/", act=_press("Delete everything", "account is deleted")),
+    State("signed out", act=_press("Sign out", "Sign in with Spotify")),
+    State(
+        "signed out everywhere", "/settings/", act=_press("Sign out everywhere", "on every device")
+    ),
+    State("operator", "/operator/", _operator),
+    State("something broke", arrange=_broken),
+]
+
+
+def cookies_for(state: State) -> Mapping[str, str]:
+    """Arrange ``state`` for a listener of its own; returns the cookies of their browser."""
+    if not state.signed_in:
+        return {}
+    user, client = make_user(state.name.replace(" ", "-")), Client()
+    state.arrange(user)
+    client.force_login(user)
+    name = settings.SESSION_COOKIE_NAME
+    return {name: client.cookies[name].value}
+
+
+def stops(
+    browser: Browser, server: str, arranged: Iterable[tuple[State, Mapping[str, str]]]
+) -> Iterator[Stop]:
+    """All in one window, one after the other."""
+    complaints: list[str] = []
+
+    def hear(line: ConsoleMessage) -> None:
+        if line.type in {"error", "warning"} and not line.text.startswith(MEANT):
+            complaints.append(line.text)
+
+    def see(request: Request) -> None:
+        if not request.url.startswith(f"{server}/"):
+            complaints.append(f"asks {request.url}")
+
+    page = browser.new_page(viewport=PHONE)
+    page.on("console", hear)
+    page.on("pageerror", lambda error: complaints.append(str(error)))
+    page.on("request", see)
+    for state, cookies in arranged:
+        complaints.clear()
+        page.context.clear_cookies()
+        page.context.add_cookies(
+            [{"name": k, "value": v, "url": server} for k, v in cookies.items()]
+        )
+        page.goto(f"{server}{state.path}")
+        state.act(page)
+        yield Stop(state, page, complaints)

@@ -1,0 +1,267 @@
+"""What nobody should do, tried on every URL there is: no right gained, nothing changed, no 500."""
+
+import re
+from collections.abc import Iterator
+from itertools import chain
+from typing import Any, NamedTuple
+from urllib.parse import quote_from_bytes
+
+import pytest
+from django.db import transaction
+from django.test import Client
+from django.urls import URLPattern, URLResolver, get_resolver
+from hypothesis import HealthCheck, given, settings
+from hypothesis import strategies as st
+
+from accounts.models import SpotifyConnection, User
+from sync.models import Mirror, SyncRequest
+from syncify.simulator.server import Simulator
+from tests.builders import make_request, make_user
+from tests.driving import mirrored, run, run_again
+from tests.signing_in import sign_in
+
+pytestmark = pytest.mark.django_db
+
+# --- Who may do what ----------------------------------------------------------------------------
+
+#: One status for everybody, or one each for a visitor, another listener and an operator.
+type Answer = int | tuple[int, int, int]
+
+
+class Row(NamedTuple):
+    """What GET and POST are answered. A POST without the page's token is always 403."""
+
+    get: Answer
+    post: Answer
+
+
+VISITORS = {"anonymous": 0, "blocked": 0, "other": 1, "operator": 2}  #: places in an Answer
+
+PUBLIC_PAGE = Row(200, 405)
+PERSONAL_PAGE = Row((302, 200, 200), 405)
+PERSONAL_BUTTON = Row(405, (302, 303, 303))
+OWNERS_BUTTON = Row(405, (302, 404, 404))
+OPERATOR_PAGE = Row((404, 404, 200), 405)
+OPERATOR_BUTTON = Row(405, (404, 404, 303))
+PERSONAL_FORM = Row((302, 200, 200), (302, 422, 422))  #: the POST is empty, and so invalid
+REDIRECTS = Row(405, 302)
+
+ROWS = {
+    "": PUBLIC_PAGE,
+    "accounts/callback/": Row(400, 405),
+    "accounts/delete/": PERSONAL_FORM,
+    "accounts/login/": REDIRECTS,
+    "accounts/logout/": REDIRECTS,
+    "accounts/sessions/end/": REDIRECTS,
+    "healthz": PUBLIC_PAGE,
+    "operator/": OPERATOR_PAGE,
+    "operator/<int:pk>/retry/": OPERATOR_BUTTON,
+    "privacy/": PUBLIC_PAGE,
+    "settings/": PERSONAL_FORM,
+    "sync/": PERSONAL_BUTTON,
+    "sync/<int:pk>/cancel/": OWNERS_BUTTON,
+    "sync/<int:pk>/retry/": OWNERS_BUTTON,
+    "sync/card/": PERSONAL_PAGE,
+    "sync/history/": PERSONAL_PAGE,
+    "sync/pause/": PERSONAL_BUTTON,
+}
+
+
+def routes(resolver: URLResolver, before: str = "") -> Iterator[str]:
+    for each in resolver.url_patterns:
+        if isinstance(each, URLPattern):
+            yield f"{before}{each.pattern}"
+        else:
+            yield from routes(each, f"{before}{each.pattern}")
+
+
+ROUTES = sorted(routes(get_resolver()))
+OBJECTS = [route for route in ROUTES if "<int:pk>" in route]
+
+
+def path_of(route: str, pk: object) -> str:
+    return "/" + route.replace("<int:pk>", str(pk))
+
+
+def everything() -> list[dict[str, Any]]:
+    """What no refused request may change."""
+    tables = (User, SpotifyConnection, Mirror, SyncRequest)
+    return list(chain.from_iterable(table.objects.order_by("pk").values() for table in tables))
+
+
+@pytest.fixture
+def ada() -> User:
+    return make_user("ada")
+
+
+@pytest.fixture
+def dead(ada: User) -> SyncRequest:
+    return make_request(ada, state="dead", error_message="Spotify is down.")
+
+
+def test_every_url_has_its_row() -> None:
+    assert list(ROWS) == ROUTES
+
+
+@pytest.mark.parametrize("visitor", VISITORS)
+@pytest.mark.parametrize("route", ROWS)
+def test_every_url_answers_each_visitor_as_it_should(
+    dead: SyncRequest, route: str, visitor: str
+) -> None:
+    client = Client(enforce_csrf_checks=True)
+    if visitor != "anonymous":
+        someone = make_user(visitor)
+        client.force_login(someone)
+        blocked, operator = visitor == "blocked", visitor == "operator"
+        User.objects.filter(pk=someone.pk).update(is_active=not blocked, is_operator=operator)
+    client.get("/")  # for the cookie that belongs to the token
+    token = {"X-CSRFToken": client.cookies["csrftoken"].value}
+    path, before = path_of(route, dead.pk), everything()
+
+    got, forged = client.get(path), client.post(path)
+    untouched = everything() == before
+    posted = client.post(path, headers=token)
+
+    for answer, response in zip(ROWS[route], (got, posted), strict=True):
+        status = answer if isinstance(answer, int) else answer[VISITORS[visitor]]
+        assert response.status_code == status
+        assert "no-store" in response.headers["Cache-Control"]
+        if status == 302:
+            assert not response.headers["Location"].startswith("//")
+    assert forged.status_code == 403
+    assert untouched
+
+
+@pytest.mark.parametrize("state", SyncRequest.State.values)
+@pytest.mark.parametrize("route", OBJECTS)
+def test_what_is_anothers_does_not_exist(client: Client, ada: User, route: str, state: str) -> None:
+    hers = make_request(ada, state=state)
+    client.force_login(make_user("bea"))
+    before = everything()
+
+    responses = [client.post(path_of(route, hers.pk)), client.get(path_of(route, hers.pk))]
+
+    assert [response.status_code for response in responses] == [404, 405]
+    assert everything() == before
+
+
+# --- Whatever is sent ---------------------------------------------------------------------------
+
+FIELDS = [
+    *("page", "state", "code", "error", "name", "description", "public", "interval"),
+    *("confirm", "resume", "next", "csrfmiddlewaretoken", "callback", "address", "user"),
+]
+COOKIES = ["sessionid", "csrftoken", "timezone", "messages"]
+#: As bytes, so that there is no UTF-8 among them as well.
+VALUES = st.one_of(
+    st.binary(max_size=40),
+    st.text(max_size=40).map(str.encode),
+    st.sampled_from(
+        [
+            b"\0",
+            b"\xed\xa0\x80",
+            b"-1",
+            b"1e999",
+            b"9" * 400,
+            b"../../etc/passwd",
+            b"<script>",
+            b"{{ 7 }}",
+            b"' OR 1=1 --",
+            b"x" * 100_000,
+        ]
+    ),
+)
+FORMS = st.lists(st.tuples(st.sampled_from(FIELDS), VALUES), max_size=5).map(
+    lambda fields: "&".join(f"{name}={quote_from_bytes(value)}" for name, value in fields)
+)
+#: What a header may hold; an octal escape in quotes stands for any byte.
+CRUMBS = st.one_of(
+    st.text(
+        st.characters(min_codepoint=33, max_codepoint=255, exclude_characters="\x7f;"), max_size=40
+    ),
+    st.sampled_from(['"\\000abcdefgh"', '"\\012\\015"', '"\\377\\376abcdefg"', "x" * 4_000]),
+)
+JARS = st.dictionaries(st.sampled_from(COOKIES), CRUMBS).map(
+    lambda jar: "; ".join(f"{name}={value}" for name, value in jar.items())
+)
+KINDS = st.sampled_from(
+    [
+        "application/x-www-form-urlencoded",
+        "application/x-www-form-urlencoded; charset=utf-16",
+        "multipart/form-data; boundary=x",
+        "multipart/form-data",
+        "application/json",
+        "text/plain; charset=no-such",
+        "\xff",
+    ]
+)
+
+
+@pytest.mark.parametrize("signed_in", [True, False])
+@settings(
+    max_examples=100,
+    deadline=None,
+    derandomize=True,
+    suppress_health_check=[HealthCheck.function_scoped_fixture, HealthCheck.too_slow],
+)
+@given(data=st.data())
+def test_nothing_that_is_sent_breaks_a_page(
+    client: Client, ada: User, dead: SyncRequest, signed_in: bool, data: st.DataObject
+) -> None:
+    ids = [str(dead.pk), "0", str(2**31), str(2**63), "9" * 5_000]
+    path = path_of(
+        data.draw(st.sampled_from(ROUTES), "route"), data.draw(st.sampled_from(ids), "id")
+    )
+    client.cookies.clear()
+    if signed_in:
+        User.objects.update(is_operator=True)
+        client.force_login(ada)
+    else:
+        client.cookies.load(data.draw(JARS, "cookies"))
+    ask = {"QUERY_STRING": data.draw(FORMS, "query")}
+
+    with transaction.atomic():
+        got = client.get(path, **ask)
+        form = data.draw(FORMS, "form").encode()
+        posted = client.generic("POST", path, form, data.draw(KINDS, "kind"), **ask)
+        transaction.set_rollback(True)
+
+    assert max(got.status_code, posted.status_code) < 500
+
+
+# --- Names --------------------------------------------------------------------------------------
+
+NASTY = "<b>&\"'{{ 7 }}\u202egnp.\x1b[31m\x85\u2066\0\ud800end"
+SHOWN = "&lt;b&gt;&amp;&quot;&#x27;{{ 7 }}gnp.[31m?end"
+UNSEEN = re.compile(r"[\0-\x09\x0b-\x1f\x7f-\x9f\u061c\u200e\u200f\u2028-\u202e\u2066-\u2069]")
+
+
+def test_nasty_names_are_synced_and_do_no_harm_on_any_page(
+    client: Client, simulator: Simulator, settings: Any
+) -> None:
+    settings.OPERATORS = ["cleo"]
+    simulator.add_listener("cleo", size=3)
+    simulator.listeners["cleo"].display_name = NASTY
+    sign_in(client, simulator, "cleo")
+    cleo = User.objects.get()
+    assert run_again(cleo).state == "succeeded"
+    song = simulator.new_track(name=NASTY, artists=(("artist", NASTY),), album=NASTY)
+    simulator.like("cleo", song)
+    simulator.rename(simulator.playlists("cleo")[0], NASTY)
+
+    assert run(cleo).state == "succeeded"
+
+    assert mirrored(simulator, cleo) == simulator.liked("cleo")
+    pages = {
+        path: client.get(path).content.decode()
+        for path in ("/", "/sync/card/", "/sync/history/", "/settings/", "/operator/", "/privacy/")
+    }
+    for path, page in pages.items():
+        assert NASTY[:6] not in page
+        # A field's text is its own affair.
+        assert path == "/settings/" or not UNSEEN.search(page)
+    assert f"<bdi>{SHOWN}</bdi>" in pages["/"]
+    shown = f'<bdi class="song">{SHOWN}</bdi> <bdi class="artists">{SHOWN}</bdi>'
+    assert shown in pages["/sync/history/"]
+    assert f"Signed in as <b>{SHOWN}</b>" in pages["/privacy/"]
+    assert SHOWN in pages["/operator/"]

@@ -1,0 +1,76 @@
+"""Each trouble that the demo can cause has its page state, and passes."""
+
+import pytest
+import requests
+from django.test import Client
+
+from accounts.models import User
+from sync.models import SyncRequest
+from syncify.simulator.control import TROUBLES
+from syncify.simulator.server import Simulator
+from syncify.spotify.models import Block
+from tests.builders import connect
+from tests.driving import a_day_later, card, mirrored, run, run_again
+from tests.signing_in import sign_in
+
+pytestmark = pytest.mark.django_db
+
+#: What is caused, the trigger of the sync that meets it, and the words and button that follow.
+STATES = [
+    ("down", "manual", "Spotify did not answer Your playlist stays as it is", "Try now"),
+    ("quota", "manual", "Spotify asks us to wait Its quota of requests for today is", "Cancel"),
+    ("premium", "manual", "Spotify has stopped this Syncify for now It wants", "Cancel"),
+    ("unlisted", "manual", "Spotify does not let you in here yet Your account", "Try again"),
+    ("consent", "manual", "Spotify's permission has ended Your playlist and", "Sign in again"),
+    ("playlist", "scheduled", "The playlist is no longer in your library You, or", "Bring it back"),
+]
+
+
+@pytest.fixture
+def emil(db: None, simulator: Simulator) -> User:
+    user = connect(simulator, "emil")
+    run(user)
+    a_day_later()
+    return user
+
+
+def cause(simulator: Simulator, what: str) -> int:
+    address = f"{simulator.accounts_url}/simulator/listeners/emil/trouble"
+    return requests.post(address, data={"what": what}, timeout=5).status_code
+
+
+def test_every_trouble_has_its_state() -> None:
+    assert {what for what, *_ in STATES} == TROUBLES.keys() - {"none"}
+
+
+@pytest.mark.parametrize(("what", "trigger", "words", "button"), STATES)
+def test_a_trouble_is_told_in_words_and_passes(
+    emil: User,
+    simulator: Simulator,
+    client: Client,
+    what: str,
+    trigger: str,
+    words: str,
+    button: str,
+) -> None:
+    assert cause(simulator, what) == 200
+    run(emil, trigger)
+
+    page = card(client, emil)
+
+    assert words in page
+    assert button in page
+
+    assert cause(simulator, "none") == 200
+    if what == "consent":
+        sign_in(client, simulator, "emil")
+    elif not SyncRequest.objects.filter(user=emil, completed=None).exists():
+        client.post("/sync/")
+    Block.objects.all().delete()
+    run_again(emil)
+    assert "In step with your Liked Songs" in card(client, emil)
+    assert mirrored(simulator, emil) == simulator.liked("emil")
+
+
+def test_a_trouble_that_does_not_exist_is_refused(simulator: Simulator) -> None:
+    assert cause(simulator, "earthquake") == 400
