@@ -56,6 +56,7 @@ format: .venv
 bench: .venv
 	$(BIN)/python -m bench.sync
 	$(BIN)/python -m bench.queue
+	$(BIN)/python -m bench.memory
 	$(BIN)/python -m bench.events
 
 lock: .venv

@@ -121,6 +121,8 @@ def test_what_others_wrote_begins_no_line_and_turns_none_round(written: StringIO
     logging.getLogger("tests.logs").error("sync failed name=%s", nasty, exc_info=error)
 
     first, *rest = written.getvalue().removesuffix("\n").split("\n")
-    assert first.endswith(r"sync failed name=Looped\r\n2026-01-01 WARNING fake\x1b[2J\u2028\u202eevil")
+    assert first.endswith(
+        r"sync failed name=Looped\r\n2026-01-01 WARNING fake\x1b[2J\u2028\u202eevil"
+    )
     assert all(line.startswith("  ") for line in rest)
     assert not set("".join(rest)) & set("\r\x1b\u2028\u202e")
