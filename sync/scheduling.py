@@ -134,7 +134,7 @@ def keep_scheduling(stopping: Callable[[], bool]) -> None:
             take_turn()
         until = time.monotonic() + TURN
         while time.monotonic() < until and not stopping():
-            time.sleep(0.2)
+            time.sleep(0.5)
     with _database_may_be_lost("stop"):
         processes.gone(processes.SCHEDULER)
 

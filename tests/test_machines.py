@@ -1,5 +1,8 @@
 """What machines are told: whether we are well, and how much there is to do."""
 
+import os
+import subprocess
+import sys
 from collections.abc import Callable
 from datetime import timedelta
 from pathlib import Path
@@ -195,3 +198,20 @@ def test_metrics_take_the_same_few_statements_for_any_number_of_listeners(
 
     with django_assert_num_queries(7):
         scrape()
+
+
+# --- Rest ---------------------------------------------------------------------------------------
+
+
+def test_a_process_at_rest_carries_no_library_that_it_may_never_need() -> None:
+    load = (
+        "import sys, django; django.setup(); import syncify.urls, sync.worker, sync.scheduling; "
+        "print(*{'apprise', 'prometheus_client', 'redis', 'requests', 'spotipy'} & {*sys.modules})"
+    )
+    environment = {**os.environ, "DJANGO_SETTINGS_MODULE": "syncify.settings"}
+
+    loaded = subprocess.run(  # noqa: S603 - our own words
+        [sys.executable, "-c", load], env=environment, capture_output=True, check=True, text=True
+    )
+
+    assert loaded.stdout.strip() == ""

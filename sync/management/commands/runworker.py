@@ -64,7 +64,7 @@ class Command(BaseCommand):
             and (scheduler.is_alive() or not with_scheduler)
             and not self._is_told_to_stop
         ):
-            time.sleep(0.1)
+            time.sleep(0.5)
         for number in SIGNALS:
             signal.signal(number, signal.SIG_DFL)
         worker.stop()
