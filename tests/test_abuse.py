@@ -53,6 +53,7 @@ ROWS = {
     "accounts/login/": REDIRECTS,
     "accounts/logout/": REDIRECTS,
     "accounts/sessions/end/": REDIRECTS,
+    "events/": Row((204, 200, 200), 405),
     "healthz": PUBLIC_PAGE,
     "operator/": OPERATOR_PAGE,
     "operator/<int:pk>/retry/": OPERATOR_BUTTON,
@@ -87,6 +88,12 @@ def everything() -> list[dict[str, Any]]:
     """What no refused request may change."""
     tables = (User, SpotifyConnection, Mirror, SyncRequest)
     return list(chain.from_iterable(table.objects.order_by("pk").values() for table in tables))
+
+
+@pytest.fixture(autouse=True)
+def _one_connection(monkeypatch: pytest.MonkeyPatch) -> None:
+    """An event stream gives back its database connection, which here is the test's own."""
+    monkeypatch.setattr("sync.views.connections.close_all", lambda: None)
 
 
 @pytest.fixture
