@@ -55,6 +55,7 @@ ROWS = {
     "accounts/sessions/end/": REDIRECTS,
     "events/": Row((204, 200, 200), 405),
     "healthz": PUBLIC_PAGE,
+    "metrics": Row(404, 405),  # there is no token
     "operator/": OPERATOR_PAGE,
     "operator/<int:pk>/retry/": OPERATOR_BUTTON,
     "privacy/": PUBLIC_PAGE,
