@@ -27,6 +27,8 @@ from syncify.spotify.quota import calls_last_day, current_block
 SLOW = timedelta(milliseconds=100)
 #: Clocks that differ by more make tokens end, and syncs begin, at the wrong time.
 SKEW = timedelta(seconds=30)
+#: A scheduler that cron starts may be seen no oftener.
+BETWEEN_TURNS = timedelta(minutes=15)
 #: Bytes below which a disk counts as nearly full.
 ROOM = 500_000_000
 
@@ -50,7 +52,8 @@ def examine() -> Iterator[Finding]:
         except Error as error:
             is_well, sentence = None, "not to be told before the database is well"
             if check is database:
-                is_well, sentence = False, f"does not answer: {error}. Check DATABASE_URL."
+                first_line = str(error).strip().partition("\n")[0]
+                is_well, sentence = False, f"does not answer: {first_line}. Check DATABASE_URL."
         yield Finding(name, is_well, sentence)
 
 
@@ -110,18 +113,18 @@ def disk() -> Verdict:
 
 
 def workers() -> Verdict:
-    return _seen(processes.WORKER, "python manage.py runworker")
+    return _seen(processes.WORKER, GONE_AFTER, "python manage.py runworker")
 
 
 def scheduler() -> Verdict:
-    return _seen(processes.SCHEDULER, "python manage.py schedule_syncs --loop")
+    return _seen(processes.SCHEDULER, BETWEEN_TURNS, "python manage.py schedule_syncs --loop")
 
 
-def _seen(kind: str, command: str) -> Verdict:
-    count = Process.objects.filter(kind=kind, last_seen__gt=timezone.now() - GONE_AFTER).count()
+def _seen(kind: str, lately: timedelta, command: str) -> Verdict:
+    count = Process.objects.filter(kind=kind, last_seen__gt=timezone.now() - lately).count()
     if not count:
         return False, f"none was seen lately. Run: {command}"
-    return True, f"{count} at work"
+    return True, f"{count} seen lately"
 
 
 def alerts() -> Verdict:
