@@ -11,7 +11,6 @@ ENV PATH=/venv/bin:$PATH \
     PYTHONDONTWRITEBYTECODE=1 \
     PYTHONUNBUFFERED=1 \
     GUNICORN_CMD_ARGS="--bind 0.0.0.0:8000" \
-    SYNCIFY_ALIVE_DIR=/tmp \
     SYNCIFY_DATA_DIR=/data
 # A new volume takes over the mode of the folder that it covers. As with /tmp, any user may make
 # files in it, which are then theirs alone; so the image runs under any uid.
