@@ -33,15 +33,22 @@ class logger_class(Logger):  # noqa: N801 - the setting's name
 
 
 def post_worker_init(worker: Any) -> None:
-    """End the event streams as soon as the worker is to stop: it waits for what is open."""
-    from sync.events import hub  # noqa: PLC0415 - the settings are ready only now
+    # The settings are ready only now.
+    from django.db import connection  # noqa: PLC0415
+
+    from accounts.services import tell_operator_code  # noqa: PLC0415
+    from sync.events import hub  # noqa: PLC0415
 
     async def watch() -> None:
+        """End the event streams as soon as the worker is to stop: it waits for what is open."""
         while worker.alive:  # noqa: ASYNC110 - gunicorn has no event for it
             await asyncio.sleep(0.25)
         hub.close()
 
     worker.watching = worker.loop.create_task(watch())
+    if worker.age == 1:  # of several that start together, one is enough to tell
+        tell_operator_code()
+        connection.close()
 
 
 def worker_exit(_server: object, _worker: Worker) -> None:

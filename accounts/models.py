@@ -9,6 +9,7 @@ from django.db import models
 from django.db.models.functions import Now
 from django.utils.crypto import salted_hmac
 
+from accounts.consent import Consent, consent
 from accounts.encryption import EncryptedTextField
 from syncify.text import plain
 
@@ -60,11 +61,12 @@ class SpotifyConnection(models.Model):
 
     class State(models.TextChoices):
         CONNECTED = "connected"  #: Spotify lets us act for them.
-        SIGN_IN_NEEDED = "sign_in_needed"  #: consent ended or was withdrawn; the tokens are gone.
+        SIGN_IN_NEEDED = "sign_in_needed"  #: we have no token; ``state_reason`` has the cause.
         REFUSED = "refused"  #: Spotify answers 403; ``state_reason`` has the cause.
 
     class Reason(models.TextChoices):
         CONSENT_ENDED = "consent_ended"  #: six months are over, or access was withdrawn.
+        TOKENS_LOST = "tokens_lost"  #: no key decrypts them; they are kept, for a key may turn up.
         NOT_REGISTERED = "not_registered"  #: not on the allow-list of the operator's app.
         SCOPE_MISSING = "scope_missing"  #: the listener did not grant all that is needed.
         FORBIDDEN = "forbidden"  #: a bare 403.
@@ -91,6 +93,10 @@ class SpotifyConnection(models.Model):
     @property
     def consent_ends_at(self) -> datetime:
         return self.authorized_at + CONSENT_LIFE
+
+    def consent(self, now: datetime) -> Consent:
+        has_ended = self.state == self.State.SIGN_IN_NEEDED
+        return consent(ends_at=self.consent_ends_at, has_ended=has_ended, now=now)
 
 
 class RateLimit(models.Model):

@@ -19,6 +19,7 @@ from django.utils import timezone
 
 from accounts.models import SpotifyConnection
 from accounts.signals import connection_changed
+from syncify.redirect import Case
 from syncify.spotify.errors import Blocked, SignInNeeded, SpotifyError, Unavailable
 from syncify.spotify.quota import QuotaGate, current_block
 
@@ -64,12 +65,15 @@ class Problem(StrEnum):
 
 
 class SignInFailed(Exception):
-    """``until`` is set where waiting helps."""
+    """``until`` is set where waiting helps, ``spotify_id`` where the operator needs to know it."""
 
-    def __init__(self, problem: Problem, *, until: datetime | None = None) -> None:
+    def __init__(
+        self, problem: Problem, *, until: datetime | None = None, spotify_id: str = ""
+    ) -> None:
         super().__init__(problem)
         self.problem = problem
         self.until = until
+        self.spotify_id = spotify_id
 
 
 @dataclass(frozen=True, slots=True)
@@ -94,14 +98,18 @@ class TokenRefused(Exception):
 # --- Sign-in ----------------------------------------------------------------------------------
 
 
-def begin_sign_in(session: SessionBase, *, show_dialog: bool) -> str:
-    """Spotify's address for the listener's consent; what must come back is kept in ``session``."""
+def begin_sign_in(session: SessionBase, *, show_dialog: bool, granted: str = "") -> str:
+    """Spotify's address for the listener's consent; what must come back is kept in ``session``.
+
+    Permissions ``granted`` before, beyond those that are needed, are asked for again: a new consent
+    replaces the old one.
+    """
     state, verifier = secrets.token_urlsafe(32), ""
     asked = {
         "client_id": settings.SPOTIFY_CLIENT_ID,
         "response_type": "code",
         "redirect_uri": settings.SPOTIFY_REDIRECT_URI,
-        "scope": " ".join(SCOPES),
+        "scope": " ".join(dict.fromkeys([*SCOPES, *granted.split()])),
         "state": state,
     }
     if show_dialog:
@@ -115,6 +123,16 @@ def begin_sign_in(session: SessionBase, *, show_dialog: bool) -> str:
     begun[state] = {"verifier": verifier, "at": time.time(), "used": False}
     session[_SESSION_KEY] = dict(list(begun.items())[-SIGN_INS_KEPT:])
     return f"{settings.SPOTIFY_AUTHORIZE_URL}?{urlencode(asked)}"
+
+
+def has_begun(session: SessionBase) -> bool:
+    """Whether any sign-in began in this browser, at the address that it knows us by."""
+    return bool(session.get(_SESSION_KEY))
+
+
+def awaits_paste(session: SessionBase) -> bool:
+    """Whether this browser went to Spotify and may come back with an address to paste."""
+    return settings.SPOTIFY_REDIRECT_CASE == Case.PASTE_BACK and has_begun(session)
 
 
 def end_sign_in(session: SessionBase, *, state: str) -> str:
@@ -209,7 +227,11 @@ def _refresh_locked(
     with connection.cursor() as cursor:
         cursor.execute(f"SET LOCAL lock_timeout = '{LOCK_TIMEOUT}'")
     held = SpotifyConnection.objects.select_for_update().filter(user=user_id).first()
-    if held is None or not held.refresh_token:
+    if held is None:
+        return SignInNeeded()
+    if not held.refresh_token:
+        if held.state != SpotifyConnection.State.SIGN_IN_NEEDED:
+            _need_sign_in(held, SpotifyConnection.Reason.TOKENS_LOST)
         return SignInNeeded()
     if held.access_token != unlike and _is_usable(held):
         return held
@@ -230,16 +252,24 @@ def _refresh_locked(
 
 def drop_tokens(held: SpotifyConnection) -> None:
     """Consent is over: the listener must sign in again; everything else of theirs stays."""
-    SpotifyConnection.objects.filter(pk=held.pk).update(
+    _need_sign_in(
+        held,
+        SpotifyConnection.Reason.CONSENT_ENDED,
         access_token="",
         refresh_token="",
         access_expires_at=None,
+    )
+
+
+def _need_sign_in(held: SpotifyConnection, reason: str, **changes: Any) -> None:
+    SpotifyConnection.objects.filter(pk=held.pk).update(
         state=SpotifyConnection.State.SIGN_IN_NEEDED,
-        state_reason=SpotifyConnection.Reason.CONSENT_ENDED,
+        state_reason=reason,
         state_since=Now(),
+        **changes,
     )
     connection_changed.send(sender=SpotifyConnection, user_id=held.pk)
-    logger.warning("consent ended user=%s", held.pk)
+    logger.warning("sign-in needed user=%s reason=%s", held.pk, reason)
 
 
 def _is_usable(held: SpotifyConnection) -> bool:

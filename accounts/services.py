@@ -1,14 +1,16 @@
-"""What happens to a listener's account: sign-in, their client, sign-out everywhere, deletion."""
+"""What happens to a listener's account, from sign-in to deletion; who is the operator."""
 
 import logging
 import time
+from collections import Counter
 from collections.abc import Callable
 
 from django.conf import settings
-from django.db import transaction
-from django.db.models import CharField, F, Value
+from django.db import DatabaseError, transaction
+from django.db.models import CharField, F, TextField, Value
 from django.db.models.functions import Cast, Concat, Now
 from django.utils import timezone
+from django.utils.crypto import constant_time_compare, salted_hmac
 
 from accounts import oauth
 from accounts.models import SpotifyConnection, User
@@ -22,6 +24,7 @@ from syncify.spotify.types import Profile
 logger = logging.getLogger(__name__)
 
 State = SpotifyConnection.State
+_TOKENS = ("access_token", "refresh_token")
 
 
 def finish_sign_in(*, code: str, verifier: str) -> User:
@@ -49,7 +52,7 @@ def finish_sign_in(*, code: str, verifier: str) -> User:
     except SpotifyError as error:
         raise SignInFailed(Problem.UNAVAILABLE) from error
     if settings.ALLOWED_USERS and profile.id not in settings.ALLOWED_USERS:
-        raise SignInFailed(Problem.NOT_INVITED)
+        raise SignInFailed(Problem.NOT_INVITED, spotify_id=profile.id)
     return connect_spotify(profile=profile, grant=grant)
 
 
@@ -129,6 +132,12 @@ class _NewToken:
         return used
 
 
+def granted_scopes(user_id: int) -> str:
+    """Apart by spaces."""
+    held = SpotifyConnection.objects.filter(user=user_id).values_list("scopes", flat=True)
+    return held.first() or ""
+
+
 @transaction.atomic
 def mark_refused(user: User, reason: str) -> None:
     """Spotify answers 403 for ``user``; ``reason`` is a value of ``SpotifyConnection.Reason``."""
@@ -146,11 +155,91 @@ def mark_connected(user: User) -> None:
         connection_changed.send(sender=SpotifyConnection, user_id=user.pk)
 
 
+def rotate_token_keys() -> tuple[int, int]:
+    """Encrypt all tokens with the newest key; how many listeners' were, and cannot be read.
+
+    Nothing stands still meanwhile: each row is locked by itself, as it is for a refresh. What no
+    key decrypts stays as it is, and who waited for a key that is back goes on.
+    """
+    outcomes = Counter(map(_rotate, list(SpotifyConnection.objects.values_list("pk", flat=True))))
+    return outcomes["rewritten"], outcomes["unreadable"]
+
+
+@transaction.atomic
+def _rotate(pk: int) -> str:
+    raw = {f"raw_{name}": Cast(name, TextField()) for name in _TOKENS}
+    held = SpotifyConnection.objects.select_for_update().annotate(**raw).filter(pk=pk).first()
+    stored = [name for name in _TOKENS if held and getattr(held, f"raw_{name}")]
+    if held is None or not stored:
+        return "empty"
+    if not all(getattr(held, name) for name in stored):
+        return "unreadable"
+    if held.state_reason == SpotifyConnection.Reason.TOKENS_LOST:
+        held.state, held.state_reason, held.state_since = State.CONNECTED, "", timezone.now()
+    held.save(update_fields=[*stored, "state", "state_reason", "state_since"])
+    return "rewritten"
+
+
 @transaction.atomic
 def sign_out_everywhere(user: User) -> None:
     access_ended.send(sender=User, user_id=user.pk)
     User.objects.filter(pk=user.pk).update(session_version=F("session_version") + 1)
     logger.info("signed out everywhere user=%s", user.pk)
+
+
+@transaction.atomic
+def block_listener(user: User) -> None:
+    """End their sessions, and let them neither sign in nor be synced until they are unblocked."""
+    access_ended.send(sender=User, user_id=user.pk)
+    User.objects.filter(pk=user.pk).update(
+        is_active=False, session_version=F("session_version") + 1
+    )
+    logger.info("listener blocked user=%s", user.pk)
+
+
+def unblock_listener(user: User) -> None:
+    """They may sign in again, and their schedule goes on."""
+    User.objects.filter(pk=user.pk).update(is_active=True)
+    logger.info("listener unblocked user=%s", user.pk)
+
+
+# --- The first operator -----------------------------------------------------------------------
+
+
+def lacks_operator() -> bool:
+    """Whether the code of the log makes somebody an operator: while there is none."""
+    return not settings.OPERATORS and not User.objects.filter(is_operator=True).exists()
+
+
+def operator_code() -> str:
+    """Known to whoever reads the log; the same at every start, and of no use to a second one."""
+    digest = salted_hmac("accounts.operator_code", "", algorithm="sha256").hexdigest()
+    return f"{digest[:4]}-{digest[4:8]}-{digest[8:12]}"
+
+
+def become_operator(user: User, *, code: str) -> bool:
+    """Whether ``code`` was right and ``user`` is an operator from now on."""
+    if not lacks_operator() or not constant_time_compare(code.strip().lower(), operator_code()):
+        logger.warning("operator code refused user=%s", user.pk)
+        return False
+    User.objects.filter(pk=user.pk).update(is_operator=True)
+    logger.warning("operator made by code user=%s", user.pk)
+    return True
+
+
+def tell_operator_code() -> None:
+    """Into the log, while it is good for something; without a database there is nobody to ask."""
+    try:
+        is_good = lacks_operator()
+    except DatabaseError as error:
+        logger.warning("operators not known error=%s", error)
+        return
+    if is_good:
+        logger.warning(
+            "no operator yet: sign in, then enter %s at %s/operator/code/",
+            operator_code(),
+            settings.BASE_URL,
+        )
 
 
 @transaction.atomic

@@ -18,11 +18,14 @@ from django.utils.timezone import localtime
 from django.views.decorators.http import require_GET, require_http_methods, require_POST
 
 from accounts import oauth, services
+from accounts.forms import PasteForm
 from accounts.limits import limited
 from accounts.models import User
 from accounts.oauth import Problem, SignInFailed
+from accounts.paste import STATE_LENGTH
 from accounts.signals import access_ended
 from syncify.http import Request
+from syncify.redirect import Case
 from syncify.spotify.quota import current_block
 from syncify.visitors import log_refusal
 
@@ -42,24 +45,54 @@ _SHOW_DIALOG = "spotify_show_dialog"
 @require_POST
 @limited("sign-in", per_address=60)
 def log_in(request: HttpRequest) -> HttpResponse:
-    """Off to Spotify, unless it could not be asked who comes back."""
+    """Off to Spotify, unless it could not be asked who comes back.
+
+    Where the way back is by hand it is explained first; that page posts with ``explained``.
+    """
+    if settings.SPOTIFY_REDIRECT_CASE == Case.PASTE_BACK and "explained" not in request.POST:
+        return redirect("paste_back")
     if block := current_block():
         return _problem(request, SignInFailed(Problem(block.because), until=block.until))
     # Who is signed in here and signs in again renews their consent, or wants another account;
     # Spotify would send them straight back.
     show_dialog = request.session.pop(_SHOW_DIALOG, False) or request.user.is_authenticated
-    return HttpResponseRedirect(oauth.begin_sign_in(request.session, show_dialog=show_dialog))
+    granted = services.granted_scopes(request.user.pk) if request.user.is_authenticated else ""
+    return HttpResponseRedirect(
+        oauth.begin_sign_in(request.session, show_dialog=show_dialog, granted=granted)
+    )
 
 
 @require_GET
 @limited("callback", per_address=120)
 def callback(request: HttpRequest) -> HttpResponse:
     """Back from Spotify."""
+    state, code = request.GET.get("state", ""), request.GET.get("code", "")
+    is_for_elsewhere = len(state) == STATE_LENGTH and code and not oauth.has_begun(request.session)
+    if is_for_elsewhere and settings.SPOTIFY_REDIRECT_CASE != Case.HTTPS:
+        # Another Syncify began it, or we did under another name, whose cookie is not sent here.
+        query = request.META["QUERY_STRING"]
+        context = {"address": f"{settings.SPOTIFY_REDIRECT_URI}?{query}"}
+        return render(request, "accounts/copy_address.html", context)
+    return _finish(request, state=state, code="" if "error" in request.GET else code)
+
+
+@require_http_methods(["GET", "HEAD", "POST"])
+@limited("callback", per_address=120)
+def paste_back(request: HttpRequest) -> HttpResponse:
+    """The way to Spotify and back where Spotify cannot lead back to us."""
+    form = PasteForm(request.POST if request.method == "POST" else None)
+    if form.is_valid():
+        return _finish(request, **form.answer._asdict())
+    context = {"form": form, "redirect_uri": settings.SPOTIFY_REDIRECT_URI}
+    return render(request, "accounts/paste.html", context, status=422 if form.errors else 200)
+
+
+def _finish(request: HttpRequest, *, state: str, code: str) -> HttpResponse:
     try:
-        verifier = oauth.end_sign_in(request.session, state=request.GET.get("state", ""))
-        if "error" in request.GET or not request.GET.get("code"):
+        verifier = oauth.end_sign_in(request.session, state=state)
+        if not code:
             raise SignInFailed(Problem.DENIED)  # noqa: TRY301 - one place answers all failures
-        user = services.finish_sign_in(code=request.GET["code"], verifier=verifier)
+        user = services.finish_sign_in(code=code, verifier=verifier)
     except SignInFailed as failure:
         request.session[_SHOW_DIALOG] = failure.problem in _ASK_ANEW
         return _problem(request, failure)
@@ -157,14 +190,14 @@ _WORDS = {
     Problem.NOT_REGISTERED: _Words(
         403,
         "Spotify does not know you here yet",
-        "This Syncify's operator has to add you in Spotify's developer dashboard, by your name "
-        "and the email address of your Spotify account. Ask them, then sign in again.",
+        "This Syncify's operator has to add you in Spotify's developer dashboard. Send them the "
+        "name and the e-mail address of your Spotify account, then sign in again.",
     ),
     Problem.NOT_INVITED: _Words(
         403,
         "This Syncify is by invitation",
-        "Your Spotify account is not on the list of this Syncify's listeners. Ask its operator to "
-        "add you, or sign in with another Spotify account.",
+        "Your Spotify account is not on the list of this Syncify's listeners, and nothing about "
+        "you was stored. Ask its operator to add you, or sign in with another Spotify account.",
     ),
     Problem.FORBIDDEN: _Words(
         403,
@@ -214,6 +247,7 @@ def _problem(request: HttpRequest, failure: SignInFailed) -> HttpResponse:
     context = {
         "title": title,
         "message": message,
+        "spotify_id": failure.spotify_id,
         "action_label": "Back to the start",
         "action_url": reverse("home"),
     }

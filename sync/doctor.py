@@ -20,6 +20,7 @@ from sync import processes
 from sync.models import Process
 from sync.selectors import GONE_AFTER
 from syncify.http import SEEN_SCHEME
+from syncify.redirect import advice
 from syncify.schema import pending_migrations
 from syncify.spotify import probe
 from syncify.spotify.quota import calls_last_day, current_block
@@ -189,14 +190,7 @@ def credentials() -> Verdict:
 
 
 def redirect_address() -> Verdict:
-    parts = urlsplit(settings.SPOTIFY_REDIRECT_URI)
-    is_legal = parts.scheme == "https" or parts.hostname in {"127.0.0.1", "::1"}
-    if not is_legal:
-        return False, (
-            f"Spotify refuses {settings.SPOTIFY_REDIRECT_URI}. Give SYNCIFY_BASE_URL an address "
-            "with https, or http://127.0.0.1 and a port."
-        )
-    return True, f"register exactly {settings.SPOTIFY_REDIRECT_URI}"
+    return True, advice(settings.BASE_URL)
 
 
 def quota() -> Verdict:

@@ -4,9 +4,8 @@ from __future__ import annotations
 
 import logging
 from collections import Counter
-from collections.abc import Callable, Sequence
+from collections.abc import Sequence
 from datetime import timedelta
-from functools import partial
 from typing import NoReturn
 
 from django.db import transaction
@@ -14,6 +13,7 @@ from django.utils import timezone
 
 from accounts.services import mark_connected
 from sync import library
+from sync.details import Details
 from sync.errors import GiveUp, RetryLater, SnoozeUntil
 from sync.job import Job
 from sync.models import Mirror, MirrorVolume, SyncRequest
@@ -22,7 +22,7 @@ from sync.playlists import Diverged, PlaylistWriter
 from sync.queue import Fields
 from sync.reader import PAGE_SIZE, Library, Like, changes
 from syncify.spotify import quota
-from syncify.spotify.errors import BadRequest, NotFound
+from syncify.spotify.errors import NotFound
 from syncify.spotify.types import Playlist
 
 logger = logging.getLogger(__name__)
@@ -52,6 +52,7 @@ class _Sync:
         self.mirror = Mirror.objects.get(user=job.user)
         self.volumes = list(MirrorVolume.objects.filter(mirror=self.mirror))
         self.is_manual = job.request.trigger != SyncRequest.Trigger.SCHEDULED
+        self.details = Details(job, self.mirror, say=self._say)
         self.note = job.request.note
         self.counts = Counter(
             added=job.request.added,
@@ -145,7 +146,8 @@ class _Sync:
         if existing and is_due:
             self._look_in_library(existing)
         in_doubt = not all(volume.items_known for volume in existing)
-        if is_due or in_doubt or self._stale_details() or self._plan().steps:
+        is_stale = any(map(self.details.is_stale, existing))
+        if is_due or in_doubt or is_stale or self._plan().steps:
             missing = [uri for volume in existing for uri in self._look_at(volume)]
             if given_up := library.count_missing(self.job.user, missing):
                 library.refuse(self.job.user, given_up, "Spotify does not keep it in the playlist")
@@ -198,7 +200,7 @@ class _Sync:
             return []
         volume.items_known, volume.snapshot_id = True, playlist.snapshot_id
         volume.checked_at, volume.seen_public = timezone.now(), playlist.public
-        self._adopt_name(volume, playlist.name)
+        self.details.adopt(volume, playlist)
         self._save([volume])
         if known and volume.items != ours:
             self._note_edits(ours, volume.items)
@@ -211,16 +213,6 @@ class _Sync:
         parts += [f"{missing:,} removed there"] * bool(missing)
         what = ", ".join(parts) or "the order changed"
         self._say(f"Somebody had edited the playlist in Spotify ({what}): set right.")
-
-    def _adopt_name(self, volume: MirrorVolume, name: str) -> None:
-        """A name given in Spotify is the listener's wish too, unless they gave one here since."""
-        if volume in self._stale_details() or name == volume.written_name:
-            return
-        volume.written_name = name
-        if volume.number == 1:
-            self.mirror.name = name[:100]
-            unchanged = Mirror.objects.filter(details_changed_at=self.mirror.details_changed_at)
-            unchanged.filter(pk=self.mirror.pk).update(name=self.mirror.name)
 
     # --- Writing ------------------------------------------------------------------------------
 
@@ -294,13 +286,11 @@ class _Sync:
     def _make_playlist(self, volume: MirrorVolume) -> None:
         """Create a playlist, or take the empty one that an earlier attempt may have created."""
         playlist = self._find_empty(volume.written_name) if volume.written_name else None
-        volume.details_written_at = None
+        volume.details_written_at, volume.reminds = None, False
         if playlist is None:
-            volume.written_name = self._name_of(volume)
+            volume.written_name = self.details.name_of(volume)
             self._save([volume])  # so that a creation without an answer is looked for
-            create, public = self.job.client.create_playlist, self.mirror.public
-            playlist = self._described(partial(create, name=volume.written_name, public=public))
-            volume.details_written_at = self.mirror.details_changed_at
+            playlist = self.details.create(volume)
         volume.spotify_id, volume.snapshot_id = playlist.id, playlist.snapshot_id
         volume.items, volume.items_known, volume.checked_at = [], True, timezone.now()
         volume.seen_public = playlist.public
@@ -314,39 +304,10 @@ class _Sync:
                 return playlist
         return None
 
-    def _name_of(self, volume: MirrorVolume) -> str:
-        return self.mirror.name + (f" ({volume.number})" if volume.number > 1 else "")
-
-    def _stale_details(self) -> list[MirrorVolume]:
-        changed_at = self.mirror.details_changed_at
-        return [
-            volume
-            for volume in self.volumes
-            if volume.spotify_id
-            and (volume.details_written_at is None or volume.details_written_at < changed_at)
-        ]
-
     def _write_details(self) -> None:
-        client, public = self.job.client, self.mirror.public
-        for volume in self._stale_details():
-            playlist_id, name = volume.spotify_id or "", self._name_of(volume)
-            self._described(partial(client.change_details, playlist_id, name=name, public=public))
-            playlist = client.playlist(playlist_id)  # its version is another now
-            volume.snapshot_id, volume.seen_public = playlist.snapshot_id, playlist.public
-            volume.written_name = playlist.name
-            volume.details_written_at = self.mirror.details_changed_at
+        for volume in filter(self.details.is_stale, self.volumes):
+            self.details.write(volume)
             self._save([volume])
-
-    def _described[T](self, send: Callable[..., T]) -> T:
-        """Send the description; once more without one where Spotify does not accept it."""
-        self.job.before_write()
-        try:
-            return send(description=self.mirror.description)
-        except BadRequest:
-            if not self.mirror.description:
-                raise
-            self._say("Spotify did not accept the description; try one without a link.")
-            return send(description="")
 
     # --- Keeping ------------------------------------------------------------------------------
 

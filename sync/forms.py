@@ -15,9 +15,10 @@ else:
 class SettingsForm(MirrorForm):
     class Meta:
         model = Mirror
-        fields: ClassVar = ["name", "description", "public", "interval"]
+        fields: ClassVar = ["name", "description", "public", "remind_in_spotify", "interval"]
         labels: ClassVar = {
             "public": "Show it on my profile",
+            "remind_in_spotify": "Remind me inside Spotify too",
             "interval": "Look for changes",
         }
         help_texts: ClassVar = {
@@ -26,6 +27,10 @@ class SettingsForm(MirrorForm):
             "public": (
                 "A wish that Spotify may ignore. It is only about your profile and search: "
                 "whoever has the link can open the playlist either way."
+            ),
+            "remind_in_spotify": (
+                "Spotify's permission ends every six months. In its last week the playlist's "
+                "description, which everybody with the link can read, asks you to sign in again."
             ),
         }
         widgets: ClassVar = {"description": forms.Textarea(attrs={"rows": 3})}

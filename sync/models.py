@@ -173,7 +173,9 @@ class Mirror(models.Model):
     confirm_after = models.DateTimeField(null=True)
     #: How many songs were left then.
     confirm_total = models.PositiveIntegerField(null=True)
-    #: When name, description or public were last changed here.
+    #: Before the consent ends, the playlist's description asks for a new sign-in.
+    remind_in_spotify = models.BooleanField(db_default=True)
+    #: When what the playlist says of itself was last changed here.
     details_changed_at = models.DateTimeField(db_default=Now())
 
     class Meta:
@@ -206,6 +208,8 @@ class MirrorVolume(models.Model):
     #: When the playlist was last looked at.
     checked_at = models.DateTimeField(null=True)
     details_written_at = models.DateTimeField(null=True)
+    #: Whether the description as we last sent it asks for a new sign-in.
+    reminds = models.BooleanField(db_default=False)
     #: The name as we last wrote or read it; another one at Spotify was given there. Without a
     #: ``spotify_id``: the one under which a playlist may have been created.
     written_name = models.CharField(max_length=255, blank=True)
@@ -329,6 +333,10 @@ class Incident(models.Model):
 
     key = models.CharField(max_length=100)
     message = models.TextField()
+    #: Whom it names; it goes with them.
+    user = models.ForeignKey(
+        settings.AUTH_USER_MODEL, models.DB_CASCADE, null=True, related_name="incidents"
+    )
     opened = models.DateTimeField(db_default=Now())
     closed = models.DateTimeField(null=True)
 

@@ -14,6 +14,7 @@ from accounts.models import SpotifyConnection, User
 from sync.models import Incident, Process, SyncRequest
 from sync.selectors import GONE_AFTER
 from sync.words import clock
+from syncify.redirect import advice
 from syncify.spotify.models import Block
 from syncify.spotify.quota import calls_by_hour, current_block
 
@@ -104,6 +105,8 @@ class Overview:
     quota: Quota
     processes: Sequence[Seen]
     incidents: Sequence[Incident]
+    #: What to register with Spotify, as a sentence.
+    redirect: str
 
 
 def overview(*, now: datetime, page: str | None) -> Overview:
@@ -118,6 +121,7 @@ def overview(*, now: datetime, page: str | None) -> Overview:
             for process in Process.objects.order_by("-last_seen")[:_ROWS]
         ],
         incidents=list(Incident.objects.filter(closed__isnull=True).order_by("-opened")[:_ROWS]),
+        redirect=advice(settings.BASE_URL),
     )
 
 
@@ -180,7 +184,9 @@ def _dead_letters(now: datetime) -> list[DeadLetter]:
                 )
                 for error in request.errors
             ],
-            may_retry=not request.was_followed and request.user.connection.state != needs_sign_in,
+            may_retry=not request.was_followed
+            and request.user.is_active
+            and request.user.connection.state != needs_sign_in,
         )
         for request in dead
     ]

@@ -8,12 +8,14 @@ from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
 from datetime import timedelta
+from typing import Any
 
 from django.conf import settings
 from django.db import InterfaceError, OperationalError, connection
 
 from accounts import limits
-from accounts.models import User
+from accounts.consent import REMIND
+from accounts.models import CONSENT_LIFE, User
 from sync import alerts, processes
 from sync.models import SyncRequest
 from sync.queue import CHANGES, WAKE
@@ -62,6 +64,16 @@ WITH due AS MATERIALIZED (
 )
 SELECT count(told), CASE WHEN count(told) > 0 THEN pg_notify('{WAKE}', '')::text END FROM queued"""
 
+_BRING_FORWARD = """
+UPDATE mirrors AS m SET next_due = statement_timestamp()
+  FROM spotify_connections AS c
+ WHERE c.user_id = m.user_id AND c.state = 'connected'
+   AND c.authorized_at <= statement_timestamp() - %(age)s
+   AND m.interval = 'weekly' AND m.state = 'active' AND m.remind_in_spotify
+   AND m.next_due > statement_timestamp()
+   AND NOT EXISTS (SELECT FROM sync_requests AS r
+                    WHERE r.user_id = m.user_id AND r.created >= c.authorized_at + %(age)s)"""
+
 
 @dataclass(frozen=True, slots=True)
 class Scheduled:
@@ -100,6 +112,17 @@ def _room() -> int | None:
     return max(0, (budget - calls_last_day()) // TYPICAL_CALLS - promised)
 
 
+def bring_reminders_forward() -> None:
+    """Let a weekly sync be due at once where the playlist should ask for a new sign-in.
+
+    Those of other intervals come by within a day; nobody is synced who does not want to be. Each
+    once: whoever had any sync since then is left alone.
+    """
+    with connection.cursor() as cursor:
+        age: dict[str, Any] = {"age": CONSENT_LIFE - REMIND}
+        cursor.execute(_BRING_FORWARD, age)
+
+
 def plan_next(user: User) -> None:
     """Set the mirror's ``next_due`` from its interval, counted from now."""
     with connection.cursor() as cursor:
@@ -111,6 +134,7 @@ def plan_next(user: User) -> None:
 def take_turn() -> Scheduled:
     """All that a scheduler does, once."""
     processes.seen(processes.SCHEDULER)
+    bring_reminders_forward()
     scheduled = enqueue_due_syncs()
     pruned = SyncRequest.objects.prune(age=timedelta(days=settings.HISTORY_DAYS))
     processes.prune(age=PROCESS_AGE)

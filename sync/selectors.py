@@ -11,7 +11,17 @@ from django.db.models.functions import JSONObject
 
 from accounts.models import User
 from sync.models import Mirror, MirrorVolume, Process, SavedTrack, SyncRequest
-from sync.status import Status, Step, changes_in_words, describe, outcome, rhythm, steps
+from sync.status import (
+    Permission,
+    Status,
+    Step,
+    changes_in_words,
+    describe,
+    outcome,
+    permission,
+    rhythm,
+    steps,
+)
 from syncify.spotify.quota import current_block
 
 if TYPE_CHECKING:
@@ -69,6 +79,7 @@ class Card:
     refused: Songs
     #: When syncs happen by themselves, in words.
     rhythm: str
+    consent: Permission
 
     @property
     def is_open(self) -> bool:
@@ -118,6 +129,7 @@ def card_for(user: User, *, now: datetime) -> Card:
         synced_at=mirror.synced_at,
         refused=_first(mirror.refused_songs, mirror.refused_count or 0),
         rhythm=rhythm(connection, mirror),
+        consent=permission(connection, now),
     )
 
 

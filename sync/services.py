@@ -5,13 +5,15 @@ from typing import Any
 from django.db import transaction
 from django.db.models.functions import Now
 
+from accounts import services as accounts_services
 from accounts.models import User
 from sync.changes import tell_pages
 from sync.engine import run_sync
-from sync.models import Mirror, SyncRequest
+from sync.models import Mirror, MirrorVolume, SyncRequest
 from sync.scheduling import plan_next
 
 __all__ = [
+    "block_listener",
     "cancel_sync",
     "change_settings",
     "connected",
@@ -67,7 +69,13 @@ def resume_mirror(user: User) -> None:
 
 
 def change_settings(
-    *, mirror: Mirror, name: str, description: str, public: bool, interval: str
+    *,
+    mirror: Mirror,
+    name: str,
+    description: str,
+    public: bool,
+    remind_in_spotify: bool,
+    interval: str,
 ) -> None:
     """Store the listener's wishes; what concerns the playlist gets there with a sync."""
     with transaction.atomic():
@@ -76,18 +84,32 @@ def change_settings(
             Mirror.objects.filter(pk=mirror.pk).update(interval=interval)
             plan_next(mirror.user)
             tell_pages(user_id=mirror.user_id)
-        details: dict[str, Any] = {"name": name, "description": description, "public": public}
+        details: dict[str, Any] = {
+            "name": name,
+            "description": description,
+            "public": public,
+            "remind_in_spotify": remind_in_spotify,
+        }
         if any(getattr(stored, field) != value for field, value in details.items()):
             Mirror.objects.filter(pk=mirror.pk).update(**details, details_changed_at=Now())
             request_sync(user=mirror.user)
 
 
+@transaction.atomic
+def block_listener(user: User) -> None:
+    """Keep a listener out, and stop what is queued or running for them."""
+    accounts_services.block_listener(user)
+    for request in SyncRequest.objects.filter(user=user, completed=None):
+        SyncRequest.objects.ask_cancel(request)
+
+
 def connected(*, user: User, first: bool, **signal: object) -> None:  # noqa: ARG001
     """A listener has signed in: make their mirror, or wake it after the consent had ended.
 
-    Receives ``accounts.signals.spotify_connected``, inside its transaction.
+    One that rests is left alone. Receives ``accounts.signals.spotify_connected``, inside its
+    transaction.
     """
-    _, is_new = Mirror.objects.get_or_create(
+    mirror, is_new = Mirror.objects.get_or_create(
         user=user, defaults={"name": f"Liked Songs of {user}"[:100]}
     )
     if is_new:
@@ -96,6 +118,15 @@ def connected(*, user: User, first: bool, **signal: object) -> None:  # noqa: AR
         request_sync(user=user, trigger=SyncRequest.Trigger.FIRST)
         return
     tell_pages(user_id=user.pk)
-    latest = SyncRequest.objects.filter(user=user).order_by("-id").first()
-    if latest is None or latest.state == SyncRequest.State.DEAD:
+    if mirror.state == Mirror.State.ACTIVE and _has_waited_for_consent(user):
         request_sync(user=user)
+
+
+def _has_waited_for_consent(user: User) -> bool:
+    """Whether anything is to be done at once: a sync that failed or waits, a reminder to erase."""
+    latest = SyncRequest.objects.filter(user=user).order_by("-id").first()
+    return (
+        latest is None
+        or latest.state in {SyncRequest.State.DEAD, SyncRequest.State.QUEUED}
+        or MirrorVolume.objects.filter(mirror=user.pk, reminds=True).exists()
+    )

@@ -4,6 +4,7 @@ from dataclasses import dataclass
 from datetime import datetime, timedelta
 from enum import StrEnum
 
+from accounts.consent import Stage
 from accounts.models import SpotifyConnection
 from sync.models import Mirror, SyncRequest
 from sync.words import day, left, songs
@@ -71,9 +72,10 @@ def describe(
     if latest and latest.state == SyncRequest.State.RUNNING:
         return _running(latest, now)
     if connection.state == SpotifyConnection.State.SIGN_IN_NEEDED:
+        lost = connection.state_reason == SpotifyConnection.Reason.TOKENS_LOST
         return Status(
             "sign_in_needed",
-            "Spotify's permission has ended",
+            "Syncify has lost Spotify's permission" if lost else "Spotify's permission has ended",
             Tone.TROUBLE,
             "Your playlist and its link stay as they are, but nothing new arrives there until you "
             "sign in again. It is one tap, and no setting is lost.",
@@ -302,6 +304,35 @@ def rhythm(connection: SpotifyConnection, mirror: Mirror) -> str:
     if mirror.interval == Mirror.Interval.OFF or mirror.next_due is None:
         return "Looks for changes only when you ask"
     return f"Looks for changes {Mirror.Interval(mirror.interval).label}"
+
+
+@dataclass(frozen=True, slots=True)
+class Permission:
+    """What is said of the consent beside the status, which says itself when it has ended."""
+
+    days_left: int
+    stage: Stage
+    #: How long it lasts, said quietly; "" where ``notice`` says it, and after the end.
+    sentence: str
+    #: Asks for a new sign-in from 30 days before the end on; else "".
+    notice: str
+
+
+def permission(connection: SpotifyConnection, now: datetime) -> Permission:
+    consent = connection.consent(now)
+    sentence = notice = ""
+    match consent.stage:
+        case Stage.FAR:
+            sentence = f"Spotify's permission lasts another {consent.days_left} days."
+        case Stage.MONTH | Stage.WEEK:
+            notice = (
+                f"Spotify's permission ends in {consent.days_left} days, on "
+                f"{day(consent.ends_at)}. Sign in again before then, and nothing stops."
+            )
+        case Stage.DAY:
+            when = "within a day" if consent.days_left else "any moment now"
+            notice = f"Spotify's permission ends {when}. Sign in again, and nothing stops."
+    return Permission(consent.days_left, consent.stage, sentence, notice)
 
 
 def _parted(message: str) -> tuple[str, str]:

@@ -7,7 +7,13 @@ from django.contrib.auth.decorators import login_required
 from django.core.paginator import Paginator
 from django.db import connections
 from django.db.models import QuerySet
-from django.http import Http404, HttpResponse, HttpResponseRedirect, StreamingHttpResponse
+from django.http import (
+    Http404,
+    HttpResponse,
+    HttpResponseRedirect,
+    JsonResponse,
+    StreamingHttpResponse,
+)
 from django.http.response import HttpResponseBase
 from django.middleware.csrf import get_token
 from django.shortcuts import get_object_or_404, render
@@ -20,9 +26,13 @@ from django.views.decorators.http import (
     require_safe,
 )
 
+from accounts import services as accounts_services
 from accounts.limits import limited
+from accounts.models import User
+from accounts.oauth import awaits_paste
 from sync import services
 from sync.events import Stream, hub
+from sync.export import export
 from sync.forms import SettingsForm
 from sync.models import Mirror, SyncRequest
 from sync.overview import overview
@@ -36,7 +46,11 @@ _limited = limited("sync", per_address=600, per_listener=120)
 @require_safe
 def home(request: Request) -> HttpResponse:
     if not request.user.is_authenticated:
-        return render(request, "landing.html", {"base_url": django_settings.BASE_URL})
+        context = {
+            "base_url": django_settings.BASE_URL,
+            "awaits_paste": awaits_paste(request.session),
+        }
+        return render(request, "landing.html", context)
     card = card_for(request.user, now=timezone.now())
     return render(request, "sync/dashboard.html", {"card": card})
 
@@ -130,6 +144,14 @@ def settings(request: Request) -> HttpResponse:
 
 
 @require_safe
+@login_required
+def export_data(request: Request) -> HttpResponse:
+    response = JsonResponse(export(request.user), json_dumps_params={"indent": 1})
+    response.headers["Content-Disposition"] = 'attachment; filename="syncify.json"'
+    return response
+
+
+@require_safe
 def privacy(request: Request) -> HttpResponse:
     return render(request, "privacy.html", {"history_days": django_settings.HISTORY_DAYS})
 
@@ -146,6 +168,32 @@ def operator_retry(request: Request, pk: int) -> HttpResponse:
     _operators_only(request)
     services.retry_dead(request=get_object_or_404(_dead(), pk=pk))
     return _see_other("operator")
+
+
+@require_POST
+def operator_block(request: Request, listener: int) -> HttpResponse:
+    """Block a listener, or with ``unblock`` let them in again; not oneself."""
+    _operators_only(request)
+    user = get_object_or_404(User.objects.exclude(pk=request.user.pk), pk=listener)
+    if "unblock" in request.POST:
+        accounts_services.unblock_listener(user)
+    else:
+        services.block_listener(user)
+    return _see_other("operator")
+
+
+@require_http_methods(["GET", "HEAD", "POST"])
+@limited("operator-code", per_address=30)
+@login_required
+def operator_code(request: Request) -> HttpResponse:
+    """Makes an operator of the first who enters the code that the log tells; then it is gone."""
+    if not accounts_services.lacks_operator():
+        raise Http404
+    if request.method != "POST":
+        return render(request, "operator_code.html")
+    if accounts_services.become_operator(request.user, code=request.POST.get("code", "")):
+        return _see_other("operator")
+    return render(request, "operator_code.html", {"is_wrong": True}, status=422)
 
 
 def _card(request: Request) -> HttpResponse:

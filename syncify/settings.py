@@ -13,6 +13,7 @@ from psycopg.conninfo import conninfo_to_dict
 
 from syncify.env import env_bool, env_int, env_list, env_networks, env_str, env_url
 from syncify.logs import logging_config
+from syncify.redirect import redirect_uri
 from syncify.secrets import kept_secret, new_token_key
 
 BASE_DIR = Path(__file__).resolve().parent.parent
@@ -41,10 +42,6 @@ TOKEN_KEYS = _token_keys()
 # --- Where we are -----------------------------------------------------------------------------
 
 BASE_URL = env_url("SYNCIFY_BASE_URL", default="http://127.0.0.1:8000").rstrip("/")
-if urlsplit(BASE_URL).hostname == "localhost":
-    raise ImproperlyConfigured(
-        "SYNCIFY_BASE_URL must not use localhost, which Spotify refuses: write 127.0.0.1."
-    )
 _IS_HTTPS = BASE_URL.startswith("https:")
 
 ALLOWED_HOSTS = [urlsplit(BASE_URL).hostname or "", "127.0.0.1", "[::1]", "localhost"]
@@ -113,7 +110,7 @@ SPOTIFY_AUTHORIZE_URL = env_url(
 )
 #: Where people open a playlist.
 SPOTIFY_OPEN_URL = env_url("SPOTIFY_OPEN_URL", default="https://open.spotify.com").rstrip("/")
-SPOTIFY_REDIRECT_URI = f"{BASE_URL}/accounts/callback/"
+SPOTIFY_REDIRECT_URI, SPOTIFY_REDIRECT_CASE = redirect_uri(BASE_URL)
 #: Calls a day for the whole installation; 0 is no limit of our own.
 SPOTIFY_DAILY_QUOTA = env_int("SPOTIFY_DAILY_QUOTA", default=1000)
 # The sign-in form posts to us and is sent on to Spotify, which may send it straight back: browsers

@@ -1,13 +1,19 @@
 """Fixtures that many tests share: simulated Spotify, the cast, a child process's environment."""
 
+import json
 import os
+import threading
 from collections.abc import Iterator
+from functools import partial
+from http.server import BaseHTTPRequestHandler, HTTPServer
 from typing import Any
 
 import pytest
 from django.db import connection
 
 from accounts.models import User
+from sync import engine
+from sync.planner import plan_mirror
 from syncify.simulator.server import Simulator
 from tests.builders import connect
 
@@ -56,3 +62,32 @@ def process_env(simulator: Simulator, transactional_db: None) -> dict[str, str]:
         "SPOTIFY_ACCOUNTS_URL": simulator.accounts_url,
         "PYTHONUNBUFFERED": "1",
     }
+
+
+@pytest.fixture
+def inbox(settings: Any) -> Iterator[list[dict[str, str]]]:
+    """What a receiver on this machine was sent; ALERT_URLS lead to it."""
+    received: list[dict[str, str]] = []
+
+    class Receiver(BaseHTTPRequestHandler):
+        def do_POST(self) -> None:
+            received.append(json.loads(self.rfile.read(int(self.headers["Content-Length"]))))
+            self.send_response(200)
+            self.send_header("Content-Length", "0")
+            self.end_headers()
+
+        def log_message(self, *_: object) -> None:
+            """Not into the test's output."""
+
+    with HTTPServer(("127.0.0.1", 0), Receiver) as server:
+        threading.Thread(target=server.serve_forever, args=(0.02,), daemon=True).start()
+        settings.ALERT_URLS = [f"json://127.0.0.1:{server.server_port}/"]
+        yield received
+        server.shutdown()
+
+
+@pytest.fixture
+def small_volumes(monkeypatch: pytest.MonkeyPatch) -> None:
+    """A playlist takes 60 songs, and hands down 20."""
+    small = partial(plan_mirror, capacity=60, hand_down=20)
+    monkeypatch.setattr(engine, "plan_mirror", small)

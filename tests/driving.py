@@ -17,9 +17,11 @@ from accounts.models import User
 from accounts.oauth import ConnectionTokens
 from sync.engine import run_sync
 from sync.errors import SyncError
+from sync.forms import SettingsForm
 from sync.job import Job
 from sync.models import Mirror, MirrorVolume, SavedTrack, SyncRequest
 from sync.queue import LeaseLost
+from sync.services import change_settings
 from sync.worker import Worker
 from syncify.simulator.server import Simulator
 from syncify.spotify.client import SpotifyClient
@@ -52,6 +54,13 @@ def wait_of(request: SyncRequest) -> timedelta:
 
 def outcome(request: SyncRequest) -> tuple[str, str, int]:
     return request.state, request.error_code, request.failures
+
+
+def set_details(user: User, **wishes: object) -> None:
+    """Change the listener's settings, as their page does."""
+    mirror = Mirror.objects.get(user=user)
+    kept = {field: getattr(mirror, field) for field in SettingsForm.Meta.fields}
+    change_settings(mirror=mirror, **{**kept, **wishes})
 
 
 def mirrored(simulator: Simulator, user: User) -> list[str | None]:

@@ -49,7 +49,9 @@ REDIRECTS = Row(405, 302)
 ROWS = {
     "": PUBLIC_PAGE,
     "accounts/callback/": Row(400, 405),
+    "accounts/callback/paste/": Row(200, 422),
     "accounts/delete/": PERSONAL_FORM,
+    "accounts/export/": PERSONAL_PAGE,
     "accounts/login/": REDIRECTS,
     "accounts/logout/": REDIRECTS,
     "accounts/sessions/end/": REDIRECTS,
@@ -58,6 +60,8 @@ ROWS = {
     "metrics": Row(404, 405),  # there is no token
     "operator/": OPERATOR_PAGE,
     "operator/<int:pk>/retry/": OPERATOR_BUTTON,
+    "operator/code/": Row((302, 200, 404), (302, 422, 404)),  # while there is no operator
+    "operator/listeners/<int:listener>/block/": OPERATOR_BUTTON,
     "privacy/": PUBLIC_PAGE,
     "settings/": PERSONAL_FORM,
     "sync/": PERSONAL_BUTTON,
@@ -78,11 +82,11 @@ def routes(resolver: URLResolver, before: str = "") -> Iterator[str]:
 
 
 ROUTES = sorted(routes(get_resolver()))
-OBJECTS = [route for route in ROUTES if "<int:pk>" in route]
+OBJECTS = [route for route in ROUTES if "<int:" in route]
 
 
-def path_of(route: str, pk: object) -> str:
-    return "/" + route.replace("<int:pk>", str(pk))
+def path_of(route: str, pk: object, listener: object) -> str:
+    return "/" + route.replace("<int:pk>", str(pk)).replace("<int:listener>", str(listener))
 
 
 def everything() -> list[dict[str, Any]]:
@@ -124,7 +128,7 @@ def test_every_url_answers_each_visitor_as_it_should(
         User.objects.filter(pk=someone.pk).update(is_active=not blocked, is_operator=operator)
     client.get("/")  # for the cookie that belongs to the token
     token = {"X-CSRFToken": client.cookies["csrftoken"].value}
-    path, before = path_of(route, dead.pk), everything()
+    path, before = path_of(route, dead.pk, dead.user_id), everything()
 
     got, forged = client.get(path), client.post(path)
     untouched = everything() == before
@@ -147,7 +151,8 @@ def test_what_is_anothers_does_not_exist(client: Client, ada: User, route: str, 
     client.force_login(make_user("bea"))
     before = everything()
 
-    responses = [client.post(path_of(route, hers.pk)), client.get(path_of(route, hers.pk))]
+    path = path_of(route, hers.pk, ada.pk)
+    responses = [client.post(path), client.get(path)]
 
     assert [response.status_code for response in responses] == [404, 405]
     assert everything() == before
@@ -158,6 +163,7 @@ def test_what_is_anothers_does_not_exist(client: Client, ada: User, route: str, 
 FIELDS = [
     *("page", "state", "code", "error", "name", "description", "public", "interval"),
     *("confirm", "resume", "next", "csrfmiddlewaretoken", "callback", "address", "user"),
+    *("code", "unblock", "explained", "remind_in_spotify"),
 ]
 COOKIES = ["sessionid", "csrftoken", "timezone", "messages"]
 #: As bytes, so that there is no UTF-8 among them as well.
@@ -217,9 +223,8 @@ def test_nothing_that_is_sent_breaks_a_page(
     client: Client, ada: User, dead: SyncRequest, signed_in: bool, data: st.DataObject
 ) -> None:
     ids = [str(dead.pk), "0", str(2**31), str(2**63), "9" * 5_000]
-    path = path_of(
-        data.draw(st.sampled_from(ROUTES), "route"), data.draw(st.sampled_from(ids), "id")
-    )
+    number = data.draw(st.sampled_from(ids), "id")
+    path = path_of(data.draw(st.sampled_from(ROUTES), "route"), number, number)
     client.cookies.clear()
     if signed_in:
         User.objects.update(is_operator=True)

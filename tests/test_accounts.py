@@ -9,11 +9,12 @@ from typing import Any
 from urllib.parse import parse_qs, urlsplit
 
 import pytest
+from django.apps import apps
 from django.db import connection
 from django.test import Client
 from django.utils import timezone
 
-from accounts.models import SpotifyConnection, User
+from accounts.models import RateLimit, SpotifyConnection, User
 from accounts.oauth import SCOPES, Grant
 from accounts.services import connect_spotify
 from accounts.signals import spotify_connected
@@ -23,6 +24,7 @@ from syncify.simulator.server import Simulator
 from syncify.spotify.quota import QuotaGate, current_block
 from syncify.spotify.types import Profile
 from tests.builders import make_user
+from tests.driving import card, run, run_again
 from tests.signing_in import consent, go_to_spotify, sign_in
 
 pytestmark = pytest.mark.django_db
@@ -415,7 +417,29 @@ def test_only_allowed_users_come_in(client: Client, simulator: Simulator, settin
 
     assert refused.status_code == 403
     assert "by invitation" in refused.content.decode()
+    assert "<code>bea</code>" in refused.content.decode()
     assert [user.spotify_id for user in User.objects.all()] == ["ada"]
+
+
+@pytest.mark.parametrize("refuse", ["not_invited", "not_registered"])
+def test_nothing_of_a_refused_stranger_is_stored(
+    client: Client, simulator: Simulator, settings: Any, refuse: str
+) -> None:
+    if refuse == "not_invited":
+        settings.ALLOWED_USERS = ["ada"]
+    else:
+        simulator.behaviour.allow_list = frozenset()
+
+    sign_in(client, simulator, "bea")
+
+    ours = {
+        *apps.get_app_config("accounts").get_models(),
+        *apps.get_app_config("sync").get_models(),
+    }
+    kept = [model for model in ours if model._default_manager.exists()]
+    assert kept == [RateLimit]  # which names nobody
+    assert set(client.session.keys()) == {"spotify_sign_ins", "spotify_show_dialog"}
+    assert "bea" not in str(dict(client.session))
 
 
 def test_a_blocked_listener_stays_out_and_their_tokens_as_they_were(
@@ -464,6 +488,29 @@ def test_nobody_is_sent_to_spotify_who_could_not_come_back(
 
 def test_more_than_is_needed_may_be_granted() -> None:
     assert set(SCOPES) < ALL_SCOPES
+
+
+def test_permissions_that_were_granted_are_asked_for_again(client: Client, ada: User) -> None:
+    SpotifyConnection.objects.update(scopes="user-library-read user-top-read")
+    client.force_login(ada)
+
+    scopes = asked(go_to_spotify(client))["scope"].split()
+
+    assert sorted(scopes) == sorted([*SCOPES, "user-top-read"])
+
+
+def test_signing_in_again_mends_a_missing_permission(
+    client: Client, simulator: Simulator, ada: User
+) -> None:
+    some = simulator.authorize("ada", [scope for scope in SCOPES if scope != "user-library-read"])
+    SpotifyConnection.objects.update(access_token=some["access_token"], scopes=some["scope"])
+    assert run(ada).error_code == "scope_missing"
+    assert "Sign in again" in card(client, ada)
+
+    sign_in(client, simulator, "ada")
+
+    assert run_again(ada).state == "succeeded"
+    assert SpotifyConnection.objects.get().state == "connected"
 
 
 # --- Leaving ----------------------------------------------------------------------------------

@@ -1,11 +1,7 @@
 """Incidents: one alert from the beginning of a trouble to its end, through Apprise."""
 
-import json
 import logging
-import threading
-from collections.abc import Iterator
 from datetime import timedelta
-from http.server import BaseHTTPRequestHandler, HTTPServer
 from typing import Any
 
 import pytest
@@ -27,28 +23,6 @@ def open_keys() -> list[str]:
 
 def dead(name: str, code: str = "internal", **fields: Any) -> Any:
     return make_request(make_user(name), state="dead", error_code=code, **fields)
-
-
-@pytest.fixture
-def inbox(settings: Any) -> Iterator[list[dict[str, str]]]:
-    """What a receiver on this machine was sent; ALERT_URLS lead to it."""
-    received: list[dict[str, str]] = []
-
-    class Receiver(BaseHTTPRequestHandler):
-        def do_POST(self) -> None:
-            received.append(json.loads(self.rfile.read(int(self.headers["Content-Length"]))))
-            self.send_response(200)
-            self.send_header("Content-Length", "0")
-            self.end_headers()
-
-        def log_message(self, *_: object) -> None:
-            """Not into the test's output."""
-
-    with HTTPServer(("127.0.0.1", 0), Receiver) as server:
-        threading.Thread(target=server.serve_forever, args=(0.02,), daemon=True).start()
-        settings.ALERT_URLS = [f"json://127.0.0.1:{server.server_port}/"]
-        yield received
-        server.shutdown()
 
 
 def test_all_well_is_no_incident() -> None:

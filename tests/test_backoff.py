@@ -93,9 +93,7 @@ def test_every_cause_of_a_block_is_a_wait_that_no_wish_shortens() -> None:
     assert set(SPOTIFY_ASKED) == set(Block.Because)
 
 
-@pytest.mark.parametrize(
-    "reason", set(SpotifyConnection.Reason) - {SpotifyConnection.Reason.CONSENT_ENDED}
-)
+@pytest.mark.parametrize("reason", set(SpotifyConnection.Reason) - {"consent_ended", "tokens_lost"})
 def test_every_refusal_has_its_sentence(reason: str) -> None:
     assert decide(AccessRefused(reason), 0, jitter=0).message.endswith(".")
 

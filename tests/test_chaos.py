@@ -213,6 +213,7 @@ class Chaos:
             name=f"Songs {self._random.randrange(1000)}",
             description=mirror.description,
             public=mirror.public,
+            remind_in_spotify=mirror.remind_in_spotify,
             interval=mirror.interval,
         )
 

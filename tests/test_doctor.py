@@ -127,7 +127,6 @@ def fill_disk(case: Case) -> None:
         ("Spotify", set_to(SPOTIFY_API_URL="http://127.0.0.1:1/v1/")),
         ("Credentials", set_to(SPOTIFY_CLIENT_SECRET="wrong")),
         ("Credentials", set_to(SPOTIFY_CLIENT_ID="wrong")),
-        ("Redirect address", set_to(SPOTIFY_REDIRECT_URI="http://attic.lan/accounts/callback/")),
         ("Quota", silence),
         ("Quota", spend),
         ("Workers", gone(processes.WORKER)),

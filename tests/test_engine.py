@@ -15,10 +15,8 @@ import pytest
 from django.db import connection, transaction
 
 from accounts.models import User
-from sync import engine, playlists
+from sync import playlists
 from sync.models import Mirror, MirrorVolume, ReadPage, SavedTrack, SyncRequest, Track
-from sync.planner import plan_mirror
-from sync.services import change_settings
 from syncify.simulator.server import Simulator
 from syncify.simulator.state import Recorded, local_file
 from tests.builders import connect
@@ -30,6 +28,7 @@ from tests.driving import (
     run,
     run_again,
     run_for,
+    set_details,
 )
 
 pytestmark = pytest.mark.django_db
@@ -37,13 +36,6 @@ pytestmark = pytest.mark.django_db
 DONE = ("succeeded", "", 0)
 #: Megabytes that a sync of 10,000 songs may take over a worker that has nothing to do.
 MEMORY = 40
-
-
-@pytest.fixture
-def small_volumes(monkeypatch: pytest.MonkeyPatch) -> None:
-    """A playlist takes 60 songs, and hands down 20."""
-    small = partial(plan_mirror, capacity=60, hand_down=20)
-    monkeypatch.setattr(engine, "plan_mirror", small)
 
 
 def listener(simulator: Simulator, name: str, size: int) -> User:
@@ -435,12 +427,6 @@ def test_an_edit_in_spotify_is_set_right_at_the_next_look_and_noted(
 # --- Name, description, public --------------------------------------------------------------------
 
 
-def set_details(user: User, **wishes: object) -> None:
-    mirror = Mirror.objects.get(user=user)
-    kept = {"name": mirror.name, "description": mirror.description, "public": mirror.public}
-    change_settings(mirror=mirror, interval=mirror.interval, **{**kept, **wishes})
-
-
 def test_a_name_given_in_spotify_is_adopted(ada: User, simulator: Simulator) -> None:
     run(ada)
     simulator.rename(playlist_of(ada), "Ada's favourites")
@@ -489,6 +475,18 @@ def test_settings_changed_here_are_written_once(
     assert cost(simulator, ada) == 1
     a_day_later()
     assert cost(simulator, ada) == 3 + 1
+
+
+def test_a_name_is_written_though_spotify_clears_no_description(
+    ada: User, simulator: Simulator
+) -> None:
+    simulator.behaviour.refuse_empty_description = True
+    run(ada)
+
+    set_details(ada, name="Mine")
+
+    assert outcome(run_again(ada)) == DONE
+    assert simulator.playlist(playlist_of(ada)).name == "Mine"
 
 
 @pytest.mark.django_db(transaction=True)

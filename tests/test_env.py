@@ -40,7 +40,6 @@ def start(data_dir: Path, **variables: str) -> subprocess.CompletedProcess[str]:
         ("SECRET_KEY_FILE", "/nowhere/key", "No such file"),
         ("SYNCIFY_TOKEN_KEYS", "too-short", "Fernet"),
         ("SYNCIFY_BASE_URL", "syncify.example.org", "must be an address"),
-        ("SYNCIFY_BASE_URL", "http://localhost:8000", "127.0.0.1"),
         ("SPOTIFY_API_URL", "http://api.example.org/v1/", "https"),
         ("SPOTIFY_ACCOUNTS_URL", "http://accounts.example.org", "https"),
         ("SPOTIFY_AUTHORIZE_URL", "ftp://127.0.0.1/authorize", "must be an address"),

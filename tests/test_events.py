@@ -202,7 +202,7 @@ def test_a_change_arrives_at_once_and_only_where_it_belongs(
 
 def settings_of(user: User, **changes: str) -> dict[str, Any]:
     mirror = Mirror.objects.get(user=user)
-    names = ["name", "description", "public", "interval"]
+    names = ["name", "description", "public", "remind_in_spotify", "interval"]
     return {"mirror": mirror, **{name: getattr(mirror, name) for name in names}, **changes}
 
 

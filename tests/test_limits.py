@@ -5,7 +5,6 @@ import re
 from concurrent.futures import ThreadPoolExecutor
 from datetime import timedelta
 from pathlib import Path
-from typing import Any
 
 import pytest
 from django.conf import settings as django_settings
@@ -135,7 +134,7 @@ def test_who_asks_too_often_is_told_when_to_come_back(
     assert part.content.decode().endswith("Please try again in 60 seconds.")
 
 
-def test_one_household_does_not_use_up_what_another_may(client: Client, settings: Any) -> None:
+def test_one_household_does_not_use_up_what_another_may(client: Client) -> None:
     def press(address: str) -> int:
         return client.post("/accounts/login/", REMOTE_ADDR=address).status_code
 

@@ -348,7 +348,7 @@ def test_no_token_is_logged_at_any_level(
     grants = simulator.grants
     issued += [*grants.access, *grants.refreshable, *grants.dead]
     assert "call failed" in lines.text
-    assert "consent ended" in lines.text
+    assert "sign-in needed" in lines.text
     assert "Bearer …" in lines.text
     assert [token for token in issued if token in lines.text] == []
     assert not secret or secret not in lines.text

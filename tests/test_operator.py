@@ -1,6 +1,9 @@
 """The operator's page: who may see it, and what it tells."""
 
+import runpy
+from collections.abc import Iterator
 from datetime import UTC, datetime, timedelta
+from types import SimpleNamespace
 from typing import Any
 
 import pytest
@@ -10,8 +13,11 @@ from django.test.utils import CaptureQueriesContext
 from django.utils import timezone
 
 from accounts.models import User
-from sync.models import Incident, Process
+from accounts.services import operator_code
+from accounts.signals import access_ended
+from sync.models import Incident, Mirror, Process, SyncRequest
 from sync.overview import bars
+from sync.scheduling import enqueue_due_syncs
 from syncify.spotify.models import ApiHour, Block
 from tests.builders import make_request, make_user
 
@@ -177,3 +183,137 @@ def test_queries_do_not_grow_with_the_installation(client: Client, operator: Use
     fill("defghijk")
 
     assert queries() == few
+
+
+def test_what_to_register_with_spotify_is_told(client: Client, operator: User) -> None:
+    assert "Register exactly http://127.0.0.1:8000/accounts/callback/ as" in page_of(client)
+
+
+# --- Blocking -----------------------------------------------------------------------------------
+
+
+@pytest.fixture
+def ended() -> Iterator[list[int]]:
+    """Whose access ended, in the order it was told."""
+    heard: list[int] = []
+
+    def hear(user_id: int, **_: object) -> None:
+        heard.append(user_id)
+
+    access_ended.connect(hear)
+    yield heard
+    access_ended.disconnect(hear)
+
+
+@pytest.mark.parametrize(("state", "after"), [("queued", "cancelled"), ("running", "running")])
+def test_blocking_a_listener_ends_their_sessions_and_syncs(
+    client: Client, operator: User, bea: User, ended: list[int], state: str, after: str
+) -> None:
+    request = make_request(bea, state=state)
+    beas = Client()
+    beas.force_login(bea)
+    Mirror.objects.update(next_due=timezone.now())
+
+    answer = client.post(f"/operator/listeners/{bea.pk}/block/")
+
+    request.refresh_from_db()
+    assert answer.status_code == 303
+    assert request.state == after
+    assert request.cancel_asked_at
+    assert beas.get("/settings/").status_code == 302
+    assert ended == [bea.pk]
+    assert "blocked" in page_of(client)
+    SyncRequest.objects.all().delete()
+    enqueue_due_syncs()
+    assert not bea.sync_requests.filter(completed=None).exists()
+
+
+def test_an_unblocked_listener_is_synced_again_and_signs_in_anew(
+    client: Client, operator: User, bea: User
+) -> None:
+    beas = Client()
+    beas.force_login(bea)
+    Mirror.objects.update(next_due=timezone.now())
+    client.post(f"/operator/listeners/{bea.pk}/block/")
+
+    client.post(f"/operator/listeners/{bea.pk}/block/", {"unblock": "yes"})
+
+    enqueue_due_syncs()
+    assert bea.sync_requests.filter(completed=None).exists()
+    assert beas.get("/settings/").status_code == 302
+
+
+def test_nobody_blocks_themselves_and_nobody_else_blocks(
+    client: Client, operator: User, bea: User
+) -> None:
+    beas = Client()
+    beas.force_login(bea)
+
+    assert client.post(f"/operator/listeners/{operator.pk}/block/").status_code == 404
+    assert beas.post(f"/operator/listeners/{operator.pk}/block/").status_code == 404
+    assert not User.objects.filter(is_active=False).exists()
+
+
+def test_no_retry_is_offered_for_who_is_blocked(client: Client, operator: User, bea: User) -> None:
+    letter = dead(bea)
+    assert f"/operator/{letter}/retry/" in page_of(client)
+
+    client.post(f"/operator/listeners/{bea.pk}/block/")
+
+    assert f"/operator/{letter}/retry/" not in page_of(client)
+
+
+# --- The first operator -------------------------------------------------------------------------
+
+
+def test_the_code_of_the_log_makes_the_first_operator_and_no_second(
+    client: Client, bea: User
+) -> None:
+    client.force_login(bea)
+    assert client.get("/operator/code/").status_code == 200
+
+    wrong = client.post("/operator/code/", {"code": "0000-0000-0000"})
+    right = client.post("/operator/code/", {"code": f" {operator_code().upper()} "})
+
+    assert (wrong.status_code, right.status_code) == (422, 303)
+    assert client.get("/operator/").status_code == 200
+    late = make_user("cleo")
+    client.force_login(late)
+    assert client.post("/operator/code/", {"code": operator_code()}).status_code == 404
+    assert list(User.objects.filter(is_operator=True)) == [bea]
+
+
+def test_the_code_is_for_who_is_signed_in_and_where_no_setting_names_operators(
+    client: Client, bea: User, settings: Any
+) -> None:
+    assert client.post("/operator/code/", {"code": operator_code()}).status_code == 302
+
+    settings.OPERATORS = ["ada"]
+    client.force_login(bea)
+
+    assert client.post("/operator/code/", {"code": operator_code()}).status_code == 404
+    assert not User.objects.filter(is_operator=True).exists()
+
+
+def test_another_installation_has_another_code(settings: Any) -> None:
+    here = operator_code()
+    settings.SECRET_KEY = "of another"
+
+    assert operator_code() != here
+
+
+@pytest.mark.django_db(transaction=True)
+@pytest.mark.parametrize(
+    ("age", "has_operator", "is_told"), [(1, False, True), (2, False, False), (1, True, False)]
+)
+def test_the_web_server_tells_the_code_once_while_it_is_good_for_something(
+    caplog: Any, age: int, has_operator: bool, is_told: bool
+) -> None:
+    make_user("ada")
+    User.objects.update(is_operator=has_operator)
+    hooks = runpy.run_path("gunicorn.conf.py")
+
+    loop = SimpleNamespace(create_task=lambda task: task.close())
+    hooks["post_worker_init"](SimpleNamespace(age=age, loop=loop))
+
+    assert (operator_code() in caplog.text) == is_told

@@ -11,7 +11,7 @@ from django.test.utils import CaptureQueriesContext
 from django.utils import timezone
 
 from accounts.models import SpotifyConnection, User
-from sync.models import Mirror, MirrorVolume, ReadPage, SavedTrack, SyncRequest
+from sync.models import Incident, Mirror, MirrorVolume, ReadPage, SavedTrack, SyncRequest
 from tests.builders import make_like, make_request, make_user
 
 pytestmark = pytest.mark.django_db
@@ -125,7 +125,7 @@ def test_privacy_page_knows_every_table_about_a_listener() -> None:
     # Who adds one tells listeners of it in templates/privacy.html.
     tables = {relation.related_model for relation in User._meta.related_objects}
 
-    assert tables == {SpotifyConnection, Mirror, SyncRequest, SavedTrack, ReadPage}
+    assert tables == {SpotifyConnection, Mirror, SyncRequest, SavedTrack, ReadPage, Incident}
 
 
 def test_times_are_told_as_the_clock_of_the_visitor_does(client: Client, ada: User) -> None:

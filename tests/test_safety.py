@@ -14,7 +14,6 @@ from django.contrib.sessions.models import Session
 from django.test import Client
 from django.utils import timezone
 
-from accounts.models import User
 from syncify.simulator.server import Simulator
 from tests.builders import make_user
 from tests.signing_in import go_to_spotify, sign_in
@@ -200,9 +199,8 @@ def test_a_sign_in_makes_the_session_before_it_worthless(
     client: Client, simulator: Simulator
 ) -> None:
     """Whoever slipped a listener their own cookie holds nothing afterwards."""
-    address = go_to_spotify(client)
+    go_to_spotify(client)
     slipped = client.cookies["sessionid"].value
-    assert "state=" in address
 
     sign_in(client, simulator, "ada")
 
@@ -250,8 +248,8 @@ def test_nobody_is_sent_to_an_address_that_stands_in_a_request(
     assert asked.headers["Location"].startswith(f"{simulator.accounts_url}/authorize?")
     assert "evil" not in asked.headers["Location"]
 
-    query = sign_in(client, simulator, "ada")
-    assert query.response.headers["Location"] == "/"
+    back = sign_in(client, simulator, "ada")
+    assert back.response.headers["Location"] == "/"
     for path in ("/accounts/callback/", "/"):
         response = client.get(path, {"next": target, "state": "x", "code": "y"})
         assert "evil" not in response.headers.get("Location", "")
@@ -271,7 +269,7 @@ def test_the_host_of_a_request_makes_no_address(client: Client, simulator: Simul
 def test_an_error_page_tells_nothing_of_the_request(
     client: Client, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    client.force_login(User.objects.get(pk=make_user("ada").pk))
+    client.force_login(make_user("ada"))
     monkeypatch.setattr("sync.views.card_for", None)
     client.raise_request_exception = False
 

@@ -611,6 +611,18 @@ def test_a_description_with_a_link_can_be_refused(spotify: Simulator, ada: Calle
     assert ada("POST", "me/playlists", json=body).status_code == 400
 
 
+@pytest.mark.parametrize(("refuses", "status"), [(True, 400), (False, 200)])
+def test_clearing_a_description_can_be_refused(
+    spotify: Simulator, ada: Caller, refuses: bool, status: int
+) -> None:
+    spotify.behaviour.refuse_empty_description = refuses
+    playlist_id = spotify.create_playlist("ada", "Mirror", description="Mine")
+
+    answer = ada("PUT", f"playlists/{playlist_id}", json={"description": ""})
+
+    assert answer.status_code == status
+
+
 def test_another_listeners_playlist_shows_its_details_and_no_items(
     spotify: Simulator, mixed: str, letters: dict[str, str]
 ) -> None:

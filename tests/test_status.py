@@ -7,7 +7,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from accounts.models import SpotifyConnection
+from accounts.models import CONSENT_LIFE, SpotifyConnection
 from sync.models import Mirror, SyncRequest
 from sync.status import Action, Status, describe, outcome, rhythm, steps
 from syncify.spotify.models import Block
@@ -137,6 +137,13 @@ AS_IT_IS = "Your playlist stays as it is meanwhile."
         (dead(), {}, "for a reason that we do not know", Action.RETRY),
         (done(), connection(state="sign_in_needed"), "permission has ended. Your", Action.SIGN_IN),
         (queued(), connection(state="sign_in_needed"), "permission has ended", Action.SIGN_IN),
+        (
+            done(),
+            connection(state="sign_in_needed", state_reason="tokens_lost"),
+            "Syncify has lost Spotify's permission. Your playlist",
+            Action.SIGN_IN,
+        ),
+        (done(), connection(authorized_at=NOW - CONSENT_LIFE), "In step", Action.SYNC),
         (
             done(),
             connection(state="refused", state_reason="not_registered"),

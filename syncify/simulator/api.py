@@ -259,6 +259,8 @@ def change_playlist(call: Call) -> Response:
     if found.owner != call.listener.id:
         raise ApiError(403, "Forbidden")
     details = _details(call, public=found.public)
+    if details.get("description") == "" and call.world.behaviour.refuse_empty_description:
+        raise ApiError(400, "Attribute description is empty")
     if call.world.behaviour.public_ignored and not details.get("collaborative"):
         details.pop("public", None)
     if details:

@@ -29,6 +29,7 @@ class Behaviour:
     replace_loses_dates: bool = True
     local_rows_removable: bool = False
     refuse_links_in_description: bool = False
+    refuse_empty_description: bool = False  # 400 for clearing one: spotify/web-api#1011
     premium_lapsed: bool = False
     allow_list: frozenset[str] = CAST_IDS
     window_limit: int | None = None  # calls in any 30 s

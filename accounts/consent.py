@@ -1,0 +1,45 @@
+"""How long Spotify's permission still lasts, and how near its end is; pure."""
+
+from dataclasses import dataclass
+from datetime import datetime, timedelta
+from enum import StrEnum
+from math import ceil
+
+
+class Stage(StrEnum):
+    """The listener and the operator are told of each but the first, once."""
+
+    FAR = "far"  #: nothing to say.
+    MONTH = "month"  #: 30 days or less.
+    WEEK = "week"  #: 7 days or less.
+    DAY = "day"  #: a day or less, by our count: Spotify may let us go on for some days more.
+    ENDED = "ended"  #: Spotify has ended it, or the listener has.
+
+
+#: Whose consent ends later than this from now is at Stage.FAR.
+NEAR = timedelta(days=30)
+#: So long before the end the playlist itself asks for a new sign-in.
+REMIND = timedelta(days=7)
+_STAGES = [(1, Stage.DAY), (REMIND.days, Stage.WEEK), (NEAR.days, Stage.MONTH)]
+
+
+@dataclass(frozen=True, slots=True)
+class Consent:
+    ends_at: datetime
+    #: A day that has begun counts; 0 from ``ends_at`` on.
+    days_left: int
+    stage: Stage
+
+    @property
+    def ends_soon(self) -> bool:
+        """Within REMIND, or it has."""
+        return self.stage in {Stage.WEEK, Stage.DAY, Stage.ENDED}
+
+
+def consent(*, ends_at: datetime, has_ended: bool, now: datetime) -> Consent:
+    """Only Spotify knows that it ``has_ended``; ``ends_at`` is when we expect it, early."""
+    days = max(0, ceil((ends_at - now) / timedelta(days=1)))
+    if has_ended:
+        return Consent(ends_at, days_left=0, stage=Stage.ENDED)
+    stage = next((stage for most, stage in _STAGES if days <= most), Stage.FAR)
+    return Consent(ends_at, days, stage)

@@ -1,0 +1,20 @@
+"""rotate_token_keys: encrypts all stored tokens with the newest key."""
+
+from typing import Any
+
+from django.core.management.base import BaseCommand
+
+from accounts.services import rotate_token_keys
+
+
+class Command(BaseCommand):
+    help = "Encrypt all stored tokens with the first of SYNCIFY_TOKEN_KEYS. Safe to run twice."
+
+    def handle(self, **_: Any) -> None:
+        rewritten, unreadable = rotate_token_keys()
+        self.stdout.write(f"Listeners whose tokens are encrypted with the newest key: {rewritten}.")
+        if unreadable:
+            self.stdout.write(
+                f"Listeners whose tokens no key decrypts: {unreadable}. They have to sign in "
+                "again, unless you find the key and put it into SYNCIFY_TOKEN_KEYS."
+            )

@@ -1,0 +1,49 @@
+"""Reads the address that a listener copied from the page where Spotify left them; pure."""
+
+from typing import NamedTuple
+from urllib.parse import parse_qsl
+
+#: Characters of a state that we made: one that is shorter has been cut off.
+STATE_LENGTH = 43
+#: Spotify's codes take a few hundred characters.
+LONGEST = 4000
+_QUOTES = "\"'“”‘’«»<>"
+
+
+class Answer(NamedTuple):
+    """What Spotify sent back; ``code`` is "" where the listener did not agree."""
+
+    state: str
+    code: str
+
+
+class NotAnAnswer(ValueError):
+    """``str`` says to people what is wrong with the address, and what to do."""
+
+
+def read_pasted(text: str, *, spotify: str) -> Answer:
+    """From a whole address or its query alone; ``spotify`` is the host of the consent page."""
+    if len(text) > LONGEST:
+        raise NotAnAnswer("That is too long to be the address. Copy the address only.")
+    text = "".join(text.split()).strip(_QUOTES)
+    if not text:
+        raise NotAnAnswer("Nothing was pasted. Copy the address of the page that Spotify led to.")
+    address, mark, query = text.partition("?")
+    if not mark and "=" in text:
+        address, query = "", text
+    host = address.rpartition("://")[2].partition("/")[0].lower()
+    if host == spotify or host.endswith(".spotify.com"):
+        raise NotAnAnswer(
+            "That is a page of Spotify's own. Agree there first; then copy the address of the page "
+            "that it leads to, which may look broken."
+        )
+    sent = dict(parse_qsl(query.partition("#")[0]))
+    state, code = sent.get("state", ""), sent.get("code", "")
+    if not state and not code and "error" not in sent:
+        raise NotAnAnswer(
+            "That address carries no answer of Spotify's. The right one has “code=” in it: it is "
+            "the page you came to after agreeing."
+        )
+    if len(state) < STATE_LENGTH:
+        raise NotAnAnswer("The end of the address is missing. Copy all of it, to its last letter.")
+    return Answer(state, "" if "error" in sent else code)
