@@ -4,11 +4,12 @@ BIN := .venv/bin
 LOCK := CUSTOM_COMPILE_COMMAND="make lock" $(BIN)/pip-compile pyproject.toml --quiet --generate-hashes \
 	--strip-extras --allow-unsafe --no-emit-index-url --no-emit-trusted-host --no-emit-find-links
 
-.PHONY: help .venv demo demo-check test lint format bench lock
+.PHONY: help .venv demo demo-check compose-check test lint format bench lock
 
 help:
 	@echo "make demo        try Syncify with a simulated Spotify; prints the address to open"
 	@echo "make demo-check  the same without a person: signs in, syncs, compares"
+	@echo "make compose-check  starts, kills, upgrades and removes the containers; needs Docker"
 	@echo "make test        all tests"
 	@echo "make lint        ruff, mypy, template and migration checks; make format corrects what it can"
 	@echo "make bench       benchmarks"
@@ -29,6 +30,9 @@ demo: .venv
 
 demo-check: .venv
 	$(BIN)/python -m syncify.demo --check
+
+compose-check: .venv
+	$(BIN)/python -m scripts.compose_check
 
 test: .venv
 	$(BIN)/python -m pytest
@@ -52,6 +56,7 @@ format: .venv
 bench: .venv
 	$(BIN)/python -m bench.sync
 	$(BIN)/python -m bench.queue
+	$(BIN)/python -m bench.memory
 	$(BIN)/python -m bench.events
 
 lock: .venv

@@ -1,10 +1,15 @@
 """The web server's settings; GUNICORN_CMD_ARGS and the command line override them."""
 
 import asyncio
+import logging.config
 import os
 from typing import Any
 
+from gunicorn.config import Config
+from gunicorn.glogging import Logger
 from gunicorn.workers.base import Worker
+
+from syncify.logs import logging_config
 
 os.environ.setdefault("DATABASE_POOL_SIZE", "10")
 
@@ -17,6 +22,14 @@ keepalive = 5
 # The control socket lives in $HOME, which a container need not have.
 control_socket_disable = True
 accesslog = None
+
+
+class logger_class(Logger):  # noqa: N801 - the setting's name
+    """gunicorn's own lines, in the form of all others."""
+
+    def setup(self, cfg: Config) -> None:
+        super().setup(cfg)
+        logging.config.dictConfig(logging_config())
 
 
 def post_worker_init(worker: Any) -> None:

@@ -11,7 +11,6 @@ from enum import StrEnum
 from typing import Any
 from urllib.parse import urlencode
 
-import requests
 from django.conf import settings
 from django.contrib.sessions.backends.base import SessionBase
 from django.db import OperationalError, connection, transaction
@@ -286,6 +285,8 @@ def _is_fresh(token: str, expires_at: datetime | None) -> bool:
 
 def _request_token(form: dict[str, str]) -> Grant:
     """Raises TokenRefused, or Unavailable when no answer came that can be relied on."""
+    import requests  # noqa: PLC0415 - 4 MB, once the process speaks to Spotify
+
     client_id, secret = settings.SPOTIFY_CLIENT_ID, settings.SPOTIFY_CLIENT_SECRET
     try:
         answer = requests.post(

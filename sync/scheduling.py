@@ -4,7 +4,8 @@
 
 import logging
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
 from dataclasses import dataclass
 from datetime import timedelta
 from typing import Any
@@ -153,11 +154,20 @@ def take_turn() -> Scheduled:
 def keep_scheduling(stopping: Callable[[], bool]) -> None:
     """Take turns until ``stopping`` says so; a lost database is waited for."""
     while not stopping():
-        try:
+        with _database_may_be_lost("schedule"):
             take_turn()
-        except (OperationalError, InterfaceError) as error:
-            logger.warning("database lost step=schedule error=%s", error)
-        connection.close()
         until = time.monotonic() + TURN
         while time.monotonic() < until and not stopping():
-            time.sleep(0.2)
+            time.sleep(0.5)
+    with _database_may_be_lost("stop"):
+        processes.gone(processes.SCHEDULER)
+
+
+@contextmanager
+def _database_may_be_lost(step: str) -> Iterator[None]:
+    try:
+        yield
+    except (OperationalError, InterfaceError) as error:
+        logger.warning("database lost step=%s error=%s", step, error)
+    finally:
+        connection.close()

@@ -1,8 +1,8 @@
-"""Routes of the listeners' pages and of the operator's."""
+"""Routes of the listeners' pages, of the operator's, and of machines."""
 
 from django.urls import path
 
-from sync import views
+from sync import machines, views
 
 urlpatterns = [
     path("", views.home, name="home"),
@@ -21,5 +21,6 @@ urlpatterns = [
     path("operator/<int:pk>/retry/", views.operator_retry, name="operator_retry"),
     path("operator/listeners/<int:listener>/block/", views.operator_block, name="operator_block"),
     path("operator/code/", views.operator_code, name="operator_code"),
-    path("healthz", views.healthz, name="healthz"),
+    path("healthz", machines.healthz, name="healthz"),
+    path("metrics", machines.metrics, name="metrics"),
 ]

@@ -4,7 +4,6 @@ from django.conf import settings as django_settings
 from django.contrib import messages
 from django.contrib.auth.decorators import login_required
 from django.core.paginator import Paginator
-from django.db import Error, connection
 from django.db.models import QuerySet
 from django.http import (
     Http404,
@@ -200,17 +199,6 @@ def operator_code(request: Request) -> HttpResponse:
     if accounts_services.become_operator(request.user, code=request.POST.get("code", "")):
         return _see_other("operator")
     return render(request, "operator_code.html", {"is_wrong": True}, status=422)
-
-
-@require_safe
-def healthz(_request: Request) -> HttpResponse:
-    """For machines: 200 when the database answers, else 503."""
-    try:
-        with connection.cursor() as cursor:
-            cursor.execute("SELECT 1")
-    except Error:
-        return HttpResponse("database does not answer\n", "text/plain", status=503)
-    return HttpResponse("ok\n", "text/plain")
 
 
 def _card(request: Request) -> HttpResponse:

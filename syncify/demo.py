@@ -40,7 +40,7 @@ def main(argv: Sequence[str] | None = None) -> None:
     parser.add_argument("--port", type=int, default=8000, help="of the pages, if it is free (8000)")
     options = parser.parse_args(argv)
     signal.signal(signal.SIGTERM, _interrupt)
-    pages, spotify = (f"http://127.0.0.1:{_port(wish)}" for wish in (options.port, 9090))
+    pages, spotify = (f"http://127.0.0.1:{free_port(wish)}" for wish in (options.port, 9090))
     try:
         with _running(pages, spotify) as children:
             if options.check:
@@ -128,7 +128,7 @@ def _all_alive(children: dict[str, subprocess.Popen[bytes]]) -> None:
             raise DemoFailed(f"the {name} ended; what it said stands above.")
 
 
-def _port(wish: int) -> int:
+def free_port(wish: int) -> int:
     """``wish`` if it is free, else any that is."""
     for number in (wish, 0):
         with socket.socket() as probe:
@@ -157,16 +157,16 @@ def _check(pages: str, spotify: str) -> None:
     """Raises DemoFailed unless every playlist equals its Liked Songs and a sync does its part."""
     visitors = {}
     for listener in ("dora", "ada", "cleo"):
-        visitors[listener] = _sign_in(pages, listener)
+        visitors[listener] = sign_in(pages, listener)
         _await_sync(listener, number=1)
         _report(spotify, listener)
 
-    liked = _at_spotify(spotify, listener := "ada")["liked"]
+    liked = at_spotify(spotify, listener := "ada")["liked"]
     control = f"{spotify}/simulator/listeners/{listener}"
     requests.post(f"{control}/like", timeout=10).raise_for_status()
     requests.post(f"{control}/unlike", data={"uri": liked[90]}, timeout=10).raise_for_status()
     _say(f"{listener} likes one song, unlikes another, and presses “Sync now”.")
-    _post(visitors[listener], pages, "/sync/")
+    press(visitors[listener], pages, "/sync/")
     _await_sync(listener, number=2)
     added, removed = _report(spotify, listener)
     if (added, removed) != (1, 1):
@@ -174,10 +174,10 @@ def _check(pages: str, spotify: str) -> None:
     _say("All playlists equal their Liked Songs.")
 
 
-def _sign_in(pages: str, listener: str) -> requests.Session:
+def sign_in(pages: str, listener: str) -> requests.Session:
     """As a browser does it: our button, Spotify's consent page, and back."""
     visitor = requests.Session()
-    to_spotify = _post(visitor, pages, "/accounts/login/")
+    to_spotify = press(visitor, pages, "/accounts/login/")
     form = {"listener": listener, "answer": "agree"}
     arrival = visitor.post(to_spotify.headers["Location"], data=form, timeout=30)
     if not arrival.ok or not arrival.url.startswith(pages):
@@ -185,7 +185,7 @@ def _sign_in(pages: str, listener: str) -> requests.Session:
     return visitor
 
 
-def _post(visitor: requests.Session, pages: str, path: str) -> requests.Response:
+def press(visitor: requests.Session, pages: str, path: str) -> requests.Response:
     found = HIDDEN_FIELD.search(visitor.get(f"{pages}/", timeout=30).text)
     token = found[1] if found else ""
     return visitor.post(
@@ -211,11 +211,11 @@ def _report(spotify: str, listener: str) -> tuple[int, int]:
     from sync.models import MirrorVolume  # noqa: PLC0415 - as in _syncs
 
     sync = _syncs(listener)[-1]
-    at_spotify = _at_spotify(spotify, listener)
-    uris_of = {playlist["id"]: playlist["uris"] for playlist in at_spotify["playlists"]}
+    shown = at_spotify(spotify, listener)
+    uris_of = {playlist["id"]: playlist["uris"] for playlist in shown["playlists"]}
     volumes = MirrorVolume.objects.filter(mirror__user__spotify_id=listener)
     mirrored = [uri for volume in volumes for uri in uris_of[volume.spotify_id]]
-    are_equal = mirrored == at_spotify["liked"]
+    are_equal = mirrored == shown["liked"]
     _say(
         f"{listener}: {sync.song_count:,} songs read; {sync.added:,} added, {sync.removed:,} "
         f"removed, {sync.moved:,} moved; {sync.api_requests:,} API requests; "
@@ -237,7 +237,7 @@ def _syncs(listener: str) -> list["SyncRequest"]:
     return list(SyncRequest.objects.filter(user__spotify_id=listener).order_by("id"))
 
 
-def _at_spotify(spotify: str, listener: str) -> Any:
+def at_spotify(spotify: str, listener: str) -> Any:
     """What the simulator's own API tells of a listener."""
     answer = requests.get(f"{spotify}/simulator/listeners/{listener}", timeout=30)
     answer.raise_for_status()

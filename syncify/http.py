@@ -9,3 +9,7 @@ from accounts.models import User
 class Request(HttpRequest):
     user: User
     htmx: HtmxDetails
+
+
+#: Header of ``/healthz`` that says how its request came to us, past any proxy: http or https.
+SEEN_SCHEME = "X-Seen-Scheme"

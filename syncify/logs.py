@@ -1,8 +1,10 @@
-"""What our log lines may hold: no token and no line that somebody else made up."""
+"""What our log lines look like; no token is in them, and no line that somebody else made up."""
 
 import logging
 import re
+from typing import Any
 
+from syncify.env import env_choice
 from syncify.text import escaped
 
 # A "code" only as in a query or a mapping: our own lines say code=invalid_grant.
@@ -11,6 +13,47 @@ _SECRET = re.compile(
     r"(?:\b(?:access_token|refresh_token|client_secret|code_verifier)|(?:^|[?&\"'])code)"
     r"[\"']?\s*[=:]\s*[\"']?)[\w\-.~+/=]{6,}"
 )
+
+
+_FORMATTERS: dict[str, dict[str, Any]] = {
+    "text": {"format": "{asctime} {levelname} {name} {message}", "style": "{"},
+    # Named, not imported: dictConfig does that for those who want it.
+    "json": {
+        "()": "pythonjsonlogger.json.JsonFormatter",
+        "fmt": ["levelname", "name", "message"],
+        "timestamp": "time",
+        "rename_fields": {"levelname": "level", "name": "logger", "exc_info": "traceback"},
+    },
+}
+
+
+def logging_config() -> dict[str, Any]:
+    """For Django's settings, and for gunicorn's own process, which has none of them."""
+    level = env_choice("SYNCIFY_LOG_LEVEL", ["DEBUG", "INFO", "WARNING", "ERROR"], default="INFO")
+    formatter = env_choice("SYNCIFY_LOG_FORMAT", _FORMATTERS, default="text")
+    return {
+        "version": 1,
+        "disable_existing_loggers": False,
+        "filters": {"secrets": {"()": "syncify.logs.HideSecrets"}},
+        "formatters": {"line": _FORMATTERS[formatter]},
+        "handlers": {
+            "console": {
+                "class": "logging.StreamHandler",
+                "stream": "ext://sys.stdout",
+                "filters": ["secrets"],
+                "formatter": "line",
+            }
+        },
+        "root": {"handlers": ["console"], "level": "WARNING"},
+        "loggers": {
+            **{name: {"level": level} for name in ("accounts", "sync", "syncify")},
+            "django": {"level": "INFO"},
+            # In place of its own handlers; the level is its own.
+            **{name: {"propagate": True} for name in ("gunicorn.error", "gunicorn.access")},
+            # Below INFO these print headers and bodies, tokens among them.
+            **{name: {"level": "WARNING"} for name in ("spotipy", "urllib3", "requests_oauthlib")},
+        },
+    }
 
 
 class HideSecrets(logging.Filter):
@@ -27,6 +70,9 @@ class HideSecrets(logging.Filter):
         if record.exc_info:
             trace = hide_secrets(logging.Formatter().formatException(record.exc_info))
             record.exc_text = "\n".join(f"  {escaped(line)}" for line in trace.splitlines())
+            record.exc_info = None  # no formatter shall write it anew
+        # Django's own, with the address and so the code of a callback; JSON lines would show it.
+        vars(record).pop("request", None)
         return True
 
 

@@ -11,15 +11,8 @@ from django.utils.csp import CSP
 from psycopg import ProgrammingError
 from psycopg.conninfo import conninfo_to_dict
 
-from syncify.env import (
-    env_bool,
-    env_choice,
-    env_int,
-    env_list,
-    env_networks,
-    env_str,
-    env_url,
-)
+from syncify.env import env_bool, env_int, env_list, env_networks, env_str, env_url
+from syncify.logs import logging_config
 from syncify.redirect import redirect_uri
 from syncify.secrets import kept_secret, new_token_key
 
@@ -137,6 +130,10 @@ OPERATORS = env_list("SYNCIFY_OPERATORS")
 ALERT_URLS = env_list("SYNCIFY_ALERT_URLS")
 #: Days that finished sync requests are kept.
 HISTORY_DAYS = env_int("SYNCIFY_HISTORY_DAYS", default=90, least=1)
+#: Who may read /metrics; empty: nobody.
+METRICS_TOKEN = env_str("SYNCIFY_METRICS_TOKEN", "")
+#: Folder where workers and schedulers touch a file at each turn; empty: nowhere.
+ALIVE_DIR = env_str("SYNCIFY_ALIVE_DIR", "")
 
 # --- Django -----------------------------------------------------------------------------------
 
@@ -261,24 +258,4 @@ DATABASES = {
 
 # --- Logs -------------------------------------------------------------------------------------
 
-LOG_LEVEL = env_choice("SYNCIFY_LOG_LEVEL", ["DEBUG", "INFO", "WARNING", "ERROR"], default="INFO")
-LOGGING = {
-    "version": 1,
-    "disable_existing_loggers": False,
-    "filters": {"secrets": {"()": "syncify.logs.HideSecrets"}},
-    "formatters": {"line": {"format": "{asctime} {levelname} {name} {message}", "style": "{"}},
-    "handlers": {
-        "console": {
-            "class": "logging.StreamHandler",
-            "filters": ["secrets"],
-            "formatter": "line",
-        }
-    },
-    "root": {"handlers": ["console"], "level": "WARNING"},
-    "loggers": {
-        **{name: {"level": LOG_LEVEL} for name in ("accounts", "sync", "syncify")},
-        "django": {"level": "INFO"},
-        # Below INFO these print headers and bodies, tokens among them.
-        **{name: {"level": "WARNING"} for name in ("spotipy", "urllib3", "requests_oauthlib")},
-    },
-}
+LOGGING = logging_config()

@@ -58,6 +58,7 @@ ROWS = {
     "accounts/sessions/end/": REDIRECTS,
     "events/": Row((204, 200, 200), 405),
     "healthz": PUBLIC_PAGE,
+    "metrics": Row(404, 405),  # there is no token
     "operator/": OPERATOR_PAGE,
     "operator/<int:pk>/retry/": OPERATOR_BUTTON,
     "operator/code/": Row((302, 200, 404), (302, 422, 404)),  # while there is no operator

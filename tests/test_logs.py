@@ -1,12 +1,16 @@
 """No token reaches a log line, whoever writes it, and nobody else writes one."""
 
+import json
 import logging
+import logging.config
 from collections.abc import Iterator
 from io import StringIO
+from typing import Any
 
 import pytest
+from django.test import RequestFactory
 
-from syncify.logs import HideSecrets, hide_secrets
+from syncify.logs import hide_secrets, logging_config
 
 TOKEN = "BQDx-3kf0_9a.b~c/d+e="
 
@@ -40,17 +44,30 @@ def test_ordinary_line_stays_as_it_is(text: str) -> None:
     assert hide_secrets(text) == text
 
 
+@pytest.fixture(params=["text", "json"])
+def form(request: Any) -> str:
+    return str(request.param)
+
+
 @pytest.fixture
-def written() -> Iterator[StringIO]:
-    """What a handler with our filter writes."""
-    stream = StringIO()
-    handler = logging.StreamHandler(stream)
-    handler.addFilter(HideSecrets())
-    logger = logging.getLogger("tests.logs")
-    logger.propagate = False
-    logger.addHandler(handler)
+def written(form: str, monkeypatch: pytest.MonkeyPatch) -> Iterator[StringIO]:
+    """What a handler that is configured as ours writes."""
+    monkeypatch.setenv("SYNCIFY_LOG_FORMAT", form)
+    stream, ours = StringIO(), logging_config()
+    console = {**ours["handlers"]["console"], "stream": stream}
+    logger = {"handlers": ["console"], "propagate": False}
+    logging.config.dictConfig(
+        {
+            "version": 1,
+            "disable_existing_loggers": False,
+            "filters": ours["filters"],
+            "formatters": ours["formatters"],
+            "handlers": {"console": console},
+            "loggers": {"tests.logs": logger},
+        }
+    )
     yield stream
-    logger.removeHandler(handler)
+    logging.getLogger("tests.logs").handlers.clear()
 
 
 def test_credential_among_the_arguments_is_hidden(written: StringIO) -> None:
@@ -71,12 +88,41 @@ def test_credential_in_a_traceback_is_hidden(written: StringIO) -> None:
     assert "ValueError: invalid literal" in written.getvalue()
 
 
+def test_address_of_a_request_is_not_told(written: StringIO) -> None:
+    callback = RequestFactory().get("/accounts/callback/", {"code": TOKEN})
+
+    logging.getLogger("tests.logs").warning("Not Found", extra={"request": callback})
+
+    assert TOKEN not in written.getvalue()
+
+
+@pytest.mark.parametrize("form", ["json"])
+def test_json_is_one_object_a_line(written: StringIO) -> None:
+    try:
+        int("unheard of")
+    except ValueError:
+        logging.getLogger("tests.logs").exception("sync failed user=%d", 3)
+    logging.getLogger("tests.logs").warning("second line")
+
+    first, second = [json.loads(line) for line in written.getvalue().splitlines()]
+    assert {key: first[key] for key in ("level", "logger", "message")} == {
+        "level": "ERROR",
+        "logger": "tests.logs",
+        "message": "sync failed user=3",
+    }
+    assert first["traceback"].endswith("base 10: 'unheard of'")
+    assert second.keys() == {"time", "level", "logger", "message"}
+
+
+@pytest.mark.parametrize("form", ["text"])
 def test_what_others_wrote_begins_no_line_and_turns_none_round(written: StringIO) -> None:
     nasty = "Looped\r\n2026-01-01 WARNING fake\x1b[2J\u2028\u202eevil"
     error = ValueError(nasty)
     logging.getLogger("tests.logs").error("sync failed name=%s", nasty, exc_info=error)
 
     first, *rest = written.getvalue().removesuffix("\n").split("\n")
-    assert first == (r"sync failed name=Looped\r\n2026-01-01 WARNING fake\x1b[2J\u2028\u202eevil")
+    assert first.endswith(
+        r"sync failed name=Looped\r\n2026-01-01 WARNING fake\x1b[2J\u2028\u202eevil"
+    )
     assert all(line.startswith("  ") for line in rest)
     assert not set("".join(rest)) & set("\r\x1b\u2028\u202e")

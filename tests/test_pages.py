@@ -5,7 +5,7 @@ from datetime import timedelta
 from typing import Any
 
 import pytest
-from django.db import OperationalError, connection
+from django.db import connection
 from django.test import Client
 from django.test.utils import CaptureQueriesContext
 from django.utils import timezone
@@ -414,18 +414,3 @@ def test_settings_say_when_spotify_does_not_follow_the_wish(client: Client, ada:
     MirrorVolume.objects.create(mirror=ada.mirror, number=1, spotify_id="first", seen_public=True)
 
     assert "At present Spotify shows it" in text_of(client.get("/settings/"))
-
-
-# --- For machines -------------------------------------------------------------------------------
-
-
-def test_healthz_says_whether_the_database_answers(
-    client: Client, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    assert client.get("/healthz").content == b"ok\n"
-
-    def refuse(*args: object) -> None:
-        raise OperationalError
-
-    monkeypatch.setattr("django.db.backends.base.base.BaseDatabaseWrapper.cursor", refuse)
-    assert client.get("/healthz").status_code == 503

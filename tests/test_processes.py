@@ -277,6 +277,7 @@ def test_a_worker_with_scheduler_does_both(
     wait_until(lambda: queue.filter(trigger="scheduled", state="succeeded").exists())
     worker.send(signal.SIGTERM)
     assert worker.ends() == 0
+    assert not Process.objects.exists()
 
 
 def test_a_drain_works_what_is_ready_and_ends(

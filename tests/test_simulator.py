@@ -261,6 +261,36 @@ def test_a_code_works_once(spotify: Simulator) -> None:
     assert redeem(spotify, code).json()["error_description"] == "Invalid authorization code"
 
 
+def test_the_app_itself_gets_a_token_for_its_secret_that_opens_no_library(
+    spotify: Simulator,
+) -> None:
+    answer = ask_token(spotify, grant_type="client_credentials")
+
+    token = answer.json()
+    assert (answer.status_code, token["token_type"], "refresh_token" in token) == (
+        200,
+        "Bearer",
+        False,
+    )
+    me = requests.get(
+        f"{spotify.api_url}me",
+        headers={"Authorization": f"Bearer {token['access_token']}"},
+        timeout=5,
+    )
+    assert me.status_code == 401
+
+
+@pytest.mark.parametrize(
+    ("secret", "form"), [(("syncify-demo", "x"), {}), (None, {"client_id": "syncify-demo"})]
+)
+def test_the_app_itself_gets_no_token_without_its_secret(
+    spotify: Simulator, secret: Any, form: dict[str, str]
+) -> None:
+    answer = ask_token(spotify, secret=secret, grant_type="client_credentials", **form)
+
+    assert (answer.status_code, answer.json()["error"]) == (400, "invalid_client")
+
+
 def test_consent_ends_after_six_months_however_often_it_was_refreshed(spotify: Simulator) -> None:
     token = spotify.authorize("ada")["refresh_token"]
 

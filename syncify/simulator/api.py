@@ -34,6 +34,8 @@ def token(call: Call) -> Response:
             return reply(
                 world.grants.refresh(form, world.now, with_secret=with_secret, rotate=rotate)
             )
+        case "client_credentials":
+            return reply(world.grants.issue_to_app(with_secret=with_secret))
         case _:
             raise OAuthError("unsupported_grant_type", "grant_type parameter is missing or unknown")
 

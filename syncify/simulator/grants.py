@@ -156,6 +156,16 @@ class Grants:
             self._kill(token)
         return self.issue(consent, now, refresh_token=replaced)
 
+    def issue_to_app(self, *, with_secret: bool) -> dict[str, object]:
+        """A token that stands for no listener, so that nothing of theirs opens with it."""
+        if not with_secret:
+            raise OAuthError("invalid_client", "Invalid client secret")
+        return {
+            "access_token": "BQ" + base62(self.random, 80),
+            "token_type": "Bearer",
+            "expires_in": int(ACCESS_LIFE.total_seconds()),
+        }
+
     def revoke(self, listener: str) -> None:
         """Access tokens already issued go on until they end, as they do at Spotify."""
         for token, consent in list(self.refreshable.items()):

@@ -49,6 +49,14 @@ class Trouble:
 type Meaning = Renew | Pause | Stop | Trouble | SpotifyError
 
 
+class NotOk(Exception):
+    """An answer other than 2xx, or none; it passes through spotipy untouched."""
+
+    def __init__(self, meaning: Meaning) -> None:
+        super().__init__(repr(meaning))
+        self.meaning = meaning
+
+
 def meaning(status: int, headers: Mapping[str, str], body: str) -> Meaning:
     """Of an answer whose status is not 2xx, whatever its body is."""
     message, reason = _error(body)

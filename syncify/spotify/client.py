@@ -9,11 +9,7 @@ from collections.abc import Callable, Iterator, Sequence
 from datetime import datetime, timedelta
 from typing import Any, Protocol
 
-import requests
-import spotipy
-from urllib3.exceptions import MaxRetryError, NewConnectionError
-
-from syncify.spotify.answers import Meaning, Pause, Renew, Stop, Trouble, meaning
+from syncify.spotify.answers import Meaning, NotOk, Pause, Renew, Stop, Trouble
 from syncify.spotify.errors import (
     BadRequest,
     Blocked,
@@ -86,7 +82,13 @@ class SpotifyClient:
         self._tokens = tokens
         self._gate = gate
         self._sleep = sleep
-        self._session = _Session()
+        # They bring requests and a client of Redis: 10 MB, only for a process that gets so far.
+        import spotipy  # noqa: PLC0415
+
+        from syncify.spotify.session import Session  # noqa: PLC0415
+
+        self._session = Session()
+        self._refusal = spotipy.SpotifyException
         self._spotify = spotipy.Spotify(requests_session=self._session, requests_timeout=timeout)
         self._spotify.prefix = api_url
 
@@ -258,7 +260,7 @@ class SpotifyClient:
             self._gate.admit()
             try:
                 return parse(self._send(token, send))
-            except _NotOk as error:
+            except NotOk as error:
                 heard: Meaning = error.meaning
             except (KeyError, TypeError, ValueError, AttributeError):
                 heard = Trouble()  # an answer of another shape than was asked for
@@ -282,8 +284,8 @@ class SpotifyClient:
             self._spotify.set_auth(token)
             try:
                 return send()
-            except spotipy.SpotifyException as error:
-                # Spotify's own errors end in _NotOk: this is spotipy, which sent nothing.
+            except self._refusal as error:
+                # Spotify's own errors end in NotOk: this is spotipy, which sent nothing.
                 raise BadRequest(str(error.msg)) from error
 
     def _error(self, heard: Meaning, *, write: bool) -> SpotifyError:
@@ -302,42 +304,6 @@ class SpotifyClient:
                 return Unavailable(status)
             case Renew():
                 return Unavailable(401)
-
-
-class _NotOk(Exception):
-    """An answer other than 2xx, or none; it passes through spotipy untouched."""
-
-    def __init__(self, meaning: Meaning) -> None:
-        super().__init__(repr(meaning))
-        self.meaning = meaning
-
-
-class _Session(requests.Session):
-    """Judges every answer before spotipy sees it.
-
-    spotipy would fail on plain errors, log addresses, and take a body that is not JSON, or a
-    request that could not be sent, for an empty answer. A plain session also never repeats.
-    """
-
-    def request(self, *args: Any, **kwargs: Any) -> requests.Response:
-        kwargs["allow_redirects"] = False
-        try:
-            answer = super().request(*args, **kwargs)
-        except requests.RequestException as error:
-            raise _NotOk(Trouble(sent=_was_sent(error))) from error
-        if not 200 <= answer.status_code < 300:
-            raise _NotOk(meaning(answer.status_code, answer.headers, answer.text))
-        if answer.content.lstrip()[:1] not in (b"", b"{", b"["):
-            raise _NotOk(Trouble(answer.status_code))
-        return answer
-
-
-def _was_sent(error: requests.RequestException) -> bool:
-    """False only if no connection came about, so that Spotify cannot have heard of the request."""
-    if isinstance(error, requests.ConnectTimeout):
-        return False
-    cause = error.args[0] if error.args else None
-    return not (isinstance(cause, MaxRetryError) and isinstance(cause.reason, NewConnectionError))
 
 
 def _jitter(number: int) -> float:

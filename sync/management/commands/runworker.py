@@ -53,18 +53,23 @@ class Command(BaseCommand):
         worker = Worker(
             concurrency=concurrency, drain=drain, once=once, lease=timedelta(seconds=lease)
         )
+        scheduler = threading.Thread(
+            target=scheduling.keep_scheduling, args=[lambda: self._is_told_to_stop], daemon=True
+        )
         worker.start()
         if with_scheduler:
-            threading.Thread(
-                target=scheduling.keep_scheduling,
-                args=[lambda: self._is_told_to_stop],
-                daemon=True,
-            ).start()
-        while worker.is_working and not self._is_told_to_stop:
-            time.sleep(0.1)
+            scheduler.start()
+        while (
+            worker.is_working
+            and (scheduler.is_alive() or not with_scheduler)
+            and not self._is_told_to_stop
+        ):
+            time.sleep(0.5)
         for number in SIGNALS:
             signal.signal(number, signal.SIG_DFL)
         worker.stop()
+        if with_scheduler:
+            scheduler.join(1.0)
         if not (self._is_told_to_stop or drain or once):
             raise CommandError("A thread of the worker has ended; the log has its error.")
 

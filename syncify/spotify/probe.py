@@ -1,0 +1,41 @@
+"""Asks Spotify as nobody, outside the quota: whether it answers, and whether it knows our app."""
+
+from datetime import datetime
+from email.utils import parsedate_to_datetime
+
+import requests
+from django.conf import settings
+
+TIMEOUT = (5.0, 10.0)
+
+
+class NoAnswer(Exception):
+    """``str`` says what came instead."""
+
+
+def spotify_clock() -> datetime:
+    """The time at Spotify, by any answer of its API. Raises NoAnswer."""
+    try:
+        answer = requests.get(settings.SPOTIFY_API_URL, timeout=TIMEOUT, allow_redirects=False)
+        return parsedate_to_datetime(answer.headers["Date"])
+    except (requests.RequestException, KeyError, ValueError) as error:
+        raise NoAnswer(type(error).__name__) from error
+
+
+def credentials_problem() -> str:
+    """Spotify's word for what is wrong with client ID and secret; "" if nothing is.
+
+    Raises NoAnswer.
+    """
+    try:
+        answer = requests.post(
+            f"{settings.SPOTIFY_ACCOUNTS_URL}/api/token",
+            data={"grant_type": "client_credentials"},
+            auth=(settings.SPOTIFY_CLIENT_ID, settings.SPOTIFY_CLIENT_SECRET),
+            timeout=TIMEOUT,
+            allow_redirects=False,
+        )
+        problem = "" if answer.ok else answer.json()["error"]
+    except (requests.RequestException, KeyError, TypeError, ValueError) as error:
+        raise NoAnswer(type(error).__name__) from error
+    return str(problem)

@@ -1,0 +1,214 @@
+"""The doctor: each thing that is wrong turns its own line into a cross, and no other."""
+
+import shutil
+from collections.abc import Callable
+from datetime import timedelta
+from io import StringIO
+from typing import Any, NamedTuple
+
+import pytest
+from cryptography.fernet import Fernet
+from django.core.management import CommandError, call_command
+from django.db import OperationalError
+from django.db.migrations.recorder import MigrationRecorder
+from django.test import Client
+from django.utils import timezone
+
+from accounts.models import SpotifyConnection, User
+from sync import processes
+from sync.doctor import CHECKS, judge_clock, judge_proxy
+from sync.models import Process
+from syncify.http import SEEN_SCHEME
+from syncify.spotify.models import ApiHour, Block
+
+pytestmark = pytest.mark.django_db
+
+HOUR = timedelta(hours=1)
+SECRETS = ["demo-secret", "alert-secret", "signing-secret"]
+
+
+class Case(NamedTuple):
+    """What a breakage may need."""
+
+    settings: Any
+    patch: pytest.MonkeyPatch
+
+
+@pytest.fixture
+def case(ada: User, settings: Any, monkeypatch: pytest.MonkeyPatch) -> Case:
+    """An installation of which all is well."""
+    processes.seen(processes.WORKER)
+    processes.seen(processes.SCHEDULER)
+    settings.SPOTIFY_DAILY_QUOTA = 1000
+    settings.SECRET_KEY = "signing-secret"
+    settings.ALERT_URLS = ["json://me:alert-secret@127.0.0.1:1/"]
+    return Case(settings, monkeypatch)
+
+
+def findings() -> tuple[int, dict[str, str]]:
+    """The command's exit status, and each line's sign."""
+    said, status = StringIO(), 0
+    try:
+        call_command("doctor", stdout=said)
+    except CommandError:
+        status = 1
+    lines = said.getvalue().splitlines()
+    assert len(lines) == len(CHECKS)
+    assert [secret for secret in SECRETS if secret in said.getvalue()] == []
+    return status, {line[2:].partition(":")[0]: line[0] for line in lines}
+
+
+def crosses() -> list[str]:
+    status, signs = findings()
+    found = [name for name, sign in signs.items() if sign == "✗"]
+    assert status == (1 if found else 0)
+    return found
+
+
+def test_all_is_well(case: Case) -> None:
+    assert findings() == (0, {**dict.fromkeys(CHECKS, "✓"), "Proxy": "–"})
+
+
+def forget_migration(_: Case) -> None:
+    MigrationRecorder.Migration.objects.get(app="sync", name="0001_initial").delete()
+
+
+def lose_database(case: Case) -> None:
+    def refuse(*args: object) -> None:
+        raise OperationalError("connection refused")
+
+    case.patch.setattr("django.db.backends.base.base.BaseDatabaseWrapper.cursor", refuse)
+
+
+def slow_database(case: Case) -> None:
+    case.patch.setattr("sync.doctor.SLOW", timedelta(0))
+
+
+def wrong_clock(case: Case) -> None:
+    case.patch.setattr("sync.doctor.SKEW", timedelta(microseconds=-1))
+
+
+def set_to(**values: Any) -> Callable[[Case], None]:
+    def change(case: Case) -> None:
+        for name, value in values.items():
+            setattr(case.settings, name, value)
+
+    return change
+
+
+def silence(_: Case) -> None:
+    Block.objects.create(until=timezone.now() + HOUR, because="quota")
+
+
+def spend(_: Case) -> None:
+    ApiHour.objects.create(hour=timezone.now() - HOUR, calls=1000)
+
+
+def gone(kind: str) -> Callable[[Case], None]:
+    def age(_: Case) -> None:
+        Process.objects.filter(kind=kind).update(last_seen=timezone.now() - HOUR)
+
+    return age
+
+
+def fill_disk(case: Case) -> None:
+    nearly_full = shutil.disk_usage("/")._replace(free=1)
+    case.patch.setattr("shutil.disk_usage", lambda _: nearly_full)
+
+
+@pytest.mark.parametrize(
+    ("line", "break_it"),
+    [
+        ("Settings", set_to(DEBUG=True)),
+        ("Database", lose_database),
+        ("Database", slow_database),
+        ("Migrations", forget_migration),
+        ("Clock", wrong_clock),
+        ("Spotify", set_to(SPOTIFY_API_URL="http://127.0.0.1:1/v1/")),
+        ("Credentials", set_to(SPOTIFY_CLIENT_SECRET="wrong")),
+        ("Credentials", set_to(SPOTIFY_CLIENT_ID="wrong")),
+        ("Quota", silence),
+        ("Quota", spend),
+        ("Workers", gone(processes.WORKER)),
+        ("Scheduler", gone(processes.SCHEDULER)),
+        ("Token keys", set_to(TOKEN_KEYS=[Fernet.generate_key().decode()])),
+        ("Proxy", set_to(BASE_URL="https://127.0.0.1:1")),
+        ("Disk", fill_disk),
+        ("Alerts", set_to(ALERT_URLS=["alert-secret"])),
+    ],
+)
+def test_what_is_wrong_is_the_only_cross(
+    case: Case, line: str, break_it: Callable[[Case], None]
+) -> None:
+    break_it(case)
+
+    assert crosses() == [line]
+
+
+@pytest.mark.parametrize(
+    ("line", "change"),
+    [
+        ("Credentials", set_to(SPOTIFY_CLIENT_SECRET="")),
+        ("Credentials", set_to(SPOTIFY_ACCOUNTS_URL="http://127.0.0.1:1")),
+        ("Alerts", set_to(ALERT_URLS=[])),
+    ],
+)
+def test_what_cannot_be_told_is_no_cross(
+    case: Case, line: str, change: Callable[[Case], None]
+) -> None:
+    change(case)
+
+    status, signs = findings()
+
+    assert (status, signs[line]) == (0, "–")
+
+
+def test_a_key_that_was_kept_opens_what_it_closed(case: Case) -> None:
+    case.settings.TOKEN_KEYS = [Fernet.generate_key().decode(), *case.settings.TOKEN_KEYS]
+
+    assert crosses() == []
+
+
+def test_a_listener_without_tokens_needs_no_key(case: Case) -> None:
+    SpotifyConnection.objects.update(refresh_token="", access_token="")
+    case.settings.TOKEN_KEYS = [Fernet.generate_key().decode()]
+
+    assert crosses() == []
+
+
+@pytest.mark.parametrize(
+    ("ahead", "is_well"),
+    [
+        ({"the database": timedelta(seconds=2), "Spotify": timedelta(seconds=-29)}, True),
+        ({"the database": timedelta(seconds=-31), "Spotify": timedelta(0)}, False),
+        ({"the database": timedelta(0), "Spotify": timedelta(hours=1)}, False),
+    ],
+)
+def test_clocks_may_differ_a_little(ahead: dict[str, timedelta], is_well: bool) -> None:
+    assert judge_clock(ahead)[0] is is_well
+
+
+@pytest.mark.parametrize(
+    ("status", "scheme", "is_well", "advice"),
+    [
+        (200, "https", True, "passes on"),
+        (200, "http", False, "X-Forwarded-Proto"),
+        (400, None, False, "Host"),
+        (502, None, False, "502"),
+        (200, None, False, "200"),
+    ],
+)
+def test_a_proxy_must_pass_on_scheme_and_host(
+    status: int, scheme: str | None, is_well: bool, advice: str
+) -> None:
+    verdict, sentence = judge_proxy(status, scheme)
+
+    assert (verdict, advice in sentence) == (is_well, True)
+
+
+def test_healthz_says_what_the_proxy_passed_on(client: Client, settings: Any) -> None:
+    settings.SECURE_PROXY_SSL_HEADER = ("HTTP_X_FORWARDED_PROTO", "https")
+
+    direct, behind = client.get("/healthz"), client.get("/healthz", HTTP_X_FORWARDED_PROTO="https")
+
+    assert (direct.headers[SEEN_SCHEME], behind.headers[SEEN_SCHEME]) == ("http", "https")
