@@ -157,3 +157,71 @@ def test_a_page_without_a_stream_polls(site: str, page: Page) -> None:
 
     expect(page.get_by_role("button", name="Sync now")).to_be_visible(timeout=A_WHILE)
     assert 1 <= asked.count("/sync/card/") <= 4
+
+
+def test_a_first_visit_to_the_dashboard_is_light(site: str, page: Page) -> None:
+    sign_in(page, site)
+    expect(page.get_by_role("button", name="Sync now")).to_be_visible(timeout=A_WHILE)
+    browser = page.context.browser
+    assert browser is not None
+    newcomer = browser.new_context(storage_state=page.context.storage_state()).new_page()
+    wire, received = newcomer.context.new_cdp_session(newcomer), list[float]()
+    wire.send("Network.enable")
+    wire.on("Network.loadingFinished", lambda each: received.append(each["encodedDataLength"]))
+
+    newcomer.goto(site, wait_until="load")
+    expect(newcomer.locator(".cover")).to_be_visible()
+
+    assert len(received) >= 5  # the page, the stylesheet, two scripts, pictures
+    assert sum(received) <= 60_000
+
+
+def test_everything_works_without_script(site: str, page: Page, simulator: Simulator) -> None:
+    browser = page.context.browser
+    assert browser is not None
+    plain = browser.new_context(java_script_enabled=False).new_page()
+    simulator.behaviour.latency = timedelta(milliseconds=200)
+    sign_in(plain, site)
+
+    while plain.get_by_role("button", name="Sync now").is_hidden():
+        plain.get_by_role("link", name="How far is it?").click()
+    expect(plain.locator("#sentence")).to_have_text("Your playlist is ready")
+
+    plain.get_by_role("button", name="Pause").click()
+    expect(plain.locator("#sentence")).to_have_text("Paused")
+    plain.get_by_role("button", name="Resume").click()
+    plain.get_by_role("link", name="Settings").click()
+    plain.get_by_label("Name", exact=True).fill("Hearts")
+    plain.get_by_role("button", name="Save").click()
+    expect(plain.get_by_text("Saved.")).to_be_visible()
+    plain.get_by_role("link", name="History").click()
+    expect(plain.get_by_text("1,250 songs added")).to_be_visible()
+    plain.get_by_role("button", name="Sign out").click()
+    expect(plain.get_by_role("button", name="Sign in with Spotify")).to_be_visible()
+
+
+def test_the_keyboard_alone_is_enough(site: str, page: Page, simulator: Simulator) -> None:
+    def press_until(name: str) -> None:
+        """Move on with Tab to what is called ``name``, and press it."""
+        for _ in range(20):
+            page.keyboard.press("Tab")
+            if page.evaluate("document.activeElement.textContent.trim()") == name:
+                page.keyboard.press("Enter")
+                return
+        raise AssertionError(f"{name} cannot be reached")
+
+    page.goto(site)
+    press_until("Sign in with Spotify")
+    press_until("Agree")  # as Ada, who is chosen at first
+    expect(page.get_by_role("button", name="Sync now")).to_be_visible(timeout=A_WHILE)
+    simulator.behaviour.latency = timedelta(milliseconds=500)
+
+    press_until("Sync now")
+
+    # The button is gone; what became of it is read out, and is where the keyboard goes on.
+    expect(page.get_by_role("button", name="Cancel")).to_be_visible()
+    expect(page.locator("#sentence")).to_be_focused()
+    expect(page.locator("#announcer")).not_to_be_empty()
+    press_until("Cancel")
+    expect(page.get_by_role("button", name="Sync now")).to_be_visible(timeout=A_WHILE)
+    expect(page.locator("#sentence")).to_be_focused()
