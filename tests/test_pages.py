@@ -317,7 +317,8 @@ def test_pause_and_resume(client: Client, ada: User) -> None:
     client.post("/sync/pause/")
     ada.mirror.refresh_from_db()
     assert ada.mirror.state == "paused"
-    assert 'name="resume"' in text_of(client.get("/"))
+    for page in ("/", "/settings/"):
+        assert 'name="resume"' in text_of(client.get(page))
 
     client.post("/sync/pause/", {"resume": "yes"})
     ada.mirror.refresh_from_db()
