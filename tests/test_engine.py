@@ -208,7 +208,7 @@ for name in ("emil", "nora"):
 
     child = subprocess.run(  # noqa: S603 - runs nothing but ourselves
         [sys.executable, "-c", script],
-        env=process_env,
+        env={**process_env, "SYNCIFY_LOG_LEVEL": "ERROR"},  # the log goes there too
         cwd=Path(__file__).parent.parent,
         stdout=subprocess.PIPE,
         text=True,
