@@ -1,10 +1,9 @@
 """Benchmark of the job queue, beside what bare commits allow: ``python -m bench.queue``.
 
-It works in an embedded PostgreSQL of its own, under ``.data/bench``, which it empties first.
+It works in an embedded PostgreSQL of its own, which it empties first.
 """
 
 import argparse
-import math
 import multiprocessing
 import os
 import random
@@ -13,24 +12,13 @@ import statistics
 import time
 from collections.abc import Callable
 from multiprocessing.connection import Connection
-from pathlib import Path
 from typing import Any
 
-import django
 import psycopg
 
-DATA_DIR = Path(__file__).resolve().parent.parent / ".data" / "bench"
+from bench.setup import head, line, percentiles, set_up
 
-# Nothing of the developer's environment counts; above all, no other database is ever emptied.
-for _name in [name for name in os.environ if name.startswith(("DATABASE_", "SYNCIFY_"))]:
-    del os.environ[_name]
-os.environ.update(
-    DJANGO_SETTINGS_MODULE="syncify.settings",
-    SYNCIFY_DATA_DIR=str(DATA_DIR),
-    SPOTIFY_CLIENT_ID="bench",
-    SPOTIFY_DAILY_QUOTA="0",
-)
-django.setup()
+DATA_DIR = set_up("queue")
 
 from django.core.management import call_command  # noqa: E402
 from django.db import connection  # noqa: E402
@@ -131,12 +119,13 @@ def show_drain(jobs: int) -> None:
     runs: dict[str, Callable[[], float]] = {
         "bare: two one-row commits a job, one connection": lambda: bare(jobs),
         "queue alone: claim and succeed": lambda: queue_alone(jobs),
-        "worker, 1 process": lambda: drain(jobs, pipes[:1]),
-        "worker, 2 processes": lambda: drain(jobs, pipes),
+        "worker, 1 process, 2 threads as by default": lambda: drain(jobs, pipes[:1], threads=2),
+        "worker, 1 process, 1 thread": lambda: drain(jobs, pipes[:1], threads=1),
+        "worker, 2 processes, 1 thread each": lambda: drain(jobs, pipes, threads=1),
     }
     rounds = [[run() for run in runs.values()] for _ in range(ROUNDS)]
     for pipe in pipes:
-        pipe.send(False)
+        pipe.send(0)
         pipe.recv()
 
     head(f"drain of {jobs:,} no-op jobs, {ROUNDS} rounds", "jobs/s, median", "best", "of bare")
@@ -169,12 +158,12 @@ def queue_alone(jobs: int) -> float:
     return jobs / (time.perf_counter() - began)
 
 
-def drain(jobs: int, pipes: list[Connection]) -> float:
+def drain(jobs: int, pipes: list[Connection], *, threads: int) -> float:
     """From the first claim to the last success, by the database's clock."""
     empty()
     fill(jobs)
     for pipe in pipes:
-        pipe.send(True)
+        pipe.send(threads)
     for pipe in pipes:
         pipe.recv()
     assert queue.filter(state=SyncRequest.State.SUCCEEDED).count() == jobs
@@ -185,9 +174,9 @@ def drain(jobs: int, pipes: list[Connection]) -> float:
 
 
 def drain_as_told(pipe: Connection) -> None:
-    """What ``runworker --drain --concurrency 1`` does, each time."""
-    while pipe.recv():
-        worker = Worker(run=do_nothing, concurrency=1, drain=True)
+    """What ``runworker --drain`` does, each time."""
+    while threads := pipe.recv():
+        worker = Worker(run=do_nothing, concurrency=threads, drain=True)
         worker.start()
         while worker.is_working:
             time.sleep(0.01)
@@ -303,26 +292,6 @@ def schedule(pipe: Connection) -> None:
 def peak_memory() -> float:
     """The most that this process has had, in MB, on Linux."""
     return resource.getrusage(resource.RUSAGE_SELF).ru_maxrss / 1024
-
-
-# --- The table --------------------------------------------------------------------------------
-
-
-def percentiles(seconds: list[float]) -> list[str]:
-    """The p50, the p99 and the longest."""
-    ordered = sorted(seconds)
-    places = [math.ceil(len(ordered) * share) - 1 for share in (0.5, 0.99, 1)]
-    return [f"{ordered[place] * 1000:.2f} ms" for place in places]
-
-
-def head(*cells: str) -> None:
-    print()
-    line(*cells)
-    line(*["---"] * len(cells))
-
-
-def line(name: str, *cells: str) -> None:
-    print(f"| {name:<50} |", " | ".join(f"{cell:<14}" for cell in cells), "|", flush=True)
 
 
 if __name__ == "__main__":

@@ -40,4 +40,4 @@ def percentiles(seconds: list[float]) -> list[str]:
     """The p50, the p99 and the longest."""
     ordered = sorted(seconds)
     places = [math.ceil(len(ordered) * share) - 1 for share in (0.5, 0.99, 1)]
-    return [f"{ordered[place] * 1000:.1f} ms" for place in places]
+    return [f"{ordered[place] * 1000:.2f} ms" for place in places]

@@ -35,6 +35,7 @@ class SyncRequest(models.Model):
         COMPARING = "comparing"  #: looks at the playlist and plans.
         WRITING = "writing"  #: changes the playlist.
 
+    # Counts are plain integers: each check of the table costs every statement of the queue.
     id = models.BigAutoField(primary_key=True)
     user = models.ForeignKey(
         settings.AUTH_USER_MODEL, models.DB_CASCADE, related_name="sync_requests", db_index=False
@@ -46,15 +47,15 @@ class SyncRequest(models.Model):
     #: What the running attempt is doing; blank when none runs.
     stage = models.CharField(max_length=10, choices=Stage, blank=True, db_default="")
     #: Liked Songs that the running, or the last, attempt has seen.
-    song_count = models.PositiveIntegerField(db_default=0)
+    song_count = models.IntegerField(db_default=0)
     #: How much of the work is done, 0 to 1.
     progress = models.FloatField(db_default=0)
     #: The number of the claim; it only grows, so it is the fence against late writers.
-    attempt = models.PositiveIntegerField(db_default=0)
+    attempt = models.IntegerField(db_default=0)
     #: Attempts that ended in an error; they drive the backoff.
-    failures = models.PositiveSmallIntegerField(db_default=0)
+    failures = models.SmallIntegerField(db_default=0)
     #: Leases that ran out.
-    rescues = models.PositiveSmallIntegerField(db_default=0)
+    rescues = models.SmallIntegerField(db_default=0)
     #: Not to be claimed before.
     run_at = models.DateTimeField(db_default=Now())
     #: The worker that holds the lease; blank when none does.
@@ -75,14 +76,14 @@ class SyncRequest(models.Model):
     #: One entry per failed attempt: {"attempt", "at", "code", "message"}; never a secret.
     errors = models.JSONField(db_default=Value([], models.JSONField()))
     #: Songs that came, went, changed places in the playlist, and that Spotify refused.
-    added = models.PositiveIntegerField(db_default=0)
-    removed = models.PositiveIntegerField(db_default=0)
-    moved = models.PositiveIntegerField(db_default=0)
-    skipped = models.PositiveIntegerField(db_default=0)
+    added = models.IntegerField(db_default=0)
+    removed = models.IntegerField(db_default=0)
+    moved = models.IntegerField(db_default=0)
+    skipped = models.IntegerField(db_default=0)
     #: What else the history should say, as a sentence.
     note = models.TextField(blank=True, db_default="")
     #: Calls to Spotify's API, summed over all attempts.
-    api_requests = models.PositiveIntegerField(db_default=0)
+    api_requests = models.IntegerField(db_default=0)
 
     objects: ClassVar[SyncRequestManager] = SyncRequestManager()
 

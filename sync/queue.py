@@ -8,6 +8,7 @@ the commit that brings it.
 
 # ruff: noqa: S608 - statements are put together from constants of this file and keys of Fields
 
+import threading
 from collections import Counter
 from collections.abc import Iterable
 from datetime import datetime, timedelta
@@ -43,7 +44,8 @@ _PRIORITY = {"manual": 10, "first": 10, "scheduled": 0}
 # psycopg prepares nothing while this is None, as Django sets it; else what comes so often.
 _ONLY_WHEN_ASKED = 2**31
 
-# All but ``errors``, in the order of the model: Django loads that when somebody asks for it.
+# All but ``errors``, in the order of the model, and what a sync starts from: Django loads the rest
+# when somebody asks for it.
 # fmt: off
 _COLUMNS = [
     "id", "user_id", "trigger", "priority", "state", "stage", "song_count", "progress", "attempt",
@@ -51,13 +53,23 @@ _COLUMNS = [
     "started", "completed", "error_code", "error_message", "added", "removed", "moved", "skipped",
     "note", "api_requests",
 ]
+_COLUMNS_OF_JOB = [
+    "id", "user_id", "trigger", "stage", "attempt", "failures", "added", "removed", "moved",
+    "skipped", "note", "api_requests",
+]
 # fmt: on
 
-_ROW = ", ".join(f"r.{column}" for column in _COLUMNS)
 
-# Every statement names the table r and returns this, except the claim: its job tells by itself.
-_TOLD = f"""
-    pg_notify('{CHANGES}', r.user_id || ' ' || r.id)::text,
+def _listed(columns: list[str]) -> str:
+    return ", ".join(f"r.{column}" for column in columns)
+
+
+_ROW = _listed(_COLUMNS)
+
+# Every statement names the table r. What people may see of a change is told by all but the claim,
+# whose job tells by itself; what may have made a job due also wakes.
+_TOLD = f"pg_notify('{CHANGES}', r.user_id || ' ' || r.id)::text"
+_WOKEN = f"""{_TOLD},
     CASE WHEN r.state = 'queued' AND r.run_at <= statement_timestamp()
          THEN pg_notify('{WAKE}', '')::text END"""
 
@@ -73,7 +85,7 @@ ON CONFLICT (user_id) WHERE completed IS NULL DO UPDATE
        run_at = CASE WHEN r.state = 'queued' AND excluded.priority > 0
                       AND r.error_code <> ALL(%(spotify_asked)s)
                      THEN least(r.run_at, excluded.run_at) ELSE r.run_at END
-RETURNING {_ROW}, {_TOLD}, r.xmax = 0"""
+RETURNING {_ROW}, {_WOKEN}, r.xmax = 0"""
 
 # "id = (SELECT …)" and not IN: only so the planner must run the pick once, and claim one.
 _CLAIM = f"""
@@ -85,7 +97,7 @@ UPDATE sync_requests AS r
                 WHERE state = 'queued' AND run_at <= statement_timestamp()
                 ORDER BY priority DESC, run_at, id LIMIT 1
                   FOR UPDATE SKIP LOCKED)
-RETURNING {_ROW}"""
+RETURNING {_listed(_COLUMNS_OF_JOB)}"""
 
 # A row that is locked is being written by its own worker: the beat of the others must not wait.
 _HEARTBEAT = """
@@ -134,14 +146,14 @@ UPDATE sync_requests AS r
        error_code = CASE WHEN counts THEN %(code)s::text ELSE '' END,
        error_message = CASE WHEN counts THEN %(message)s::text ELSE '' END
   FROM lost WHERE r.id = lost.id
-RETURNING r.state, {_TOLD}"""
+RETURNING r.state, {_WOKEN}"""
 
 # What waits for the operator: Spotify does not know the app, or its owner has no Premium.
 _UNPARK = f"""
 UPDATE sync_requests AS r SET run_at = statement_timestamp()
  WHERE r.state = 'queued' AND r.error_code IN ('credentials', 'premium')
    AND r.run_at > statement_timestamp()
-RETURNING r.state, {_TOLD}"""
+RETURNING r.state, {_WOKEN}"""
 
 _ASK_CANCEL = f"""
 UPDATE sync_requests AS r
@@ -199,7 +211,7 @@ class SyncRequestManager(models.Manager["SyncRequest"]):
     def claim(self, *, worker: str, lease: timedelta = LEASE) -> "SyncRequest | None":
         """Lease to ``worker`` the job that goes first of those that are due; None if none is."""
         rows = self._execute(_CLAIM, {"worker": worker, "lease": lease})
-        return self._request(rows[0]) if rows else None
+        return self.model.from_db(self.db, _COLUMNS_OF_JOB, rows[0]) if rows else None
 
     def heartbeat(self, jobs: Iterable["SyncRequest"], *, lease: timedelta = LEASE) -> set[int]:
         """Extend the leases that are still held; the ids of those."""
@@ -214,24 +226,24 @@ class SyncRequestManager(models.Manager["SyncRequest"]):
 
     def record_progress(self, job: "SyncRequest", **fields: Unpack[Fields]) -> "SyncRequest":
         """The row as it is then, which says whether a person wants it to stop."""
-        return self._request(self._update_held(job, "", fields, returning=_ROW))
+        return self._request(self._update_held(job, [], fields, returning=f"{_ROW}, {_TOLD}"))
 
     def hold_for(self, job: "SyncRequest", duration: timedelta) -> "SyncRequest":
         """Make sure that the lease outlasts ``duration``; the row as it is then."""
         lease = "leased_until = greatest(r.leased_until, statement_timestamp() + %(duration)s)"
-        row = self._update_held(job, lease, {}, returning=_ROW, duration=duration)
+        row = self._update_held(job, [lease], {}, returning=_ROW, duration=duration)
         return self._request(row)
 
     def succeed(self, job: "SyncRequest", **fields: Unpack[Fields]) -> None:
-        self._finish(job, "succeeded", "progress = 1", fields)
+        self._finish(job, "succeeded", ["progress = 1"], fields)
 
     def cancelled(self, job: "SyncRequest", **fields: Unpack[Fields]) -> None:
-        self._finish(job, "cancelled", "", fields)
+        self._finish(job, "cancelled", [], fields)
 
     def bury(
         self, job: "SyncRequest", *, code: str, message: str, **fields: Unpack[Fields]
     ) -> None:
-        self._finish(job, "dead", _FAILED, fields, code=code, message=message)
+        self._finish(job, "dead", [_FAILED], fields, code=code, message=message)
 
     def retry(
         self,
@@ -243,8 +255,8 @@ class SyncRequestManager(models.Manager["SyncRequest"]):
         **fields: Unpack[Fields],
     ) -> None:
         """Queue it again after ``wait``, as a failure."""
-        changes = f"{_REQUEUED}, {_FAILED}, run_at = statement_timestamp() + %(wait)s"
-        self._update_held(job, changes, fields, wait=wait, code=code, message=message)
+        changes = [_FAILED, "run_at = statement_timestamp() + %(wait)s"]
+        self._requeue(job, changes, fields, wait=wait, code=code, message=message)
 
     def snooze(
         self,
@@ -256,17 +268,17 @@ class SyncRequestManager(models.Manager["SyncRequest"]):
         **fields: Unpack[Fields],
     ) -> None:
         """Queue it again for ``until``; nobody failed."""
-        changes = f"{_REQUEUED}, {_ERROR}, run_at = %(until)s"
-        self._update_held(job, changes, fields, until=until, code=code, message=message)
+        changes = [_ERROR, "run_at = %(until)s"]
+        self._requeue(job, changes, fields, until=until, code=code, message=message)
 
     def release(self, job: "SyncRequest", **fields: Unpack[Fields]) -> None:
         """Give it back, in its old place, for another worker to claim at once."""
-        self._update_held(job, _REQUEUED, fields)
+        self._requeue(job, [], fields)
 
     def hand_over(self, job: "SyncRequest") -> None:
         """Leave it running without a worker; its rescue, in HANDOVER's time, counts nothing."""
-        changes = f"leased_by = '{_HANDED_OVER}', leased_until = statement_timestamp() + %(wait)s"
-        self._update_held(job, changes, {}, wait=HANDOVER)
+        lease = f"leased_by = '{_HANDED_OVER}', leased_until = statement_timestamp() + %(wait)s"
+        self._update_held(job, [lease], {}, wait=HANDOVER)
 
     def ask_cancel(self, request: "SyncRequest") -> "SyncRequest | None":
         """Cancel what is queued, and ask what is running to stop; None when it had ended."""
@@ -293,27 +305,31 @@ class SyncRequestManager(models.Manager["SyncRequest"]):
         return deleted
 
     def _finish(
-        self, job: "SyncRequest", state: str, changes: str, fields: Fields, **params: Any
+        self, job: "SyncRequest", state: str, changes: list[str], fields: Fields, **params: Any
     ) -> None:
-        final = f"{_NO_LEASE}, state = %(state)s, completed = statement_timestamp()"
-        changes = f"{final}, {changes}" if changes else final
-        self._update_held(job, changes, fields, state=state, **params)
+        final = [_NO_LEASE, "state = %(state)s", "completed = statement_timestamp()"]
+        self._update_held(job, [*final, *changes], fields, state=state, **params)
+
+    def _requeue(
+        self, job: "SyncRequest", changes: list[str], fields: Fields, **params: Any
+    ) -> None:
+        self._update_held(job, [_REQUEUED, *changes], fields, returning=_WOKEN, **params)
 
     def _update_held(
         self,
         job: "SyncRequest",
-        changes: str,
+        changes: list[str],
         fields: Fields,
         *,
-        returning: str = "r.id",
+        returning: str = _TOLD,
         **params: Any,
     ) -> tuple[Any, ...]:
         """Apply ``changes`` and ``fields`` where the attempt still holds the job."""
         columns = [f"{name} = %({name})s" for name in fields]
         statement = f"""
-            UPDATE sync_requests AS r SET {", ".join(filter(None, [changes, *columns]))}
+            UPDATE sync_requests AS r SET {", ".join([*changes, *columns])}
              WHERE r.id = %(id)s AND r.attempt = %(attempt)s AND r.state = 'running'
-            RETURNING {returning}, {_TOLD}"""
+            RETURNING {returning}"""
         params |= {**fields, "id": job.pk, "attempt": job.attempt}
         if not (rows := self._execute(statement, params)):
             raise LeaseLost(f"request={job.pk} attempt={job.attempt}")
@@ -324,11 +340,25 @@ class SyncRequestManager(models.Manager["SyncRequest"]):
         return self.model.from_db(self.db, _COLUMNS, row[: len(_COLUMNS)])
 
     def _execute(self, statement: str, params: dict[str, Any]) -> list[tuple[Any, ...]]:
-        connection.ensure_connection()
-        wire = connection.connection
-        # Not Django's cursor: with it PostgreSQL plans the statement anew each time, which takes
-        # as long as the statement itself. Only a pooler may stand in the way of preparing it.
+        cursor = _cursor()
+        with connection.wrap_database_errors:
+            return cursor.execute(statement, params, prepare=True).fetchall()
+
+
+_kept = threading.local()
+
+
+def _cursor() -> Cursor:
+    """The thread's own, as long as its connection lasts: what it has learnt saves much time.
+
+    Not Django's: with that PostgreSQL plans the statement anew each time, which takes as long as
+    the statement itself. Only a pooler may stand in the way of preparing it.
+    """
+    connection.ensure_connection()
+    wire = connection.connection
+    cursor: Cursor | None = getattr(_kept, "cursor", None)
+    if cursor is None or cursor.connection is not wire:
         if not settings.DATABASE_LISTEN_URL:
             wire.prepare_threshold = _ONLY_WHEN_ASKED
-        with connection.wrap_database_errors, Cursor(wire) as cursor:
-            return cursor.execute(statement, params, prepare=True).fetchall()
+        cursor = _kept.cursor = Cursor(wire)
+    return cursor

@@ -534,6 +534,20 @@ def test_the_table_refuses_a_second_open_request(other: str) -> None:
         make_request(user)
 
 
+def test_statements_that_are_prepared_outlive_a_migration() -> None:
+    job = claimed()
+    queue.release(job)
+
+    connection.check_constraints()  # PostgreSQL alters no table with checks to come
+    with connection.cursor() as cursor:
+        cursor.execute("ALTER TABLE sync_requests ADD COLUMN later text NOT NULL DEFAULT ''")
+    again, _ = queue.enqueue(user=job.user, trigger="manual")
+    job = claim()
+    queue.succeed(job)
+
+    assert (again.pk, queue.get().state) == (job.pk, "succeeded")
+
+
 def test_a_deleted_listener_takes_their_requests_along() -> None:
     job = claimed()
     make_request(job.user, state="succeeded")
@@ -595,6 +609,7 @@ def test_a_wish_that_is_rolled_back_is_not_told(heard: Heard) -> None:
     ("write", "wakes"),
     [
         ("record_progress", False),
+        ("hand_over", False),
         ("succeed", False),
         ("cancelled", False),
         ("bury", False),
@@ -613,6 +628,16 @@ def test_every_change_is_told_and_what_is_due_wakes_workers(
     WRITERS[write](job)
 
     assert heard() == [told, (WAKE, "")][: 1 + wakes]
+
+
+def test_a_longer_lease_is_nothing_to_tell(heard: Heard) -> None:
+    job = claimed()
+    heard()
+
+    queue.hold_for(job, HOUR)
+    queue.heartbeat([job])
+
+    assert heard() == []
 
 
 def test_a_rescue_is_told_and_wakes_workers(heard: Heard) -> None:
