@@ -13,15 +13,6 @@ from sync.queue import WAKE
 
 logger = logging.getLogger(__name__)
 
-#: A connection that died without a word is noticed within half a minute.
-KEEPALIVES: dict[str, Any] = {
-    "connect_timeout": 5,
-    "keepalives": 1,
-    "keepalives_idle": 20,
-    "keepalives_interval": 5,
-    "keepalives_count": 2,
-    "tcp_user_timeout": 20_000,
-}
 #: Seconds before a lost connection is tried again.
 FIRST_PAUSE, LONGEST_PAUSE = 0.2, 10.0
 
@@ -29,8 +20,8 @@ FIRST_PAUSE, LONGEST_PAUSE = 0.2, 10.0
 def listen_parameters() -> dict[str, Any]:
     """What psycopg needs for a connection that is nobody else's, past any pooler."""
     if settings.DATABASE_LISTEN_URL:
-        return {"conninfo": settings.DATABASE_LISTEN_URL, **KEEPALIVES}
-    return {**connections["default"].get_connection_params(), **KEEPALIVES}
+        return {"conninfo": settings.DATABASE_LISTEN_URL, **settings.DATABASE_KEEPALIVES}
+    return connections["default"].get_connection_params()
 
 
 class WakeListener(threading.Thread):

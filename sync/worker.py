@@ -8,7 +8,7 @@ from collections.abc import Callable
 from datetime import timedelta
 from typing import Any
 
-from django.db import InterfaceError, OperationalError, connection
+from django.db import InterfaceError, OperationalError, connection, transaction
 
 from accounts.services import mark_refused
 from sync import backoff, processes
@@ -67,6 +67,7 @@ class Worker:
         ]
         self._caretaker = threading.Thread(target=self._take_care, name="heartbeat", daemon=True)
         self._listener = WakeListener(self.wake)
+        self._helpers = [self._caretaker] if drain or once else [self._caretaker, self._listener]
         self._stopping = False
         #: The queue was looked after once: lost leases are free to be claimed.
         self._ready = threading.Event()
@@ -79,25 +80,23 @@ class Worker:
 
     def start(self) -> None:
         logger.info("worker started name=%s threads=%d", self.name, len(self._threads))
-        self._caretaker.start()
-        if not self._drain and not self._once:
-            self._listener.start()
-        for thread in self._threads:
+        for thread in [*self._helpers, *self._threads]:
             thread.start()
 
     @property
     def is_working(self) -> bool:
         """Whether there is more to come: draining, while any thread works; else, while all do."""
         every = any if self._drain or self._once else all
-        threads = every(thread.is_alive() for thread in self._threads)
-        return threads and self._caretaker.is_alive()
+        helped = all(thread.is_alive() for thread in self._helpers)
+        return helped and every(thread.is_alive() for thread in self._threads)
 
     def stop(self) -> None:
         """Claim no more, release at the next safe point; hand over what does not get there."""
         logger.info("worker stopping name=%s jobs=%d", self.name, len(self._held))
         self._stopping = True
         self._listener.stop()
-        self.wake()
+        with self._woken:
+            self._woken.notify_all()
         deadline = time.monotonic() + SHUTDOWN
         for thread in self._threads:
             thread.join(max(0.0, deadline - time.monotonic()))
@@ -120,9 +119,10 @@ class Worker:
             logger.warning("job handed over request=%d attempt=%d", request.pk, request.attempt)
 
     def wake(self) -> None:
+        """One thread that rests; when it finds a job it wakes the next, as there may be more."""
         with self._woken:
             self._wakes += 1
-            self._woken.notify_all()
+            self._woken.notify()
 
     # --- Threads ------------------------------------------------------------------------------
 
@@ -143,7 +143,7 @@ class Worker:
         """Until somebody wakes us; they are counted, so that none is missed since the claim."""
         pause = POLL * random.uniform(0.9, 1.1)  # noqa: S311 - spreads load, guards nothing
         with self._woken:
-            self._woken.wait_for(lambda: self._wakes != wakes, pause)
+            self._woken.wait_for(lambda: self._stopping or self._wakes != wakes, pause)
 
     def _take_care(self) -> None:
         try:
@@ -197,6 +197,7 @@ class Worker:
             request.attempt,
         )
         self._held[request.pk] = request
+        self.wake()
         try:
             self._run_held(request)
         finally:
@@ -240,15 +241,17 @@ class Worker:
             "message": decision.message,
             "api_requests": calls,
         }
-        match decision:
-            case Retry():
-                SyncRequest.objects.retry(request, wait=decision.wait, **end)
-            case Snooze():
-                SyncRequest.objects.snooze(request, until=decision.until, **end)
-            case Bury():
-                SyncRequest.objects.bury(request, **end)
-        if isinstance(error, AccessRefused):
-            mark_refused(request.user, error.reason)
+        # Together: when the connection is lost between the two, the job is held no longer.
+        with transaction.atomic():
+            match decision:
+                case Retry():
+                    SyncRequest.objects.retry(request, wait=decision.wait, **end)
+                case Snooze():
+                    SyncRequest.objects.snooze(request, until=decision.until, **end)
+                case Bury():
+                    SyncRequest.objects.bury(request, **end)
+            if isinstance(error, AccessRefused):
+                mark_refused(request.user, error.reason)
         is_bug = decision.code == backoff.INTERNAL
         is_alarming = is_bug or (isinstance(decision, Bury) and decision.alert)
         logger.log(

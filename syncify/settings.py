@@ -209,9 +209,19 @@ STORAGES = {
 
 # A transaction that somebody forgot would keep dead rows from being vacuumed, in every table.
 _SESSION = "-c idle_in_transaction_session_timeout=30s"
+#: A connection that died without a word is noticed within half a minute, whoever waits at it.
+DATABASE_KEEPALIVES: dict[str, Any] = {
+    "connect_timeout": 5,
+    "keepalives": 1,
+    "keepalives_idle": 20,
+    "keepalives_interval": 5,
+    "keepalives_count": 2,
+    "tcp_user_timeout": 20_000,
+}
 _OPTIONS: dict[str, Any] = {
     "application_name": "syncify",
     "options": _SESSION,
+    **DATABASE_KEEPALIVES,
 }
 # Under ASGI connections are not kept from one request to the next, so the web process has a pool;
 # the threads of a worker each keep their own.

@@ -17,7 +17,7 @@ from sync import job as job_module
 from sync import worker as worker_module
 from sync.errors import GiveUp, RetryLater, SnoozeUntil
 from sync.job import Cancelled, Job, Released
-from sync.models import Process, SyncRequest
+from sync.models import Mirror, Process, SyncRequest
 from sync.queue import LeaseLost
 from sync.scheduling import enqueue_due_syncs
 from sync.worker import Worker
@@ -206,6 +206,25 @@ def test_the_end_is_written_once_the_database_is_back(monkeypatch: pytest.Monkey
 
 
 @pytest.mark.django_db
+def test_a_refusal_is_noted_though_the_database_goes_away_in_between(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    monkeypatch.setattr(worker_module, "FIRST_PAUSE", 0.01)
+    monkeypatch.setattr(connection, "close", lambda: None)  # the test's transaction is in it
+    mark, failures = worker_module.mark_refused, iter([OperationalError("gone")])
+
+    def mark_when_back(*args: Any) -> None:
+        if error := next(failures, None):
+            raise error
+        mark(*args)
+
+    monkeypatch.setattr(worker_module, "mark_refused", mark_when_back)
+    request = work_once(fail_with(AccessRefused("not_registered")))
+
+    assert (request.state, SpotifyConnection.objects.get().state) == ("dead", "refused")
+
+
+@pytest.mark.django_db
 def test_no_clock_but_the_database_s_is_asked(monkeypatch: pytest.MonkeyPatch) -> None:
     def no_clock() -> None:
         raise AssertionError("a worker's clock may jump")
@@ -347,6 +366,26 @@ def test_new_work_wakes_an_idle_worker(monkeypatch: pytest.MonkeyPatch) -> None:
 
 
 @pytest.mark.django_db(transaction=True)
+def test_one_wake_up_sets_all_threads_to_work(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(worker_module, "POLL", 3600)
+    users = [make_user(name) for name in ("ada", "bea", "cleo")]
+    Mirror.objects.update(next_due=timezone.now() - timedelta(hours=1))
+    all_at_work = threading.Barrier(len(users))
+
+    def run(job: Job) -> None:
+        all_at_work.wait(15)
+        succeed(job)
+
+    worker = Worker(run=run, concurrency=len(users))
+    rest, rests = worker._rest, []
+    monkeypatch.setattr(worker, "_rest", lambda wakes: (rests.append(wakes), rest(wakes)))
+    with running(worker):
+        wait_until(lambda: len(rests) >= len(users))
+        enqueue_due_syncs()
+        wait_until(lambda: queue.filter(state="succeeded").count() == len(users))
+
+
+@pytest.mark.django_db(transaction=True)
 def test_what_becomes_due_is_found_without_a_wake_up(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(worker_module, "POLL", 0.2)
     request = enqueue()
@@ -469,6 +508,28 @@ def test_a_worker_is_seen_while_it_lives() -> None:
         wait_until(lambda: Process.objects.filter(kind="worker", name=worker.name).exists())
 
     assert not Process.objects.exists()
+
+
+@pytest.mark.django_db(transaction=True)
+@pytest.mark.filterwarnings("ignore::pytest.PytestUnhandledThreadExceptionWarning")
+@pytest.mark.parametrize(
+    "step",
+    [
+        "sync.worker.Worker.run_one",
+        "sync.worker.Worker._look_after",
+        "sync.wake.WakeListener._listen",
+    ],
+)
+def test_a_worker_that_has_lost_a_thread_to_a_bug_says_so(
+    step: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def fail(*_: Any) -> None:
+        raise RuntimeError("unforeseen")
+
+    monkeypatch.setattr(step, fail)
+
+    with running(Worker(run=succeed)) as worker:
+        wait_until(lambda: not worker.is_working)
 
 
 @pytest.mark.django_db(transaction=True)
