@@ -2,8 +2,6 @@
 
 from collections.abc import Callable, Sequence
 
-from django.utils import timezone
-
 from accounts.models import SpotifyConnection
 from sync.job import Job
 from sync.models import Mirror, MirrorVolume
@@ -35,7 +33,7 @@ class Details:
         self._mirror = mirror
         self._say = say
         held = SpotifyConnection.objects.defer("access_token", "refresh_token").get(user=job.user)
-        self._reminds = mirror.remind_in_spotify and held.consent(timezone.now()).ends_soon
+        self._reminds = mirror.remind_in_spotify and held.consent(job.now()).ends_soon
 
     def name_of(self, volume: MirrorVolume) -> str:
         return self._mirror.name + (f" ({volume.number})" if volume.number > 1 else "")

@@ -9,7 +9,6 @@ from datetime import timedelta
 from typing import NoReturn
 
 from django.db import transaction
-from django.utils import timezone
 
 from accounts.services import mark_connected
 from sync import library
@@ -90,7 +89,7 @@ class _Sync:
         full = (
             read_at is None
             or self.mirror.confirm_after is not None
-            or timezone.now() - read_at >= FULL_READ_EVERY
+            or self.job.now() - read_at >= FULL_READ_EVERY
         )
         return library.read_library(self.job, known, full=full, on_page=self._on_page)
 
@@ -113,7 +112,7 @@ class _Sync:
         gone = len(changes(known, found).gone)
         if len(known) < GUARDED_FROM or gone * 2 <= len(known):
             return
-        now = timezone.now()
+        now = self.job.now()
         if mirror.confirm_after and now >= mirror.confirm_after and mirror.confirm_total == total:
             return
         if mirror.confirm_total != total or mirror.confirm_after is None:
@@ -130,7 +129,7 @@ class _Sync:
     def _remember_reading(self, found: Library) -> None:
         self.song_count = len(found.likes)
         if found.complete:
-            self.mirror.full_read_at = timezone.now()
+            self.mirror.full_read_at = self.job.now()
         self.mirror.confirm_after = self.mirror.confirm_total = None
         self.mirror.save(update_fields=["full_read_at", "confirm_after", "confirm_total"])
 
@@ -142,7 +141,7 @@ class _Sync:
         Nothing is asked when there is nothing to change and they were looked at today.
         """
         existing = [volume for volume in self.volumes if volume.spotify_id]
-        today = timezone.now().date()
+        today = self.job.now().date()
         is_due = self.mirror.state == Mirror.State.REMOVED or any(
             volume.checked_at is None or volume.checked_at.date() < today for volume in existing
         )
@@ -202,7 +201,7 @@ class _Sync:
             self._save([volume])
             return []
         volume.items_known, volume.snapshot_id = True, playlist.snapshot_id
-        volume.checked_at, volume.seen_public = timezone.now(), playlist.public
+        volume.checked_at, volume.seen_public = self.job.now(), playlist.public
         self.details.adopt(volume, playlist)
         self._save([volume])
         if known and volume.items != ours:
@@ -295,7 +294,7 @@ class _Sync:
             self._save([volume])  # so that a creation without an answer is looked for
             playlist = self.details.create(volume)
         volume.spotify_id, volume.snapshot_id = playlist.id, playlist.snapshot_id
-        volume.items, volume.items_known, volume.checked_at = [], True, timezone.now()
+        volume.items, volume.items_known, volume.checked_at = [], True, self.job.now()
         volume.seen_public = playlist.public
         self._save([volume])
 
@@ -315,7 +314,7 @@ class _Sync:
             volume.spotify_id, volume.items_known = playlist.id, False  # the look reads them
             # A name that the listener has given here since they came over is written.
             volume.details_written_at = self.job.user.date_joined
-            volume.checked_at = timezone.now()
+            volume.checked_at = self.job.now()
         self.mirror.adopts_syncify2 = False
         with transaction.atomic():
             self._save(self.volumes)

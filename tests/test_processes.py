@@ -17,6 +17,7 @@ from sync.models import Mirror, MirrorVolume, Process, SyncRequest
 from sync.services import cancel_sync, request_sync
 from syncify.simulator.server import Simulator
 from tests.builders import connect, make_user
+from tests.driving import wait_of
 from tests.processes import Child, wait_until
 
 pytestmark = [pytest.mark.django_db(transaction=True), pytest.mark.slow]
@@ -24,14 +25,33 @@ pytestmark = [pytest.mark.django_db(transaction=True), pytest.mark.slow]
 queue = SyncRequest.objects
 
 type Start = Callable[..., Child]
+type Program = tuple[str, ...]
+
+MANAGE: Program = ("manage.py",)
+#: The same with a clock that is a day ahead at one look, and a day behind at the next.
+MANAGE_WITH_JUMPING_CLOCK: Program = (
+    "-c",
+    """
+import itertools, runpy, time
+from datetime import timedelta
+from django.utils import timezone
+
+days = itertools.cycle([1, -1])
+now, seconds = timezone.now, time.time
+timezone.now = lambda: now() + timedelta(days=next(days))
+time.time = lambda: seconds() + 86400 * next(days)
+runpy.run_path("manage.py", run_name="__main__")
+""",
+)
 
 
 @pytest.fixture
 def start(tmp_path: Path, process_env: dict[str, str]) -> Iterator[Start]:
     children: list[Child] = []
 
-    def start_child(*arguments: str) -> Child:
-        child = Child(tmp_path / f"{len(children)}.log", process_env, "manage.py", *arguments)
+    def start_child(*arguments: str, program: Program = MANAGE) -> Child:
+        log = tmp_path / f"{len(children)}.log"
+        child = Child(log, process_env, *program, *arguments)
         children.append(child)
         return child
 
@@ -81,17 +101,20 @@ def let_lease_run_out(request: SyncRequest) -> None:
 # --- The end of a worker ----------------------------------------------------------------------
 
 
+@pytest.mark.parametrize(
+    "program", [MANAGE, MANAGE_WITH_JUMPING_CLOCK], ids=["", "with a clock that jumps"]
+)
 def test_a_killed_worker_is_replaced_and_the_playlist_ends_right(
-    start: Start, slow: Simulator, listener: User
+    program: Program, start: Start, slow: Simulator, listener: User
 ) -> None:
     request = request_sync(user=listener)
-    first = start("runworker", "--lease", "2")
+    first = start("runworker", "--lease", "2", program=program)
     wait_until_in_the_middle(request, first)
 
     first.send(signal.SIGKILL)
     first.ends()
     slow.clear_faults()
-    second = start("runworker", "--lease", "2")
+    second = start("runworker", "--lease", "2", program=program)
 
     wait_for(request, "succeeded", second)
     assert (request.attempt, request.rescues, request.failures) == (2, 1, 0)
@@ -176,6 +199,37 @@ def test_a_worker_that_comes_back_too_late_writes_nothing(
 
 def writes(simulator: Simulator) -> int:
     return simulator.count() - simulator.count("GET")
+
+
+# --- A clock that jumps -----------------------------------------------------------------------
+
+
+def test_workers_whose_clock_jumps_keep_their_leases_and_wait_as_long_as_others(
+    start: Start, slow: Simulator, listener: User
+) -> None:
+    request = request_sync(user=listener)
+    workers = [
+        start("runworker", "--lease", "2", program=MANAGE_WITH_JUMPING_CLOCK) for _ in range(2)
+    ]
+    wait_for(request, "succeeded", workers[0])
+    assert (request.attempt, request.rescues) == (1, 0)
+    assert is_mirrored(slow, listener)
+    slow.clear_faults()
+
+    slow.unlike("ada", *slow.liked("ada"))
+    confirming = wait_until_put_off(request_sync(user=listener), workers[0])
+    slow.fault("status", code=503, path="/me/tracks", times=0)
+    failed = wait_until_put_off(request_sync(user=connect(slow, "bea")), workers[0])
+
+    assert (confirming.error_code, failed.error_code) == ("confirming_removal", "unavailable")
+    assert timedelta(minutes=59) < wait_of(confirming) < timedelta(minutes=61)
+    assert timedelta(seconds=20) < wait_of(failed) < timedelta(seconds=40)
+    assert confirming.attempt == failed.attempt == 1
+
+
+def wait_until_put_off(request: SyncRequest, child: Child) -> SyncRequest:
+    wait_until(lambda: row(request).error_code != "", lambda: child.log)
+    return request
 
 
 # --- A lost database --------------------------------------------------------------------------
@@ -278,6 +332,27 @@ def test_a_worker_with_scheduler_does_both(
     worker.send(signal.SIGTERM)
     assert worker.ends() == 0
     assert not Process.objects.exists()
+
+
+BROKEN_SCHEDULER: Program = (
+    "-c",
+    """
+import runpy
+import django
+django.setup()
+from sync import scheduling
+
+del scheduling.take_turn
+runpy.run_path("manage.py", run_name="__main__")
+""",
+)
+
+
+def test_a_worker_that_has_lost_its_scheduler_ends_with_an_error(start: Start) -> None:
+    worker = start("runworker", "--with-scheduler", program=BROKEN_SCHEDULER)
+
+    assert worker.ends() == 1
+    assert "A thread of the worker has ended" in worker.log
 
 
 def test_a_drain_works_what_is_ready_and_ends(
