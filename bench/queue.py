@@ -103,7 +103,8 @@ def start(child: Callable[[Connection], None]) -> Connection:
 def _in_child(child: Callable[[Connection], None], pipe: Connection) -> None:
     # What a worker logs is part of its work, but not for this screen.
     with (DATA_DIR / "worker.log").open("a") as log:
-        os.dup2(log.fileno(), 2)
+        for stream in (1, 2):
+            os.dup2(log.fileno(), stream)
     User.objects.exists()
     pipe.send("ready")
     child(pipe)
