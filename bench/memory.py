@@ -7,34 +7,23 @@ counts once for all who share it.
 
 import argparse
 import os
-import socket
 import sys
 import time
 from contextlib import suppress
-from pathlib import Path
 from urllib.error import URLError
 from urllib.request import urlopen
 
-import django
 import psutil
 
-DATA_DIR = Path(__file__).resolve().parent.parent / ".data" / "bench"
+from bench.setup import head, line, pss, set_up
 
-# Nothing of the developer's environment counts; above all, no other database is migrated.
-for _name in [name for name in os.environ if name.startswith(("DATABASE_", "SYNCIFY_"))]:
-    del os.environ[_name]
-os.environ.update(
-    DJANGO_SETTINGS_MODULE="syncify.settings",
-    SYNCIFY_DATA_DIR=str(DATA_DIR),
-    SYNCIFY_LOG_LEVEL="WARNING",
-    SPOTIFY_CLIENT_ID="bench",
-)
-django.setup()
+set_up("memory", SYNCIFY_LOG_LEVEL="WARNING")
 
 from django.core.management import call_command  # noqa: E402
 from django.db import connection  # noqa: E402
 
 from sync.wake import listen_parameters  # noqa: E402
+from tests.processes import free_port  # noqa: E402
 
 #: Seconds until the cost of the start is over, and the first turns are taken.
 SETTLE = 8
@@ -70,7 +59,7 @@ def show(seconds: int, address: str, commands: dict[str, list[str]]) -> None:
         before, began = commits(), {name: cpu(child) for name, child in children.items()}
         time.sleep(seconds)
         rate = (commits() - before) * 60 / seconds
-        memory = {name: pss(child) for name, child in children.items()}
+        memory = {name: pss(child.pid) for name, child in children.items()}
         for name, child in children.items():
             spent = (cpu(child) - began[name]) * 60 / seconds
             line(name, f"{memory[name]:.1f} MB", f"{spent:.2f} s", "")
@@ -91,12 +80,6 @@ def visit(address: str) -> None:
     sys.exit(f"{address} did not answer.")
 
 
-def free_port() -> int:
-    with socket.socket() as probe:
-        probe.bind(("127.0.0.1", 0))
-        return int(probe.getsockname()[1])
-
-
 def commits() -> int:
     """So far, of our database; outside a transaction each statement is one."""
     with connection.cursor() as cursor:
@@ -106,28 +89,10 @@ def commits() -> int:
         return int(cursor.fetchone()[0])
 
 
-def family(child: psutil.Process) -> list[psutil.Process]:
-    return [child, *child.children(recursive=True)]
-
-
-def pss(child: psutil.Process) -> float:
-    """In MB."""
-    return sum(each.memory_full_info().pss for each in family(child)) / 2**20
-
-
 def cpu(child: psutil.Process) -> float:
     """Seconds so far."""
-    times = [each.cpu_times() for each in family(child)]
+    times = [each.cpu_times() for each in (child, *child.children(recursive=True))]
     return sum(one.user + one.system for one in times)
-
-
-def head(*cells: str) -> None:
-    line(*cells)
-    line(*["---"] * len(cells))
-
-
-def line(name: str, *cells: str) -> None:
-    print(f"| {name:<22} |", " | ".join(f"{cell:<16}" for cell in cells), "|", flush=True)
 
 
 if __name__ == "__main__":

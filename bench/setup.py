@@ -5,6 +5,7 @@ import os
 from pathlib import Path
 
 import django
+import psutil
 
 
 def set_up(name: str, **environment: str) -> Path:
@@ -15,15 +16,22 @@ def set_up(name: str, **environment: str) -> Path:
     data_dir = Path(__file__).resolve().parent.parent / ".data" / "bench" / name
     for known in [name for name in os.environ if name.startswith(("DATABASE_", "SYNCIFY_"))]:
         del os.environ[known]
-    os.environ.update(
-        DJANGO_SETTINGS_MODULE="syncify.settings",
-        SYNCIFY_DATA_DIR=str(data_dir),
-        SPOTIFY_CLIENT_ID="bench",
-        SPOTIFY_DAILY_QUOTA="0",
-        **environment,
-    )
+    ours = {
+        "DJANGO_SETTINGS_MODULE": "syncify.settings",
+        "SYNCIFY_DATA_DIR": str(data_dir),
+        "SPOTIFY_CLIENT_ID": "bench",
+        "SPOTIFY_DAILY_QUOTA": "0",
+    }
+    os.environ.update(ours | environment)
     django.setup()
     return data_dir
+
+
+def pss(pid: int) -> float:
+    """MB of a process and those it started: what processes share counts once for all of them."""
+    process = psutil.Process(pid)
+    family = [process, *process.children(recursive=True)]
+    return float(sum(each.memory_full_info().pss for each in family)) / 2**20
 
 
 def head(*cells: str) -> None:

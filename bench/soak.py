@@ -10,20 +10,18 @@ import argparse
 import logging
 import os
 import random
-import re
 import signal
 import subprocess
 import sys
 import time
 from collections import Counter
 from datetime import timedelta
-from pathlib import Path
 
 import requests
 from requests.adapters import HTTPAdapter
 from urllib3 import Retry
 
-from bench.setup import set_up
+from bench.setup import pss, set_up
 from syncify.simulator.grants import Client as App
 
 APP = App(id="bench")
@@ -59,7 +57,6 @@ PATIENCE = 240
 #: Megabytes that a process may have grown.
 GROWTH = 12
 #: Reads a process's share of the memory, in kilobytes.
-PSS = re.compile(r"^Pss:\s+(\d+)", re.MULTILINE)
 
 
 def main() -> None:
@@ -252,14 +249,6 @@ def visitor(user: User) -> requests.Session:
         session.cookies.set(name, morsel.value)
     session.mount("http://", HTTPAdapter(max_retries=Retry(total=10, backoff_factor=0.1)))
     return session
-
-
-def pss(pid: int) -> float:
-    """Proportional set size in megabytes of a process and its children."""
-    text = Path(f"/proc/{pid}/smaps_rollup").read_text(encoding="ascii")
-    own = int(PSS.findall(text)[0]) / 1024
-    children = Path(f"/proc/{pid}/task/{pid}/children").read_text(encoding="ascii").split()
-    return own + sum(pss(int(child)) for child in children)
 
 
 if __name__ == "__main__":

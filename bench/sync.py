@@ -15,22 +15,14 @@ from datetime import timedelta
 from multiprocessing.connection import Connection
 from pathlib import Path
 
-import django
+from bench.setup import set_up
 
-DATA_DIR = Path(__file__).parent.parent / ".data" / "bench" / "sync"
-
-# A developer's own database is never touched.
-for _name in [name for name in os.environ if name.startswith(("DATABASE_", "SYNCIFY_"))]:
-    del os.environ[_name]
-os.environ.update(
-    DJANGO_SETTINGS_MODULE="syncify.settings",
-    SYNCIFY_DATA_DIR=str(DATA_DIR),
+set_up(
+    "sync",
     SYNCIFY_LOG_LEVEL="ERROR",
     SPOTIFY_CLIENT_ID="syncify-demo",
     SPOTIFY_CLIENT_SECRET="demo-secret",  # noqa: S106 - what the simulator expects
-    SPOTIFY_DAILY_QUOTA="0",
 )
-django.setup()
 
 from django.conf import settings  # noqa: E402
 from django.core.management import call_command  # noqa: E402
