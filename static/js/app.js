@@ -85,9 +85,10 @@ document.addEventListener("click", async (event) => {
       await navigator.share({ title: button.dataset.title, url: button.dataset.share });
     } else {
       await navigator.clipboard.writeText(button.dataset.copy);
+      button.dataset.label ??= button.textContent;
       button.textContent = "Copied";
-      announce("The link is copied.");
-      setTimeout(() => { button.textContent = "Copy link"; }, 2000);
+      announce("It is copied.");
+      setTimeout(() => { button.textContent = button.dataset.label; }, 2000);
     }
   } catch (error) {
     if (error.name !== "AbortError") notify("That did not work. The address behind “Open in Spotify” is the link.");
@@ -108,7 +109,8 @@ document.addEventListener("htmx:responseError", (event) => {
 let lastKey = document.getElementById("sentence")?.dataset.key;
 let focusWasInCard = false;
 document.addEventListener("htmx:beforeCleanupElement", (event) => {
-  if (event.target.id === "card") focusWasInCard = event.target.contains(document.activeElement);
+  // Until that is settled: another card may come before.
+  focusWasInCard ||= event.target.id === "card" && event.target.contains(document.activeElement);
 });
 document.addEventListener("htmx:afterSettle", () => {
   notify("");

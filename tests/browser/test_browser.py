@@ -202,7 +202,8 @@ def test_everything_works_without_script(site: str, page: Page, simulator: Simul
 
 def test_the_keyboard_alone_is_enough(site: str, page: Page, simulator: Simulator) -> None:
     def press_until(name: str) -> None:
-        """Move on with Tab to what is called ``name``, and press it."""
+        """Move on with Tab to the button called ``name``, and press it."""
+        expect(page.get_by_role("button", name=name)).to_be_visible(timeout=A_WHILE)
         for _ in range(20):
             page.keyboard.press("Tab")
             if page.evaluate("document.activeElement.textContent.trim()") == name:
@@ -213,6 +214,7 @@ def test_the_keyboard_alone_is_enough(site: str, page: Page, simulator: Simulato
     page.goto(site)
     press_until("Sign in with Spotify")
     press_until("Agree")  # as Ada, who is chosen at first
+    expect(page).to_have_url(f"{site}/")
     expect(page.get_by_role("button", name="Sync now")).to_be_visible(timeout=A_WHILE)
     simulator.behaviour.latency = timedelta(milliseconds=500)
 
