@@ -15,6 +15,7 @@ from prometheus_client.core import GaugeMetricFamily
 from prometheus_client.exposition import choose_encoder
 from prometheus_client.registry import Collector
 
+from accounts.consent import NEAR
 from accounts.models import CONSENT_LIFE, SpotifyConnection
 from sync.models import Incident, Process, SyncRequest
 from sync.processes import SCHEDULER, WORKER
@@ -22,7 +23,6 @@ from sync.selectors import GONE_AFTER
 from syncify.spotify.quota import calls_by_hour, current_block
 
 DAY = timedelta(days=1)
-ENDING = timedelta(days=30)
 
 State = SyncRequest.State
 Connection = SpotifyConnection.State
@@ -125,7 +125,7 @@ def _quota() -> Iterator[GaugeMetricFamily]:
 
 
 def _listeners() -> Iterator[GaugeMetricFamily]:
-    ends_soon = Q(state=Connection.CONNECTED, authorized_at__lt=Now() - CONSENT_LIFE + ENDING)
+    ends_soon = Q(state=Connection.CONNECTED, authorized_at__lt=Now() - CONSENT_LIFE + NEAR)
     rows = SpotifyConnection.objects.values_list("state").annotate(
         count=Count("pk"), ending=Count("pk", filter=ends_soon)
     )

@@ -11,6 +11,7 @@ from django.db.models.functions import JSONObject
 
 from accounts.models import User
 from sync.models import Mirror, MirrorVolume, Process, SavedTrack, SyncRequest
+from sync.processes import WORKER
 from sync.status import (
     Permission,
     Status,
@@ -91,7 +92,7 @@ def card_for(user: User, *, now: datetime) -> Card:
     refused = SavedTrack.objects.filter(
         user=OuterRef("pk"), removed_at__isnull=True, refused_at__isnull=False
     )
-    workers = Process.objects.filter(kind="worker", last_seen__gt=now - GONE_AFTER)
+    workers = Process.objects.filter(kind=WORKER, last_seen__gt=now - GONE_AFTER)
     mirror = (
         Mirror.objects.select_related("user__connection")
         .defer("user__connection__refresh_token", "user__connection__access_token")

@@ -310,8 +310,6 @@ def rhythm(connection: SpotifyConnection, mirror: Mirror) -> str:
 class Permission:
     """What is said of the consent beside the status, which says itself when it has ended."""
 
-    days_left: int
-    stage: Stage
     #: How long it lasts, said quietly; "" where ``notice`` says it, and after the end.
     sentence: str
     #: Asks for a new sign-in from 30 days before the end on; else "".
@@ -332,7 +330,7 @@ def permission(connection: SpotifyConnection, now: datetime) -> Permission:
         case Stage.DAY:
             when = "within a day" if consent.days_left else "any moment now"
             notice = f"Spotify's permission ends {when}. Sign in again, and nothing stops."
-    return Permission(consent.days_left, consent.stage, sentence, notice)
+    return Permission(sentence, notice)
 
 
 def _parted(message: str) -> tuple[str, str]:

@@ -39,12 +39,12 @@ def test_days_left_and_what_is_said_of_them(
 ) -> None:
     held = SpotifyConnection(state=state, authorized_at=NOW + left - CONSENT_LIFE)
 
-    told = permission(held, NOW)
+    told, consent = permission(held, NOW), held.consent(NOW)
 
-    assert (told.days_left, told.stage) == (days_left, stage)
+    assert (consent.days_left, consent.stage) == (days_left, stage)
     assert (sentence in told.sentence, notice in told.notice) == (True, True)
     assert [bool(told.sentence), bool(told.notice)] == [bool(sentence), bool(notice)]
-    assert held.consent(NOW).ends_soon == (stage in {"week", "day", "ended"})
+    assert consent.ends_soon == (stage in {"week", "day", "ended"})
 
 
 def with_days_left(user: User, days: float, **fields: Any) -> None:
