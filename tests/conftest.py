@@ -10,6 +10,8 @@ from typing import Any
 
 import pytest
 from django.db import connection
+from hypothesis import HealthCheck
+from hypothesis import settings as hypothesis
 
 from accounts.models import User
 from sync import engine
@@ -17,6 +19,15 @@ from sync.planner import plan_mirror
 from syncify.simulator.server import Simulator
 from tests.builders import connect
 from tests.scratch import address_of
+
+# A busy machine is no failure; all else is as Hypothesis has it, here or in CI.
+hypothesis.register_profile(
+    "unhurried",
+    hypothesis.default,
+    deadline=None,
+    suppress_health_check=[HealthCheck.too_slow],
+)
+hypothesis.load_profile("unhurried")
 
 
 @pytest.fixture(scope="session")
