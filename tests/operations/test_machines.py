@@ -164,7 +164,7 @@ def test_metrics_count_what_is_in_the_database(scrape: Callable[[], dict[str, fl
     ApiHour.objects.create(hour=now - timedelta(hours=20), calls=30)
     block = Block.objects.create(until=now + timedelta(hours=1), because="quota")
     processes.seen(processes.WORKER)
-    Process.objects.create(kind="worker", name="gone", last_seen=now - timedelta(hours=1))
+    Process.objects.create(kind="worker", name="gone", alive_until=now - timedelta(hours=1))
     Incident.objects.create(key="block:quota", message="")
 
     samples = scrape()

@@ -122,7 +122,7 @@ def test_a_block_an_incident_and_silent_workers_are_told(client: Client, operato
     Block.objects.create(until=now + timedelta(hours=1), because="quota")
     Incident.objects.create(key="worker", message="No worker for an hour.")
     Incident.objects.create(key="old", message="Long over.", closed=now)
-    Process.objects.create(kind="worker", name="attic:42", last_seen=now - timedelta(hours=1))
+    Process.objects.create(kind="worker", name="attic:42", alive_until=now - timedelta(hours=1))
     Process.objects.create(kind="scheduler", name="attic:43")
 
     page = page_of(client)
