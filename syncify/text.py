@@ -28,18 +28,18 @@ _PLAIN_LETTERS = str.maketrans(
 
 
 def folded(text: str) -> str:
-    """``text`` for comparing and searching: lower case, without accents, with plain quotes.
+    """``text`` as searches and rules compare it: without case, accents and extra spaces.
 
     Folding twice changes nothing. Marks that make another letter stay (Japanese voicing,
     vowel signs of Indic scripts).
     """
     if text.isascii():
-        return text.lower().replace("`", "'")
+        return " ".join(text.lower().replace("`", "'").split())
     # Decomposed twice: a letter may have its lower case only after the first time, and
     # accents only after the second.
     decomposed = unicodedata.normalize("NFKD", unicodedata.normalize("NFKD", text).casefold())
     kept = "".join(letter for letter in decomposed if not _is_accent(letter))
-    return unicodedata.normalize("NFC", kept.translate(_PLAIN_LETTERS))
+    return " ".join(unicodedata.normalize("NFC", kept.translate(_PLAIN_LETTERS)).split())
 
 
 def _is_accent(letter: str) -> bool:

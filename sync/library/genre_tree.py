@@ -41,7 +41,7 @@ def spellings() -> frozenset[str]:
 
 def usual(name: str) -> str:
     """The usual name of a genre, however it is written; an unknown one is only folded."""
-    plain = " ".join(folded(name).split())
+    plain = folded(name)
     return _tree()[1].get(plain, plain)
 
 
