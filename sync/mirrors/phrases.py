@@ -53,7 +53,9 @@ _NOT_HEARD = (
 )
 _SONGS = r"(?:liked |different )?(?:songs?|tracks?|likes|tunes)"
 _AT_LEAST = r"(?:at least|a minimum of|min(?:imum)?(?: of)?|not (?:less|fewer|shorter) than)"
-_AT_MOST = r"(?:at most|no more than|not (?:more|longer) than|a maximum of|max(?:imum)?\.?(?: of)?|up to)"
+_AT_MOST = (
+    r"(?:at most|no more than|not (?:more|longer) than|a maximum of|max(?:imum)?\.?(?: of)?|up to)"
+)
 _OVER = r"(?:more than|longer than|over|above)"
 _UNDER = r"(?:less than|fewer than|shorter than|under|below)"
 _EACH = {"day": "daily", "week": "weekly", "month": "monthly"}
@@ -89,7 +91,9 @@ def all_phrases() -> tuple[Phrase, ...]:
 # Text
 
 
-@phrase(rf"(?P<no>not )?(?P<what>titled|called|named|by|(?:on|from) the album|on the record) {QUOTED}")
+@phrase(
+    rf"(?P<no>not )?(?P<what>titled|called|named|by|(?:on|from) the album|on the record) {QUOTED}"
+)
 def _is(found: "re.Match[str]", _context: Context) -> Found:
     what = found["what"].lower()
     name = {"by": "artist"}.get(what, "album" if "the" in what else "title")
@@ -105,7 +109,9 @@ def _with(found: "re.Match[str]", _context: Context) -> Found:
     return _one(found["field"].lower(), op, in_quotes(found))
 
 
-@phrase(rf"(?:the )?(?P<field>title|artist|album)(?:['’]s)?(?: name)? (?P<op>contains|is not|is) {QUOTED}")
+@phrase(
+    rf"(?:the )?(?P<field>title|artist|album)(?:['’]s)?(?: name)? (?P<op>contains|is not|is) {QUOTED}"
+)
 def _contains(found: "re.Match[str]", _context: Context) -> Found:
     return _one(found["field"].lower(), found["op"].lower().replace(" ", "_"), in_quotes(found))
 
@@ -146,7 +152,9 @@ def _between_dates(found: "re.Match[str]", context: Context) -> Found | None:
     return _when(_field(found["verb"]), "in", (first[0], last[1]))
 
 
-@phrase(rf"(?P<verb>{_LIKED}|{_RELEASED}|last {_HEARD}) (?:in|during) (?:the )?(?P<decade>{DECADE})")
+@phrase(
+    rf"(?P<verb>{_LIKED}|{_RELEASED}|last {_HEARD}) (?:in|during) (?:the )?(?P<decade>{DECADE})"
+)
 def _in_decade(found: "re.Match[str]", _context: Context) -> Found:
     first = moments.decade(found["decade"])
     return _in_years(_field(found["verb"]), first, first + 9)
@@ -238,12 +246,16 @@ def _in_years(name: str, first: int, last: int) -> Found:
 # Years of release
 
 
-@phrase(rf"(?:from|of|released from) (?:the years? )?(?P<first>\d{{4}})(?: to | until | till | through | ?[-–] ?)(?P<last>\d{{4}})")
+@phrase(
+    rf"(?:from|of|released from) (?:the years? )?(?P<first>\d{{4}})(?: to | until | till | through | ?[-–] ?)(?P<last>\d{{4}})"
+)
 def _from_to(found: "re.Match[str]", _context: Context) -> Found:
     return _one("year", "between", [int(found["first"]), int(found["last"])])
 
 
-@phrase(r"from (?:the year )?(?P<year>\d{4})(?: (?:or|and) (?P<op>later|newer|earlier|older|before|after)| (?P<on>on|onwards?))?")
+@phrase(
+    r"from (?:the year )?(?P<year>\d{4})(?: (?:or|and) (?P<op>later|newer|earlier|older|before|after)| (?P<on>on|onwards?))?"
+)
 def _from_year(found: "re.Match[str]", _context: Context) -> Found:
     year = int(found["year"])
     op = (found["op"] or "").lower()
@@ -304,12 +316,16 @@ def _lengths(first: str, last: str) -> Found:
     return _one("length", "between", [low, moments.seconds(last)])
 
 
-@phrase(rf"(?:{_AT_LEAST}|{_OVER}) (?P<length>{DURATION})(?: long)?|(?P<length2>{DURATION}) (?:long )?(?:or|and) (?:longer|more|over)")
+@phrase(
+    rf"(?:{_AT_LEAST}|{_OVER}) (?P<length>{DURATION})(?: long)?|(?P<length2>{DURATION}) (?:long )?(?:or|and) (?:longer|more|over)"
+)
 def _longer(found: "re.Match[str]", _context: Context) -> Found:
     return _one("length", "at_least", moments.seconds(found["length"] or found["length2"]))
 
 
-@phrase(rf"(?:{_AT_MOST}|{_UNDER}) (?P<length>{DURATION})(?: long)?|(?P<length2>{DURATION}) (?:long )?(?:or|and) (?:shorter|less|under)")
+@phrase(
+    rf"(?:{_AT_MOST}|{_UNDER}) (?P<length>{DURATION})(?: long)?|(?P<length2>{DURATION}) (?:long )?(?:or|and) (?:shorter|less|under)"
+)
 def _shorter(found: "re.Match[str]", _context: Context) -> Found:
     return _one("length", "at_most", moments.seconds(found["length"] or found["length2"]))
 
@@ -336,7 +352,9 @@ def _plays_between(found: "re.Match[str]", _context: Context) -> Found:
     return _one("plays", "between", [number(found["first"]), number(found["last"])])
 
 
-@phrase(rf"(?:not|haven['’]?t|have not)(?: been)? (?:yet )?{_HEARD} yet|never(?: been)? {_HEARD}(?: to)?|unplayed|without (?:any )?plays")
+@phrase(
+    rf"(?:not|haven['’]?t|have not)(?: been)? (?:yet )?{_HEARD} yet|never(?: been)? {_HEARD}(?: to)?|unplayed|without (?:any )?plays"
+)
 def _never(_found: "re.Match[str]", _context: Context) -> Found:
     return _one("plays", "at_most", 0)
 
@@ -344,7 +362,9 @@ def _never(_found: "re.Match[str]", _context: Context) -> Found:
 # Yes and no
 
 
-@phrase(rf"(?:(?:not|no|non|without|except|exclude|excluding)[ -](?:any )?|clean |un|isn['’]?t |aren['’]?t )explicit(?: (?:{_SONGS}|lyrics|content|ones|versions))?")
+@phrase(
+    rf"(?:(?:not|no|non|without|except|exclude|excluding)[ -](?:any )?|clean |un|isn['’]?t |aren['’]?t )explicit(?: (?:{_SONGS}|lyrics|content|ones|versions))?"
+)
 def _not_explicit(_found: "re.Match[str]", _context: Context) -> Found:
     return _one("explicit", "is", False)
 
@@ -403,7 +423,8 @@ def _named_genre_phrase() -> Phrase:
     )
 
     def make(found: "re.Match[str]", _context: Context) -> Found:
-        names = [name.strip("“”\"") for name in re.findall(one, found["names"], re.IGNORECASE)]
+        names = re.findall(one, found["names"], re.IGNORECASE)
+        names = [name[1:-1] if name[0] in '“"' else name for name in names]
         return _one("genre", "not_in" if found["no"] else "in", names)
 
     return Phrase(compiled, make)
@@ -412,7 +433,9 @@ def _named_genre_phrase() -> Phrase:
 _PLAYLIST = r"(?:\d{1,19}|“[^”]*”|\"[^\"]*\")"
 
 
-@phrase(rf"(?P<no>not )?(?:in|on) (?:the |my )?playlists? (?:no\. |number )?(?P<names>{_PLAYLIST}(?: or {_PLAYLIST})*)")
+@phrase(
+    rf"(?P<no>not )?(?:in|on) (?:the |my )?playlists? (?:no\. |number )?(?P<names>{_PLAYLIST}(?: or {_PLAYLIST})*)"
+)
 def _in_playlist(found: "re.Match[str]", context: Context) -> Found | None:
     ids: list[int] = []
     for name in re.findall(_PLAYLIST, found["names"]):
@@ -433,7 +456,9 @@ def _as_of(found: "re.Match[str]", context: Context) -> Found | None:
     return Found(settings={"source": {"likes_at": period[1].isoformat()}})
 
 
-@phrase(r"songs of pair (?P<pair>\d{1,19}) (?P<of>that both like|in turns|that only the other likes)")
+@phrase(
+    r"songs of pair (?P<pair>\d{1,19}) (?P<of>that both like|in turns|that only the other likes)"
+)
 def _pair(found: "re.Match[str]", _context: Context) -> Found:
     of = {"that both like": "both", "in turns": "turns"}.get(found["of"].lower(), "theirs_not_mine")
     return Found(settings={"source": {"pair": int(found["pair"]), "of": of}})
@@ -442,12 +467,16 @@ def _pair(found: "re.Match[str]", _context: Context) -> Found:
 # How many, in which order, how often
 
 
-@phrase(rf"(?:(?:{_AT_MOST}|limit(?:ed)?(?: to)?|only|just) )?(?P<n>{NUMBER}) {_SONGS}|(?:{_AT_MOST}|limit(?:ed)?(?: to)?) (?P<n2>\d+)(?= ?(?:[,;.)]|$))")
+@phrase(
+    rf"(?:(?:{_AT_MOST}|limit(?:ed)?(?: to)?|only|just) )?(?P<n>{NUMBER}) {_SONGS}|(?:{_AT_MOST}|limit(?:ed)?(?: to)?) (?P<n2>\d+)(?= ?(?:[,;.)]|$))"
+)
 def _limit(found: "re.Match[str]", _context: Context) -> Found:
     return Found(settings={"limit": number(found["n"] or found["n2"])})
 
 
-@phrase(rf"(?:(?P<n>{NUMBER}) |an? )random (?:{_SONGS}|ones)|a random (?P<n2>{NUMBER})(?: {_SONGS})?")
+@phrase(
+    rf"(?:(?P<n>{NUMBER}) |an? )random (?:{_SONGS}|ones)|a random (?P<n2>{NUMBER})(?: {_SONGS})?"
+)
 def _random_limit(found: "re.Match[str]", _context: Context) -> Found:
     count = found["n"] or found["n2"] or "1"
     return Found(settings={"limit": number(count), "sort": "random"})
@@ -480,7 +509,9 @@ def _songs_a_day(found: "re.Match[str]", _context: Context) -> Found:
     return Found(settings=settings)
 
 
-@phrase(r"(?:(?:new|refreshed|renewed|updated|changed|changing|changes|refresh|update) )?(?:(?:every|each) (?P<each>day|week|month)|(?P<ly>daily|weekly|monthly))")
+@phrase(
+    r"(?:(?:new|refreshed|renewed|updated|changed|changing|changes|refresh|update) )?(?:(?:every|each) (?P<each>day|week|month)|(?P<ly>daily|weekly|monthly))"
+)
 def _refresh(found: "re.Match[str]", _context: Context) -> Found:
     each = found["ly"] or _EACH[found["each"].lower()]
     return Found(settings={"refresh": each.lower()})
@@ -491,7 +522,10 @@ def _order(pattern: str, sort: str) -> None:
 
 
 _BY = r"(?:sort(?:ed)? by|order(?:ed)? by|in order of|by)(?: the)?"
-_order(r"newest (?:likes? )?first|(?:most )?recent(?:ly liked)?(?: likes?)? first|latest (?:likes? )?first", "newest_like")
+_order(
+    r"newest (?:likes? )?first|(?:most )?recent(?:ly liked)?(?: likes?)? first|latest (?:likes? )?first",
+    "newest_like",
+)
 _order(r"oldest (?:likes? )?first|earliest (?:likes? )?first", "oldest_like")
 _order(r"(?:newest|latest) releases? first", "newest_release")
 _order(r"(?:oldest|earliest) releases? first", "oldest_release")

@@ -180,8 +180,12 @@ def from_json(raw: object) -> Rule:
     entries = _list(given.get("tests", []), "tests")
     if len(entries) > TESTS_MAX:
         raise RuleError("tests", f"a rule has at most {TESTS_MAX} tests, this one {len(entries)}")
-    tests = tuple(_entry(entry, f"test {number}") for number, entry in enumerate(entries, 1))
+    tests: tuple[RuleTest | RuleGroup, ...] = tuple(
+        _entry(entry, f"test {number}") for number, entry in enumerate(entries, 1)
+    )
     match: Match = _choice(given.get("match", "all"), "match", MATCHES)
+    if len(tests) == 1 and isinstance(tests[0], RuleGroup):
+        match, tests = tests[0].match, tests[0].tests
     rule = Rule(
         source=_source(given.get("source", "likes")),
         # With one test or none, both words mean the same.

@@ -10,8 +10,8 @@ from sync.mirrors.rules import (
     Rule,
     RuleGroup,
     RuleTest,
-    Source,
     Span,
+    tidy,
 )
 
 MONTHS = (
@@ -43,10 +43,8 @@ PAIR_WORDS: Mapping[str, str] = {
 def sentence(rule: Rule, playlists: Mapping[int, str] | None = None) -> str:
     """What ``rule`` says. ``playlists`` names the mirrors that it may mention."""
     names = _unique(playlists or {})
-    subject = _subject(rule.source)
-    if rule.tests:
-        subject += " " + _joined([_entry(entry, names) for entry in rule.tests], rule.match)
-    parts = [subject]
+    tests = _joined([_entry(entry, names) for entry in rule.tests], rule.match)
+    parts = [f"{_subject(rule)} {tests}".strip()]
     if rule.sort != "newest_like":
         parts.append(SORT_WORDS[rule.sort])
     if rule.per_artist is not None:
@@ -78,21 +76,20 @@ def quoted(text: str) -> str:
     return f"“{text}”"
 
 
-def _subject(source: Source) -> str:
-    match source:
+def _subject(rule: Rule) -> str:
+    match rule.source:
         case LikesAt(on):
             return f"Liked songs as of {day(on)}"
         case PairSongs(pair, of):
             return f"Songs of pair {pair} {PAIR_WORDS[of]}"
         case _:
-            return "Liked songs"
+            return "Songs" if rule.tests else "All liked songs"
 
 
 def _joined(phrases: list[str], match: str) -> str:
     if match == "any":
         return " or ".join(phrases)
-    *most, last = phrases
-    return f"{', '.join(most)} and {last}" if most else last
+    return " and ".join([", ".join(phrases[:-1]), phrases[-1]] if phrases[1:] else phrases)
 
 
 def _entry(entry: RuleTest | RuleGroup, names: Mapping[int, str]) -> str:
@@ -142,7 +139,8 @@ def _date(test: RuleTest, verb: str, lately: str) -> str:
     if isinstance(test.value, date):
         return f"{verb} {test.op} {day(test.value)}"
     assert isinstance(test.value, Span)  # noqa: S101 - the grammar says so
-    span = counted(test.value.count, test.value.unit.removesuffix("s"))
+    unit = test.value.unit.removesuffix("s")
+    span = unit if test.value.count == 1 else counted(test.value.count, unit)
     return f"{'not ' if test.op == 'not_in_last' else ''}{lately} in the last {span}"
 
 
@@ -209,11 +207,7 @@ def _unique(playlists: Mapping[int, str]) -> dict[int, str]:
     return {
         each: name
         for each, name in playlists.items()
-        if name.strip() == name
-        and name
-        and folded.count(name.casefold()) == 1
-        and not set(name) & set("“”„\"\n")
-        and " ".join(name.split()) == name
+        if name and tidy(name) == name and '"' not in name and folded.count(name.casefold()) == 1
     }
 
 
