@@ -16,20 +16,15 @@ _WORDS = {
     "fifteen": 15, "twenty": 20, "thirty": 30, "forty": 40, "fifty": 50, "sixty": 60,
     "hundred": 100, "a hundred": 100, "one hundred": 100, "two hundred": 200, "a thousand": 1000,
 }  # fmt: skip
-_MONTHS = {
-    name: number
-    for number, name in enumerate("jan feb mar apr may jun jul aug sep oct nov dec".split(), 1)
-}
+_MONTHS = (
+    "jan", "feb", "mar", "apr", "may", "jun", "jul", "aug", "sep", "oct", "nov", "dec",
+)  # fmt: skip
 _DECADES = {
     "twenties": 2020, "thirties": 1930, "forties": 1940, "fifties": 1950, "sixties": 1960,
     "seventies": 1970, "eighties": 1980, "nineties": 1990, "noughties": 2000,
 }  # fmt: skip
 
-NUMBER = (
-    r"(?:\d{1,3}(?:,\d{3})+|\d{1,9}|"
-    + "|".join(sorted((word for word in _WORDS), key=len, reverse=True))
-    + ")"
-)
+NUMBER = r"(?:\d{1,3}(?:,\d{3})+|\d{1,9}|" + "|".join(sorted(_WORDS, key=len, reverse=True)) + ")"
 _MONTH = (
     r"(?:jan(?:uary)?|feb(?:ruary)?|mar(?:ch)?|apr(?:il)?|may|june?|july?|aug(?:ust)?"
     r"|sep(?:t(?:ember)?)?|oct(?:ober)?|nov(?:ember)?|dec(?:ember)?)\.?"
@@ -37,7 +32,8 @@ _MONTH = (
 _DAY = r"\d{1,2}(?:st|nd|rd|th)?"
 DATE = (
     rf"(?:\d{{4}}-\d\d-\d\d|{_DAY}(?: of)? {_MONTH},? \d{{4}}|{_MONTH} {_DAY},? \d{{4}}"
-    rf"|{_MONTH},? \d{{4}}|\d{{4}}(?!['’]?s)|this year|last year|this month|last month|today|yesterday)"
+    rf"|{_MONTH},? \d{{4}}|\d{{4}}(?!['’]?s)|this year|last year|this month|last month|today"
+    r"|yesterday)"
 )
 DECADE = rf"(?:(?:19|20)?\d0['’]?s|{'|'.join(_DECADES)})"
 SPAN = rf"(?:{NUMBER} )?(?:days?|weeks?|months?|years?)"
@@ -138,7 +134,7 @@ def _written(text: str) -> Period | None:
         return _year(int(text))
     year = int(text[-4:])
     month = next(
-        number_ for name, number_ in _MONTHS.items() if re.search(rf"(?<![a-z]){name}", text)
+        place for place, name in enumerate(_MONTHS, 1) if re.search(rf"(?<![a-z]){name}", text)
     )
     if found := re.search(r"(?<!\d)(\d{1,2})(?:st|nd|rd|th)?(?!\d)", text[:-4]):
         day = date(year, month, int(found[1]))

@@ -11,7 +11,7 @@ from datetime import date
 from itertools import groupby
 from typing import Any, Literal
 
-from sync.mirrors.phrases import Context, Found, Phrase, Raw, all_phrases, test
+from sync.mirrors.phrases import PHRASES, Context, Found, Phrase, Raw, test
 from sync.mirrors.rules import Rule, RuleError, from_json
 from syncify.text import plain
 
@@ -49,24 +49,27 @@ class _Piece:
         return [item for item in self.items if item.kind == "unknown"]
 
 
+def _words(text: str) -> frozenset[str]:
+    return frozenset(text.split())
+
+
 #: Words that say nothing about the songs.
-_FILLERS = frozenset(
-    "a all am an and any are as be been collection content create do every everything get give"
-    " had has have i i've ive i’ve is it just keep kept let like liked likes list listen listened"
-    " lyrics make me music my of one only ones or other our play playlist please put saved save show"
-    " song songs stuff that the their them then these they this those track tracks tunes want was"
-    " were which who whose with".split()
-) - {"or", "with", "like", "as", "other", "this", "one"}
+_FILLERS = _words(
+    """a all am an and any are be been collection create do every everything get give had has have
+    i i've ive i’ve is it just keep kept let liked likes list listen listened make me music my of
+    only ones our play playlist please put saved save show song songs that the their them then
+    these they those track tracks tunes want was were which who whose"""
+)
 #: Words that change the meaning of what follows.
-_CHANGING = frozenset(
-    "about above after almost aren't at before below beside between by contain containing contains"
-    " didn't doesn't don't early except exclude excluding feat featuring few fewer for from hasn't"
-    " haven't hardly if in isn't late less like mid minus more most near nearly neither never no non"
-    " nor not nothing on other otherwise over rarely seldom similar since than to under unless until unlike"
-    " versus when while with within without".split()
+_CHANGING = _words(
+    """about above after almost aren't at before below beside between by contain containing
+    contains didn't doesn't don't early except exclude excluding feat featuring few fewer for from
+    hardly hasn't haven't if in isn't late less like mid minus more most near nearly neither never
+    no non nor not nothing on other otherwise over rarely seldom similar since than to under unless
+    unlike until versus when while with within without"""
 )
 #: Words that change the meaning of what comes before them.
-_UNDOING = frozenset("excluded removed omitted banned forbidden out away else".split())
+_UNDOING = _words("excluded removed omitted banned forbidden out away else")
 _NAMES = re.compile(
     r"(?<![\w'’-])(?P<no>not |nothing |except )?(?P<what>by(?: the artist)?|called|titled|named"
     r"|(?:on|from) the album|(?:the )?artist is|(?:the )?(?P<field>title|artist|album)"
@@ -93,11 +96,7 @@ def _items(text: str, context: Context) -> Iterator[_Item]:
     while at < len(text):
         if text[at] == " ":
             at += 1
-        elif (got := _phrase_at(text, at, context)) is not None:
-            end, found = got
-            yield _Item("found", text[at:end], at, found)
-            at = end
-        elif (got := _name_at(text, at)) is not None:
+        elif (got := _phrase_at(text, at, context) or _name_at(text, at)) is not None:
             end, found = got
             yield _Item("found", text[at:end], at, found)
             at = end
@@ -122,7 +121,7 @@ def _items(text: str, context: Context) -> Iterator[_Item]:
 def _phrase_at(text: str, at: int, context: Context) -> tuple[int, Found] | None:
     """The longest phrase that begins here, and means something that a rule can say."""
     best: tuple[int, Found] | None = None
-    for phrase in all_phrases():
+    for phrase in PHRASES:
         match = phrase.pattern.match(text, at)
         if match is None or match.end() <= (best[0] if best else at):
             continue
@@ -196,7 +195,7 @@ def _ends_names(text: str, at: int) -> bool:
     """Whether a phrase begins at ``at``, after words that say nothing."""
     skipping = True
     while skipping and at < len(text):
-        if any(phrase.ends_names and _begins(phrase, text, at) for phrase in all_phrases()):
+        if any(phrase.ends_names and _begins(phrase, text, at) for phrase in PHRASES):
             return True
         word = _WORD.match(text, at)
         skipping = word is not None and word[0].lower() in _FILLERS | {"and", "but"}
@@ -328,7 +327,8 @@ def _parts(item: _Item) -> bool:
 def _lists(chains: list[list[_Piece]]) -> list[list[_Piece]]:
     """``chains`` with "A, B or C" as one of three, where all ask the same of one field."""
     joined: list[list[_Piece]] = []
-    for chain in chains:
+    for each in chains:
+        chain = each
         while (
             len(chain) > 1
             and joined

@@ -48,13 +48,13 @@ def rule_of(key: str, *, today: date, value: str | int | None = None) -> Rule:
 
 def duplicates_of(key: str) -> dict[str, str]:
     """What the preset sets besides the rule: the twins that a clean playlist keeps."""
-    return {"twins": "clean"} if key == "clean" else {}
+    return {"keep_twin": "clean"} if key == "clean" else {}
 
 
 def _raw(preset: Preset, today: date, value: str | int | None) -> dict[str, Any]:
+    if preset.key in _FIXED:
+        return _FIXED[preset.key]
     match preset.key:
-        case "last-100":
-            return {"limit": 100}
         case "this-year":
             return _one("liked", "after", f"{today.year - 1}-12-31")
         case "year":
@@ -62,24 +62,28 @@ def _raw(preset: Preset, today: date, value: str | int | None) -> dict[str, Any]
         case "decade":
             last = value + 9 if isinstance(value, int) else value
             return _one("year", "between", [value, last])
-        case "before-2000":
-            return _one("year", "at_most", 1999)
-        case "no-explicit" | "clean":
-            return _one("explicit", "is", False)
-        case "long":
-            return {**_one("length", "at_least", 360), "sort": "length"}
-        case "one-per-artist":
-            return {"per_artist": 1}
         case "artist":
             return _one("artist", "is", value)
-        case "rediscover":
-            old = _one("liked", "not_in_last", {"n": 1, "unit": "years"})
-            return {**old, "sort": "rediscover", "limit": 30, "refresh": "daily"}
-        case "never-played":
-            return _one("plays", "at_most", 0)
         case _:
             return _one("genre", "in", [value])
 
 
 def _one(field: str, op: str, value: Any) -> dict[str, Any]:
     return {"tests": [{"field": field, "op": op, "value": value}]}
+
+
+_FIXED: Mapping[str, dict[str, Any]] = {
+    "last-100": {"limit": 100},
+    "before-2000": _one("year", "at_most", 1999),
+    "no-explicit": _one("explicit", "is", False),
+    "clean": _one("explicit", "is", False),
+    "long": {**_one("length", "at_least", 360), "sort": "length"},
+    "one-per-artist": {"per_artist": 1},
+    "rediscover": {
+        **_one("liked", "not_in_last", {"n": 1, "unit": "years"}),
+        "sort": "rediscover",
+        "limit": 30,
+        "refresh": "daily",
+    },
+    "never-played": _one("plays", "at_most", 0),
+}

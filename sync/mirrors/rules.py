@@ -93,7 +93,7 @@ class RuleError(ValueError):
 class Span(NamedTuple):
     """A stretch of time that ends today."""
 
-    count: int
+    n: int
     unit: Unit
 
 
@@ -142,7 +142,7 @@ Source = Likes | LikesAt | PairSongs
 
 @dataclass(frozen=True, slots=True)
 class Rule:
-    source: Source = Likes()  # noqa: RUF009 - frozen
+    source: Source = Likes()
     match: Match = "all"
     tests: tuple[RuleTest | RuleGroup, ...] = ()
     sort: Sort = "newest_like"
@@ -314,7 +314,7 @@ def _entry_to_json(entry: RuleTest | RuleGroup) -> dict[str, Any]:
         return {"match": entry.match, "tests": [_entry_to_json(test) for test in entry.tests]}
     value: Any = entry.value
     if isinstance(value, Span):
-        value = {"n": value.count, "unit": value.unit}
+        value = {"n": value.n, "unit": value.unit}
     elif isinstance(value, tuple):
         value = list(value)
     elif isinstance(value, date):

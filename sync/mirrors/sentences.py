@@ -15,8 +15,9 @@ from sync.mirrors.rules import (
 )
 
 MONTHS = (
-    "January February March April May June July August September October November December"
-).split()
+    "January", "February", "March", "April", "May", "June", "July", "August", "September",
+    "October", "November", "December",
+)  # fmt: skip
 SORT_WORDS: Mapping[str, str] = {
     "newest_like": "newest like first",
     "oldest_like": "oldest like first",
@@ -140,7 +141,7 @@ def _date(test: RuleTest, verb: str, lately: str) -> str:
         return f"{verb} {test.op} {day(test.value)}"
     assert isinstance(test.value, Span)  # noqa: S101 - the grammar says so
     unit = test.value.unit.removesuffix("s")
-    span = unit if test.value.count == 1 else counted(test.value.count, unit)
+    span = unit if test.value.n == 1 else counted(test.value.n, unit)
     return f"{'not ' if test.op == 'not_in_last' else ''}{lately} in the last {span}"
 
 

@@ -5,28 +5,27 @@ from typing import Any
 
 from hypothesis import strategies as st
 
-from sync.mirrors.rules import KINDS, OFS, OPERATORS, RANGES, REFRESHES, SORTS, SPAN_MAX
+from sync.mirrors.rules import KINDS, OFS, OPERATORS, RANGES, REFRESHES, SORTS, SPAN_MAX, tidy
+from syncify.text import folded
 
 #: Words that mean something in a sentence, to be quoted and read back as a name.
 _TRICKY = ("by", "or", "and", "not jazz", "a, b", "(x", 'say "hi"', "“”", "50 songs", "Ólafur", "1")
 
-texts = st.one_of(
-    st.sampled_from(_TRICKY),
-    st.text(min_size=1, max_size=12).filter(lambda text: _is_text(text)),
-)
-genres = st.one_of(st.sampled_from(("jazz", "Bebop", "drum & bass", "hip-hop", "house")), texts)
-days = st.dates(min_value=date(1900, 1, 1), max_value=date(2200, 12, 31)).map(date.isoformat)
-
 
 def _is_text(text: str) -> bool:
-    from sync.mirrors.rules import tidy
-    from syncify.text import folded
-
     try:
         tidy(text).encode()
     except UnicodeEncodeError:
         return False
     return bool(folded(tidy(text)).strip())
+
+
+texts = st.one_of(
+    st.sampled_from(_TRICKY),
+    st.text(min_size=1, max_size=12).filter(_is_text),
+)
+genres = st.one_of(st.sampled_from(("jazz", "Bebop", "drum & bass", "hip-hop", "house")), texts)
+days = st.dates(min_value=date(1900, 1, 1), max_value=date(2200, 12, 31)).map(date.isoformat)
 
 
 @st.composite
