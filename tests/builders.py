@@ -6,7 +6,7 @@ from typing import Any
 from django.utils import timezone
 
 from accounts.models import SpotifyConnection, User
-from sync.models import Mirror, SavedTrack, SyncRequest, Track
+from sync.models import Library, Mirror, SavedTrack, SyncRequest, Track
 from syncify.simulator.server import Simulator
 
 
@@ -30,6 +30,7 @@ def make_user(spotify_id: str) -> User:
     """A listener with a mirror and a connection whose tokens Spotify does not know."""
     user = User.objects.create(spotify_id=spotify_id, display_name=spotify_id.title())
     SpotifyConnection.objects.create(user=user, authorized_at=timezone.now())
+    Library.objects.create(user=user)
     Mirror.objects.create(user=user, name=f"Liked Songs of {user.display_name}")
     return user
 
