@@ -192,7 +192,9 @@ class _Sync:
             playlist = self.job.client.playlist(volume.spotify_id or "")
             is_as_left = playlist.snapshot_id == volume.snapshot_id and playlist.total == len(ours)
             if not (known and is_as_left):
-                volume.items = self.job.client.playlist_uris(playlist.id) if playlist.total else []
+                volume.items = (
+                    [] if playlist.total == 0 else self.job.client.playlist_uris(playlist.id)
+                )
         except NotFound:
             if not self.is_manual:
                 self._rest_without_playlist()
@@ -299,7 +301,7 @@ class _Sync:
         self._save([volume])
 
     def _find_empty(self, name: str) -> Playlist | None:
-        empty = (one for one in self._unused_playlists() if one.name == name and not one.total)
+        empty = (one for one in self._unused_playlists() if one.name == name and one.total == 0)
         return next(empty, None)
 
     def _adopt_playlists(self) -> None:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Collection, Iterable, Sequence
-from datetime import datetime, timedelta
+from datetime import UTC, datetime, timedelta
 from itertools import groupby
 from typing import TYPE_CHECKING
 
@@ -12,7 +12,17 @@ from django.db.models.functions import Concat, Now
 
 from sync.errors import RetryLater
 from sync.models import ReadPage, SavedTrack, Track
-from sync.reader import Changes, Library, Like, Page, Reading, Restart, changes, resumable
+from sync.reader import (
+    PAGE_SIZE,
+    Changes,
+    Library,
+    Like,
+    Page,
+    Reading,
+    Restart,
+    changes,
+    resumable,
+)
 
 if TYPE_CHECKING:
     from accounts.models import User
@@ -24,6 +34,8 @@ RESTARTS = 2
 #: A song that Spotify refused is tried again at the first full read after so long. Small libraries
 #: are read in full each time.
 REFUSED_FOR = timedelta(days=6)
+#: The date of a row without one that has no dated row above it on its page.
+_UNDATED = datetime(2000, 1, 1, tzinfo=UTC)
 #: Syncs running in which a song must be missing before we stop putting it back.
 MISSING_TOO_OFTEN = 3
 
@@ -162,8 +174,14 @@ def _fetch(job: Job, offset: int) -> Page:
     """Read one page from Spotify, and keep what it says of the songs."""
     answer = job.client.saved_tracks(offset)
     _store_tracks([item.song for item in answer.items if item.song])
-    likes = (Like(item.song.id if item.song else "", item.added_at) for item in answer.items)
-    return Page(answer.offset, answer.total, tuple(likes))
+    likes, above = [], _UNDATED
+    for item in answer.items:
+        # A row without a date is taken for as old as the one above it, so that it keeps its place.
+        above = item.added_at or above
+        likes.append(Like(item.song.id if item.song else "", above))
+    seen = answer.offset + len(likes)
+    total = seen + PAGE_SIZE * answer.has_next if answer.total is None else answer.total
+    return Page(answer.offset, total, tuple(likes))
 
 
 def _store_tracks(songs: Iterable[Song]) -> None:
