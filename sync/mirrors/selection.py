@@ -1,0 +1,138 @@
+"""The songs that a rule selects, in order."""
+
+from collections import Counter, defaultdict
+from collections.abc import Mapping
+from datetime import datetime, timedelta
+from itertools import chain, zip_longest
+from typing import NamedTuple
+
+from django.db.models import F, OrderBy, Q, QuerySet, TextField, Value
+from django.db.models.functions import MD5, Collate, Concat
+
+from sync.mirrors.conditions import Line, Scope, condition
+from sync.mirrors.rotation import Rotation, period_of, rotate
+from sync.mirrors.rules import LikesAt, PairSongs, Rule, Sort
+from sync.models import SavedTrack
+
+
+class Selection(NamedTuple):
+    track_ids: list[str]
+    #: What "rediscover" has to know next time; None for every other order.
+    rotation: Rotation | None
+
+
+class _Row(NamedTuple):
+    track_id: str
+    artist: str | None
+    user_id: int
+    key: str
+
+
+def select(rule: Rule, scope: Scope, rotation: Rotation | None = None) -> Selection:
+    """The tracks of ``rule`` in order, each once."""
+    rows = _rows(rule, scope)
+    if isinstance(rule.source, PairSongs) and rule.source.of == "turns":
+        rows = _in_turns(rows)
+    rows = _once(rows)
+    if rule.per_artist is not None:
+        rows = _few_per_artist(rows, rule.per_artist)
+    if rule.sort != "rediscover" or rule.limit is None:
+        return Selection([row.track_id for row in rows[: rule.limit]], None)
+    places, rotation = rotate(
+        [row.key for row in rows],
+        rule.limit,
+        period=period_of(rule.refresh, scope.today),
+        last=rotation,
+    )
+    return Selection([rows[place].track_id for place in places], rotation)
+
+
+def is_due(rule: Rule, scope: Scope, selected_at: datetime | None) -> bool:
+    """Whether a list that was selected at that time is to be selected anew."""
+    if selected_at is None or rule.refresh == "sync":
+        return True
+    then = selected_at.astimezone(scope.zone).date()
+    return period_of(rule.refresh, then) != period_of(rule.refresh, scope.today)
+
+
+def matching(rule: Rule, scope: Scope) -> QuerySet[SavedTrack]:
+    """The likes that pass the tests of ``rule``, in no order, with nothing cut off."""
+    return _source(rule, scope).filter(condition(rule, scope))
+
+
+def _rows(rule: Rule, scope: Scope) -> list[_Row]:
+    key = MD5(Concat(Value(_seed(rule, scope)), F("track_id"), output_field=TextField()))
+    hashed = rule.sort in {"random", "rediscover"}
+    rows = matching(rule, scope).order_by(*([key] if hashed else []), *_ORDERS[rule.sort])
+    columns = ("track_id", "track__artists__0", "user_id")
+    return [_Row(*row) for row in rows.values_list(*columns, key if hashed else Value(""))]
+
+
+def _seed(rule: Rule, scope: Scope) -> str:
+    """What the order by chance depends on, besides the track."""
+    period = "" if rule.sort == "rediscover" else period_of(rule.refresh, scope.today)
+    return f"{scope.mirror_id} {period} "
+
+
+def _source(rule: Rule, scope: Scope) -> QuerySet[SavedTrack]:
+    match rule.source:
+        case LikesAt(day):
+            end = scope.start_of(day + timedelta(days=1))
+            then = Q(removed_at=None) | Q(removed_at__gte=end)
+            return SavedTrack.objects.filter(then, user=scope.user_id, added_at__lt=end)
+        case PairSongs() as songs:
+            if scope.songs_of_pair is None:
+                return SavedTrack.objects.none()
+            return scope.songs_of_pair(songs)
+        case _:
+            return SavedTrack.objects.filter(user=scope.user_id, removed_at=None)
+
+
+def _in_turns(rows: list[_Row]) -> list[_Row]:
+    """The first of each listener, then the second of each."""
+    by_user: dict[int, list[_Row]] = defaultdict(list)
+    for row in rows:
+        by_user[row.user_id].append(row)
+    turns = chain.from_iterable(zip_longest(*by_user.values()))
+    return [row for row in turns if row is not None]
+
+
+def _once(rows: list[_Row]) -> list[_Row]:
+    """A song that was liked twice, or by two listeners, only where it comes first."""
+    first: dict[str, _Row] = {}
+    for row in rows:
+        first.setdefault(row.track_id, row)
+    return list(first.values())
+
+
+def _few_per_artist(rows: list[_Row], most: int) -> list[_Row]:
+    """At most so many songs of each first artist; songs without an artist all stay."""
+    seen: Counter[str] = Counter()
+    kept = []
+    for row in rows:
+        if row.artist is not None:
+            seen[row.artist] += 1
+            if seen[row.artist] > most:
+                continue
+        kept.append(row)
+    return kept
+
+
+def _text(line: int) -> Collate:
+    """In the order of the code points: the same on every server."""
+    return Collate(Line(line), "C")
+
+
+_NEWEST: tuple[OrderBy, ...] = (F("added_at").desc(), F("rank").asc(), F("id").desc())
+_OLDEST: tuple[OrderBy, ...] = (F("added_at").asc(), F("rank").desc(), F("id").asc())
+_ORDERS: Mapping[Sort, tuple[OrderBy, ...]] = {
+    "newest_like": _NEWEST,
+    "oldest_like": _OLDEST,
+    "newest_release": (F("track__released").desc(nulls_last=True), *_NEWEST),
+    "oldest_release": (F("track__released").asc(nulls_last=True), *_NEWEST),
+    "title": (OrderBy(_text(1)), OrderBy(_text(2)), *_NEWEST),
+    "artist": (OrderBy(_text(2)), OrderBy(_text(1)), *_NEWEST),
+    "length": (F("track__duration_ms").desc(), *_NEWEST),
+    "random": _NEWEST,
+    "rediscover": _NEWEST,
+}
