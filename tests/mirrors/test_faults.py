@@ -274,7 +274,7 @@ def test_an_edit_that_never_gets_through_is_tried_again_later(
     for _ in range(2):
         request = run_again(emil)
     assert outcome(request) == ("queued", "spotify_unavailable", 3)
-    assert not SavedTrack.objects.exclude(refused_at=None)
+    assert not MirrorTrack.objects.exclude(refused_at=None)
     simulator.clear_faults()
     assert outcome(run_again(emil)) == ("succeeded", "", 3)
     assert simulator.playlist_uris(mirror_of_emil) == simulator.liked("emil")
@@ -504,8 +504,8 @@ def test_a_restart_asks_spotify_once_whether_the_operator_has_mended_it(
 
     lift_operator_block()
     assert queue.unpark() == 2
-    worker = Worker()
-    assert (worker.run_one(), worker.run_one(), worker.run_one()) == (True, True, False)
+    ours = worker()
+    assert (ours.run_one(), ours.run_one(), ours.run_one()) == (True, True, False)
 
     assert simulator.count(path_prefix="/") == asked + 1
     mend(simulator)
@@ -691,7 +691,7 @@ def test_songs_that_spotify_does_not_take_are_left_out_and_shown(
     assert (request.added, request.skipped) == (len(takeable), len(bad))
     # Halving 100 songs takes seven steps of at most two writes, two looks, and the good half.
     assert request.api_requests == simulator.count() < 5 + len(bad) * 7 * 5
-    refused = SavedTrack.objects.exclude(refused_at=None)
+    refused = MirrorTrack.objects.exclude(refused_at=None)
     assert {f"spotify:track:{like.track_id}" for like in refused} == set(bad)
     page = card(client, emil)
     assert f"{len(bad)} refused by Spotify" in page
@@ -710,7 +710,7 @@ def test_songs_that_spotify_does_not_take_are_left_out_and_shown(
     simulator.clear_faults()
     assert outcome(run(emil)) == DONE
     assert mirrored(simulator, emil) == simulator.liked("emil")
-    assert not SavedTrack.objects.exclude(refused_at=None)
+    assert not MirrorTrack.objects.exclude(refused_at=None)
 
 
 @pytest.mark.parametrize("code", [400, 502])
@@ -856,7 +856,7 @@ def test_a_mass_removal_is_believed_only_when_seen_twice(
 
     if not real:
         simulator.set_liked("ada", *before)
-    Mirror.objects.update(confirm_after=timezone.now())
+    Library.objects.update(confirm_after=timezone.now())
     simulator.forget_requests()
     request = run_again(ada)
 

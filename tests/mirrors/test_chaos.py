@@ -119,7 +119,7 @@ class Chaos:
         succeeded = SyncRequest.objects.filter(state=SyncRequest.State.SUCCEEDED)
         before = set(succeeded.values_list("pk", flat=True))
         try:
-            worked = Worker().run_one()
+            worked = worker().run_one()
         except Killed:
             return True
         assert not SyncRequest.objects.filter(state=SyncRequest.State.RUNNING)
@@ -224,7 +224,7 @@ def let_time_pass() -> None:
     """All that waits need wait no longer; playlists were looked at yesterday."""
     Block.objects.all().delete()
     now = timezone.now()
-    Mirror.objects.exclude(confirm_after=None).update(confirm_after=now)
+    Library.objects.exclude(confirm_after=None).update(confirm_after=now)
     Playlist.objects.update(checked_at=now - timedelta(days=1))
     for user in User.objects.all():
         end_waits(user)
@@ -277,7 +277,7 @@ def test_after_all_trouble_every_playlist_equals_its_liked_songs(
         assert set(simulator.playlists(user.spotify_id)) == held
         owned = [one for one in simulator.all_playlists.values() if one.owner == user.spotify_id]
         assert len(owned) == len(volumes)
-    refused = SavedTrack.objects.filter(removed_at=None).exclude(refused_at=None)
+    refused = MirrorTrack.objects.exclude(refused_at=None)
     assert [like.track_id for like in refused] == [bare(chaos.poisoned)]
     assert not SyncRequest.objects.filter(completed=None)
     assert not StoredPage.objects.all()

@@ -175,7 +175,7 @@ class Story:
     def _seen(self) -> tuple[object, object]:
         """When the library was read to its end, and when the playlists were looked at."""
         looks = Playlist.objects.order_by("number").values_list("checked_at", flat=True)
-        return Mirror.objects.get().full_read_at, list(looks)
+        return Library.objects.get().full_read_at, list(looks)
 
     def _disturb(self, change: Callable[["Story"], None]) -> None:
         self.disturbed = True
@@ -189,7 +189,7 @@ class Story:
             request = run_again(self.user)
             if request.completed:
                 break
-            Mirror.objects.exclude(confirm_after=None).update(confirm_after=Now())
+            Library.objects.exclude(confirm_after=None).update(confirm_after=Now())
         assert request.state == "succeeded", (request.error_code, request.errors)
         return request
 

@@ -210,7 +210,7 @@ for name in ("emil", "nora"):
     child = subprocess.run(  # noqa: S603 - runs nothing but ourselves
         [sys.executable, "-c", script],
         env={**process_env, "SYNCIFY_LOG_LEVEL": "ERROR"},  # the log goes there too
-        cwd=Path(__file__).parent.parent,
+        cwd=Path(__file__).parents[2],
         stdout=subprocess.PIPE,
         text=True,
         timeout=120,
@@ -356,7 +356,7 @@ def test_a_song_that_never_stays_in_the_playlist_is_given_up(
 
     left = [uri for uri in simulator.liked("nora") if uri != asked]
     assert mirrored(simulator, nora) == left
-    [refused] = SavedTrack.objects.exclude(refused_at=None)
+    [refused] = MirrorTrack.objects.exclude(refused_at=None)
     assert f"spotify:track:{refused.track_id}" == asked
     a_day_later()
     simulator.forget_requests()
