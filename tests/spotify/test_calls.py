@@ -61,6 +61,21 @@ def test_a_read_is_tried_again(
     assert len(spotify.waits) == 1
 
 
+def test_reads_are_repeated_at_uneven_times(
+    spotify: Spotify, simulator: Simulator, playlist_id: str
+) -> None:
+    simulator.fault("status", times=0)
+
+    for _ in range(10):
+        with suppress(Unavailable):
+            _read(spotify, playlist_id)
+
+    first, second = spotify.waits[::2], spotify.waits[1::2]
+    assert all(0.25 <= wait <= 0.75 for wait in first)
+    assert all(0.5 <= wait <= 1.5 for wait in second)
+    assert len(set(first)) == len(set(second)) == 10
+
+
 @pytest.mark.parametrize("fault", TROUBLE[:-3])
 def test_a_read_gives_up_after_a_few_tries(
     spotify: Spotify, simulator: Simulator, playlist_id: str, fault: str
@@ -192,7 +207,7 @@ def test_a_burst_limit_without_end_is_everybodys(
         _read(spotify, playlist_id)
 
     assert simulator.count() == 1 + PAUSES
-    assert [because for _, because in spotify.gate.blocks] == ["quota"]
+    assert spotify.gate.blocks == [(timedelta(minutes=1), "quota")]
 
 
 @pytest.mark.parametrize("call", [_read, _write])
