@@ -53,7 +53,7 @@ class _Installation(Collector):
         )
         yield _gauge(
             "incidents_open",
-            "Troubles that the operator was told of and that last.",
+            "Open incidents: troubles that last.",
             Incident.objects.filter(closed=None).count(),
         )
 

@@ -332,7 +332,7 @@ class Process(models.Model):
 
 
 class Incident(models.Model):
-    """Something an operator was told of once; told again only after it was over."""
+    """A trouble of which the operator gets one alert; another one only after it was over."""
 
     key = models.CharField(max_length=100)
     message = models.TextField()
@@ -342,6 +342,12 @@ class Incident(models.Model):
     )
     opened = models.DateTimeField(db_default=Now())
     closed = models.DateTimeField(null=True)
+    #: When its alert is tried next; null: nothing is left to send.
+    alert_due = models.DateTimeField(null=True)
+    alert_tries = models.PositiveIntegerField(default=0, db_default=0)
+    #: Marks of the addresses that took the alert, and when the latest did.
+    alerted = models.JSONField(default=list, db_default=[])
+    alerted_at = models.DateTimeField(null=True)
 
     class Meta:
         db_table = "incidents"

