@@ -18,8 +18,8 @@ SECTIONS: dict[type[Model], str] = {
     ReadPage: "unfinished_read",
     Incident: "alerts",
 }
-#: They are Spotify's, and whoever holds them acts as the listener.
-_TOKENS = {"access_token", "refresh_token"}
+#: Whoever holds a token acts as the listener; where alerts went is the operator's.
+_LEFT_OUT = {"access_token", "refresh_token", "alerted"}
 
 
 def export(user: User) -> dict[str, Any]:
@@ -44,7 +44,7 @@ def _row(row: Model) -> dict[str, Any]:
     found = {
         field.attname: field.value_from_object(row)
         for field in row._meta.concrete_fields
-        if field.name not in _TOKENS
+        if field.name not in _LEFT_OUT
     }
     if isinstance(row, SavedTrack):
         found["track"] = _row(row.track)

@@ -225,7 +225,8 @@ STORAGES = {
 _SESSION = "-c idle_in_transaction_session_timeout=30s"
 #: A connection that died without a word is noticed within half a minute, whoever waits at it.
 DATABASE_KEEPALIVES: dict[str, Any] = {
-    "connect_timeout": 5,
+    # For each host, where there are several.
+    "connect_timeout": 3,
     "keepalives": 1,
     "keepalives_idle": 20,
     "keepalives_interval": 5,
@@ -240,7 +241,15 @@ _OPTIONS: dict[str, Any] = {
 # Under ASGI connections are not kept from one request to the next, so the web process has a pool;
 # the threads of a worker each keep their own.
 if _pool_size := env_int("DATABASE_POOL_SIZE", default=0):
-    _OPTIONS["pool"] = {"min_size": 0, "max_size": _pool_size}
+    # A request that gets no connection in time is answered with an error, and health checks with
+    # the truth. An attempt to connect is given up as soon, since the pool makes the next one only
+    # after a pause that doubles; the next request begins anew.
+    _OPTIONS["pool"] = {
+        "min_size": 0,
+        "max_size": _pool_size,
+        "timeout": 2.5,
+        "reconnect_timeout": 2.5,
+    }
 
 
 def _database() -> dict[str, Any]:
@@ -254,7 +263,7 @@ def _database() -> dict[str, Any]:
         }
     options = " ".join([_SESSION, parts.pop("options", "")]).strip()
     return {
-        "ENGINE": "django.db.backends.postgresql",
+        "ENGINE": "syncify.postgresql",
         "NAME": parts.pop("dbname", "syncify"),
         "USER": parts.pop("user", ""),
         "PASSWORD": parts.pop("password", "") or env_str("DATABASE_PASSWORD", "", is_verbatim=True),

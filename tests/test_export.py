@@ -71,7 +71,7 @@ def test_the_export_has_every_row_and_column_of_ones_own(
 
     assert len(rows) == count(model, ada) > 0
     columns = {field.attname for field in model._meta.concrete_fields}
-    assert columns - set(rows[0]) <= {"access_token", "refresh_token"}
+    assert columns - set(rows[0]) <= {"access_token", "refresh_token", "alerted"}
     assert "bea" not in json.dumps(rows)
     assert '"AT"' not in json.dumps(rows)
 

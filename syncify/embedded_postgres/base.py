@@ -11,7 +11,8 @@ from pathlib import Path
 from typing import Any
 
 from django.core.exceptions import ImproperlyConfigured
-from django.db.backends.postgresql import base
+
+from syncify.postgresql import base
 
 _lock = threading.Lock()
 _watched: set[Path] = set()
