@@ -15,6 +15,7 @@ from accounts.consent import NEAR, Consent, Stage
 from accounts.models import CONSENT_LIFE, SpotifyConnection, User
 from sync.backoff import LISTENERS_OWN
 from sync.models import Incident, Mirror, Process, SyncRequest
+from sync.operations import backups
 from sync.processes import WORKER
 from syncify.spotify.models import Block
 
@@ -116,6 +117,9 @@ def _troubles() -> Iterator[Trouble]:
     workers = Process.objects.filter(kind=WORKER, last_seen__gt=Now() - MISSING_AFTER)
     if SyncRequest.objects.filter(waiting).exists() and not workers.exists():
         yield Trouble("worker", "Syncs are waiting, and no worker is running.")
+
+    if backups.is_late():
+        yield Trouble("backup", "No backup was made for two days. The scheduler's log says why.")
 
     for block in Block.objects.filter(until__gt=Now() - BLOCK_GRACE):
         yield Trouble(f"block:{block.because}", _BLOCKS[Block.Because(block.because)])

@@ -15,11 +15,13 @@ from django.conf import settings
 from django.core.exceptions import ImproperlyConfigured
 from django.db import Error, connection
 from django.utils import timezone
+from django.utils.timesince import timesince
 
 from accounts.models import SpotifyConnection
 from sync import processes
 from sync.alerts import undelivered
 from sync.models import Process
+from sync.operations import backups
 from sync.selectors import GONE_AFTER
 from syncify.env import PROBLEMS, env_int
 from syncify.http import SEEN_SCHEME
@@ -163,6 +165,18 @@ def _seen(kind: str, lately: timedelta, command: str) -> Verdict:
     return True, f"{count} seen lately"
 
 
+def backup() -> Verdict:
+    if not settings.BACKUP_DIR:
+        return None, "none is made by itself, because SYNCIFY_BACKUP_DIR is empty"
+    made = backups.latest_backup()
+    if made is None:
+        return False, "none was made yet. The scheduler makes the first one within a minute."
+    found = f"the latest was made {timesince(made)} ago".replace("\xa0", " ")
+    if backups.is_late():
+        return False, f"{found}. The scheduler's log says why there is no later one."
+    return True, found
+
+
 def alerts() -> Verdict:
     if not settings.ALERT_URLS:
         return None, "nobody is alerted, because SYNCIFY_ALERT_URLS is empty"
@@ -290,6 +304,7 @@ CHECKS: dict[str, Callable[[], Verdict]] = {
     "Token keys": token_keys,
     "Proxy": proxy,
     "Disk": disk,
+    "Backup": backup,
     "Alerts": alerts,
 }
 

@@ -18,6 +18,7 @@ from prometheus_client.registry import Collector
 from accounts.consent import NEAR
 from accounts.models import CONSENT_LIFE, SpotifyConnection
 from sync.models import Incident, Process, SyncRequest
+from sync.operations import backups
 from sync.processes import SCHEDULER, WORKER
 from sync.selectors import GONE_AFTER
 from syncify.spotify.quota import calls_by_hour, current_block
@@ -51,6 +52,12 @@ class _Installation(Collector):
             "kind",
             {WORKER: 0, SCHEDULER: 0} | dict(alive.annotate(Count("pk"))),
         )
+        if made := backups.latest_backup():
+            yield _gauge(
+                "backup_age_seconds",
+                "Age of the latest backup of the day; absent while there is none.",
+                (timezone.now() - made).total_seconds(),
+            )
         yield _gauge(
             "incidents_open",
             "Open incidents: troubles that last.",

@@ -359,3 +359,18 @@ class Incident(models.Model):
 
     def __str__(self) -> str:
         return self.key
+
+
+class Backup(models.Model):
+    """A backup that the scheduler made in ``SYNCIFY_BACKUP_DIR``, and has not deleted since."""
+
+    name = models.CharField(max_length=100)
+    made = models.DateTimeField(db_default=Now())
+    #: In bytes.
+    size = models.BigIntegerField()
+
+    class Meta:
+        db_table = "backups"
+
+    def __str__(self) -> str:
+        return self.name

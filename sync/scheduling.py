@@ -18,6 +18,7 @@ from accounts.consent import REMIND
 from accounts.models import CONSENT_LIFE, User
 from sync import alerts, processes
 from sync.models import SyncRequest
+from sync.operations import backups
 from sync.queue import CHANGES, WAKE
 from syncify.sessions import SessionStore
 from syncify.spotify.quota import RESERVE, calls_last_day, current_block
@@ -140,6 +141,7 @@ def take_turn() -> Scheduled:
     processes.prune(age=PROCESS_AGE)
     limits.prune()
     SessionStore.clear_expired()
+    backups.make_backup_if_due()
     alerts.check_incidents()
     logger.log(
         logging.INFO if scheduled.queued or scheduled.waiting or pruned else logging.DEBUG,

@@ -37,6 +37,8 @@ _PROFILE = re.compile(
 _DASHBOARD = re.compile(r"https://developer\.spotify\.com/dashboard/(?:applications/)?(\w+)\S*")
 _EMAIL = re.compile(r"[^@\s]+@[^@\s]+\.[a-z]{2,}", re.IGNORECASE)
 
+#: The names of all settings that were read.
+SETTINGS_READ: set[str] = set()
 #: What was wrong since ``collect_problems``, a line each.
 PROBLEMS: list[str] = []
 _collecting = False
@@ -74,6 +76,7 @@ def env_str(name: str, default: str | None = None, *, is_verbatim: bool = False)
 
 
 def _text(name: str, default: str | None, *, is_verbatim: bool = False) -> str:
+    SETTINGS_READ.add(name)
     value = _trimmed(os.environ.get(name, ""), is_verbatim=is_verbatim)
     path = _trimmed(os.environ.get(f"{name}_FILE", ""))
     if value and path:

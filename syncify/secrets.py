@@ -74,6 +74,16 @@ def _write_new(path: Path, text: str) -> None:
         os.fsync(file.fileno())
 
 
+def new_version_of(path: Path, secret: str) -> None:
+    """Replace a secret that is kept in ``path``. Raises OSError; the old one is kept then."""
+    fresh = path.with_name(f".{path.name}.{secrets.token_hex(8)}")
+    try:
+        _write_new(fresh, secret + "\n")
+        fresh.replace(path)
+    finally:
+        fresh.unlink(missing_ok=True)
+
+
 def new_token_key() -> str:
     return Fernet.generate_key().decode()
 

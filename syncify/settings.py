@@ -143,6 +143,12 @@ OPERATORS = env_spotify_ids("SYNCIFY_OPERATORS")
 ALERT_URLS = env_urls("SYNCIFY_ALERT_URLS")
 #: Days that finished sync requests are kept.
 HISTORY_DAYS = env_int("SYNCIFY_HISTORY_DAYS", default=90, least=1)
+#: Folder for the backup of each day; empty: none is made.
+BACKUP_DIR = env_str("SYNCIFY_BACKUP_DIR", "")
+#: How many backups of a day are kept there.
+BACKUP_KEEP = env_int("SYNCIFY_BACKUP_KEEP", default=7, least=1)
+#: Encrypts backups; empty: they are not encrypted.
+BACKUP_PASSPHRASE = env_str("SYNCIFY_BACKUP_PASSPHRASE", "", is_verbatim=True)
 #: Who may read /metrics; empty: nobody.
 METRICS_TOKEN = env_word("SYNCIFY_METRICS_TOKEN")
 #: Folder where workers and schedulers touch a file at each turn; empty: nowhere.

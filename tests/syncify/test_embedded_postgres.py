@@ -132,6 +132,20 @@ def test_next_connection_starts_a_killed_server_again(tmp_path: Path, run: Run) 
     assert server_of(tmp_path) not in {None, server}
 
 
+def test_a_database_of_another_version_names_the_command_that_upgrades_it(
+    tmp_path: Path, run: Run
+) -> None:
+    (tmp_path / "postgres").mkdir()
+    (tmp_path / "postgres" / "PG_VERSION").write_text("16\n")
+
+    child = run(USE)
+    _, errors = child.communicate(timeout=30)
+
+    assert child.returncode != 0
+    assert "PostgreSQL 16" in errors.strip().splitlines()[-1]
+    assert "manage.py upgrade_database" in errors.strip().splitlines()[-1]
+
+
 @pytest.mark.skipif(os.geteuid() != 0, reason="needs root")
 def test_root_does_not_run_the_server_as_root(tmp_path: Path, run: Run) -> None:
     assert connected(run(USE))
