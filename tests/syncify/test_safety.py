@@ -20,7 +20,7 @@ from tests.signing_in import go_to_spotify, sign_in
 
 pytestmark = pytest.mark.django_db
 
-ROOT = Path(__file__).parent.parent
+ROOT = Path(__file__).parents[2]
 
 HEADERS = {
     "Content-Security-Policy": (
@@ -264,6 +264,34 @@ def test_the_host_of_a_request_makes_no_address(client: Client, simulator: Simul
 
     assert "evil" not in asked.headers["Location"]
     assert "127.0.0.1%3A8000%2Faccounts%2Fcallback" in asked.headers["Location"]
+
+
+@pytest.mark.parametrize("path", ["/", "/sync/card/", "/events/", "/healthz", "/nowhere/"])
+@pytest.mark.parametrize(
+    "host", ["nas.local:8000", "192.168.1.5", "evil.example", "a b", "<script>", "x\nERROR forged"]
+)
+def test_another_host_name_is_told_where_syncify_is(
+    client: Client, caplog: pytest.LogCaptureFixture, path: str, host: str
+) -> None:
+    client.force_login(make_user("ada"))
+
+    answer = client.get(path, headers={"Host": host})
+
+    page = answer.content.decode()
+    assert answer.status_code == 400
+    assert 'Open <a href="http://127.0.0.1:8000/">http://127.0.0.1:8000</a> instead' in page
+    assert "SYNCIFY_BASE_URL" in page
+    assert host not in page
+    [line] = [record for record in caplog.records if record.levelname != "INFO"]
+    said = line.getMessage()
+    assert repr(host) in said
+    assert "open http://127.0.0.1:8000, or set SYNCIFY_BASE_URL" in said
+    assert line.exc_info is None
+
+
+@pytest.mark.parametrize("host", ["127.0.0.1:8000", "localhost", "[::1]:8000"])
+def test_a_probe_on_this_machine_may_use_its_own_name(client: Client, host: str) -> None:
+    assert client.get("/healthz", headers={"Host": host}).status_code == 200
 
 
 def test_an_error_page_tells_nothing_of_the_request(

@@ -32,7 +32,20 @@ PROXIES = [ip_network(each) for each in ("127.0.0.1", "::1", "172.16.0.0/12", "2
         # What is no address says nothing, and hides nothing behind it.
         ("127.0.0.1", "unknown", "127.0.0.1"),
         ("127.0.0.1", "203.0.113.9, ", "127.0.0.1"),
-        ("127.0.0.1", "203.0.113.9, 1.2.3.4:5678", "127.0.0.1"),
+        ("127.0.0.1", "203.0.113.9, 1.2.3.4:port", "127.0.0.1"),
+        ("127.0.0.1", "203.0.113.9, 1.2.3.4:5:6", "127.0.0.1"),
+        ("127.0.0.1", "203.0.113.9, [1.2.3.4", "127.0.0.1"),
+        ("127.0.0.1", "203.0.113.9, 1.2.3:80", "127.0.0.1"),
+        # Some proxies add the port, IPv6 then in brackets, or quotes as in the header Forwarded.
+        ("127.0.0.1", "203.0.113.9:5678", "203.0.113.9"),
+        ("127.0.0.1", "6.6.6.6:1, 203.0.113.9:5678, 172.18.0.3:80", "203.0.113.9"),
+        ("127.0.0.1", "[2001:dead::7]", "2001:dead::7"),
+        ("127.0.0.1", "[2001:DEAD::7]:443", "2001:dead::7"),
+        ("127.0.0.1", "2001:dead::7", "2001:dead::7"),
+        ("127.0.0.1", '"[2001:dead::7]:443"', "2001:dead::7"),
+        ("127.0.0.1", "[::ffff:203.0.113.9]:443", "203.0.113.9"),
+        ("127.0.0.1", "[fe80::1%eth0]:443", "fe80::1"),
+        ("[::1]:4000", "203.0.113.9", "203.0.113.9"),
         ("127.0.0.1", "203.0.113.9, x\nrefused address=9.9.9.9", "127.0.0.1"),
         # IPv4 in IPv6's clothes; a network card's name may be any text.
         ("::ffff:127.0.0.1", "::ffff:203.0.113.9", "203.0.113.9"),
@@ -62,6 +75,25 @@ def test_who_shares_the_first_half_of_an_ipv6_address_counts_as_one(
     address: str, household: str
 ) -> None:
     assert household_of(address) == household
+
+
+@pytest.mark.parametrize(
+    ("written", "network"),
+    [
+        ("10.0.0.1", "10.0.0.1/32"),
+        ("192.168.1.5/24", "192.168.1.0/24"),
+        ("[::1]", "::1/128"),
+        ("'172.16.0.0/12'", "172.16.0.0/12"),
+    ],
+)
+def test_a_proxy_may_be_written_in_several_ways(
+    monkeypatch: pytest.MonkeyPatch, written: str, network: str
+) -> None:
+    monkeypatch.setenv("SYNCIFY_TRUSTED_PROXIES", f"127.0.0.1; {written}")
+
+    found = env_networks("SYNCIFY_TRUSTED_PROXIES", default="")
+
+    assert found == [ip_network("127.0.0.1"), ip_network(network)]
 
 
 def test_a_wrong_proxy_is_named(monkeypatch: pytest.MonkeyPatch) -> None:

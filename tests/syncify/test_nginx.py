@@ -29,7 +29,7 @@ from tests.processes import Child, free_port, wait_until, web_server
 
 pytestmark = [pytest.mark.django_db(transaction=True), pytest.mark.slow]
 
-ROOT = Path(__file__).parent.parent
+ROOT = Path(__file__).parents[2]
 PAGE = (ROOT / "docs" / "reverse-proxy.md").read_text(encoding="utf-8")
 TOKEN = re.compile(r'name="csrfmiddlewaretoken" value="([^"]+)"')
 STYLE = re.compile(r'href="(/static/[^"]+\.css)"')

@@ -1,28 +1,35 @@
 """The doctor: each thing that is wrong turns its own line into a cross, and no other."""
 
+import os
 import shutil
+import subprocess
+import sys
 from collections.abc import Callable
 from datetime import timedelta
 from io import StringIO
+from pathlib import Path
 from typing import Any, NamedTuple
 
 import pytest
 from cryptography.fernet import Fernet
 from django.core.management import CommandError, call_command
-from django.db import OperationalError
+from django.db import OperationalError, connection
 from django.db.migrations.recorder import MigrationRecorder
 from django.test import Client
 from django.utils import timezone
 
 from accounts.models import SpotifyConnection, User
-from sync.models import Process
+from sync.models import Incident, Process
 from sync.operations.doctor import CHECKS, judge_clock, judge_proxy
 from sync.queue import processes
 from syncify.http import SEEN_SCHEME
+from syncify.simulator.server import Simulator
 from syncify.spotify.models import ApiHour, Block
+from tests.scratch import address_of
 
 pytestmark = pytest.mark.django_db
 
+ROOT = Path(__file__).parents[2]
 HOUR = timedelta(hours=1)
 SECRETS = ["demo-secret", "alert-secret", "signing-secret"]
 
@@ -66,7 +73,7 @@ def crosses() -> list[str]:
 
 
 def test_all_is_well(case: Case) -> None:
-    assert findings() == (0, {**dict.fromkeys(CHECKS, "✓"), "Proxy": "–"})
+    assert findings() == (0, {**dict.fromkeys(CHECKS, "✓"), "Proxy": "–", "Backup": "–"})
 
 
 def forget_migration(_: Case) -> None:
@@ -161,6 +168,85 @@ def test_what_cannot_be_told_is_no_cross(
     status, signs = findings()
 
     assert (status, signs[line]) == (0, "–")
+
+
+def examined(**variables: str) -> subprocess.CompletedProcess[str]:
+    """``manage.py doctor`` as a person runs it, with these variables alone."""
+    kept = {name: os.environ[name] for name in ("PATH", "HOME") if name in os.environ}
+    return subprocess.run(
+        [sys.executable, "manage.py", "doctor"],
+        cwd=ROOT,
+        env={**kept, **variables},
+        capture_output=True,
+        text=True,
+        timeout=60,
+        check=False,
+    )
+
+
+BROKEN = [
+    ({"SPOTIFY_CLIENT_ID": ""}, ["SPOTIFY_CLIENT_ID is not set"]),
+    ({"SPOTIFY_CLIENT_ID": "Client ID: abc"}, ["SPOTIFY_CLIENT_ID must be"]),
+    ({"SPOTIFY_CLIENT_SECRET_FILE": "/nowhere"}, ["SPOTIFY_CLIENT_SECRET_FILE: cannot read"]),
+    ({"SYNCIFY_BASE_URL": "nas:8000"}, ["SYNCIFY_BASE_URL must begin with"]),
+    ({"SYNCIFY_TOKEN_KEYS": "short"}, ["SYNCIFY_TOKEN_KEYS must hold"]),
+    ({"SYNCIFY_DATA_DIR": "/dev/null/x"}, ["SYNCIFY_DATA_DIR: cannot write"] * 2),
+    ({"DATABASE_URL": "postgresql://u:a/b@h/n"}, ["DATABASE_URL cannot be read"]),
+    ({"DATABASE_POOL_SIZE": "a few"}, ["DATABASE_POOL_SIZE must be"]),
+    ({"SYNCIFY_LOG_LEVEL": "LOUD"}, ["SYNCIFY_LOG_LEVEL must be"]),
+    ({"DEBUG": "perhaps"}, ["DEBUG must be yes or no"]),
+    ({"WEB_CONCURRENCY": "many"}, ["WEB_CONCURRENCY must be"]),
+    (
+        {"SPOTIFY_CLIENT_ID": "", "SYNCIFY_HISTORY_DAYS": "0", "SYNCIFY_OPERATORS": "a@b.org"},
+        ["SPOTIFY_CLIENT_ID", "SYNCIFY_OPERATORS", "SYNCIFY_HISTORY_DAYS"],
+    ),
+]
+
+
+@pytest.mark.parametrize(("broken", "problems"), BROKEN)
+def test_a_setting_that_cannot_be_used_has_its_line_and_the_rest_is_looked_at(
+    tmp_path: Path, simulator: Simulator, broken: dict[str, str], problems: list[str]
+) -> None:
+    said = examined(
+        **{
+            "SYNCIFY_DATA_DIR": str(tmp_path),
+            "DATABASE_URL": address_of(connection.settings_dict["NAME"]),
+            "SPOTIFY_API_URL": simulator.api_url,
+            "SPOTIFY_ACCOUNTS_URL": simulator.accounts_url,
+            "SPOTIFY_CLIENT_ID": "syncify-demo",
+            **broken,
+        }
+    )
+
+    assert said.returncode == 1
+    assert "Traceback" not in said.stdout + said.stderr
+    lines = said.stdout.splitlines()
+    found = [line.partition("Settings:")[2].strip() for line in lines if "Settings:" in line]
+    assert [line[: len(start)] for line, start in zip(found, problems, strict=True)] == problems
+    assert {line[2:].partition(":")[0] for line in lines} == set(CHECKS)
+    assert "the check itself failed" not in said.stdout
+    # What has nothing to do with it is well.
+    signs = {line[2:].partition(":")[0]: line[0] for line in lines}
+    assert signs["Spotify"] == "✓"
+    assert signs["Database"] == ("–" if "DATABASE_URL" in broken else "✓")
+    assert signs["Migrations"] == ("–" if "DATABASE_URL" in broken else "✓")
+
+
+def test_a_check_that_breaks_keeps_no_other_from_being_made(
+    case: Case, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def break_down(_: object) -> None:
+        raise RuntimeError
+
+    monkeypatch.setattr("shutil.disk_usage", break_down)
+
+    assert crosses() == ["Disk"]
+
+
+def test_an_alert_that_nobody_took_is_a_cross(case: Case) -> None:
+    Incident.objects.create(key="worker", message="", alert_due=timezone.now(), alert_tries=1)
+
+    assert crosses() == ["Alerts"]
 
 
 def test_a_key_that_was_kept_opens_what_it_closed(case: Case) -> None:

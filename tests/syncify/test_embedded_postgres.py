@@ -10,7 +10,7 @@ from pathlib import Path
 import psutil
 import pytest
 
-ROOT = Path(__file__).parent.parent
+ROOT = Path(__file__).parents[2]
 PREPARE = "import django; django.setup(); from django.db import connection as db; "
 #: Connects, says so, and ends when its standard input does.
 USE = PREPARE + "db.ensure_connection(); print('connected', flush=True); input()"
@@ -132,6 +132,20 @@ def test_next_connection_starts_a_killed_server_again(tmp_path: Path, run: Run) 
     assert server_of(tmp_path) not in {None, server}
 
 
+def test_a_database_of_another_version_names_the_command_that_upgrades_it(
+    tmp_path: Path, run: Run
+) -> None:
+    (tmp_path / "postgres").mkdir()
+    (tmp_path / "postgres" / "PG_VERSION").write_text("16\n")
+
+    child = run(USE)
+    _, errors = child.communicate(timeout=30)
+
+    assert child.returncode != 0
+    assert "PostgreSQL 16" in errors.strip().splitlines()[-1]
+    assert "manage.py upgrade_database" in errors.strip().splitlines()[-1]
+
+
 @pytest.mark.skipif(os.geteuid() != 0, reason="needs root")
 def test_root_does_not_run_the_server_as_root(tmp_path: Path, run: Run) -> None:
     assert connected(run(USE))
@@ -139,6 +153,16 @@ def test_root_does_not_run_the_server_as_root(tmp_path: Path, run: Run) -> None:
     server = server_of(tmp_path)
     assert server is not None
     assert server.uids().real != 0
+
+
+def test_a_folder_that_cannot_be_written_is_named(tmp_path: Path, run: Run) -> None:
+    # As if the folder was taken away after the keys had been read.
+    child = run(PREPARE + f"open({str(tmp_path / 'no')!r}, 'w'); db.settings_dict['DATA_DIR'] = "
+                f"{str(tmp_path / 'no' / 'postgres')!r}; db.ensure_connection()")  # fmt: skip
+    _, errors = child.communicate(timeout=30)
+
+    assert child.returncode != 0
+    assert "SYNCIFY_DATA_DIR: cannot write in" in errors.strip().splitlines()[-1]
 
 
 def test_missing_package_names_the_setting_to_use_instead(run: Run) -> None:
