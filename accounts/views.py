@@ -2,7 +2,6 @@
 
 import logging
 from datetime import datetime
-from typing import NamedTuple
 
 from django.conf import settings
 from django.contrib import messages
@@ -17,12 +16,15 @@ from django.utils.formats import date_format
 from django.utils.timezone import localtime
 from django.views.decorators.http import require_GET, require_http_methods, require_POST
 
-from accounts import oauth, services
+from accounts import pending
+from accounts.access import sign_out_everywhere
+from accounts.deletion import delete_account as delete_account_of
 from accounts.forms import PasteForm
 from accounts.limits import limited
 from accounts.models import User
-from accounts.oauth import Problem, SignInFailed
 from accounts.paste import STATE_LENGTH
+from accounts.problems import WORDS, Problem, SignInFailed
+from accounts.sign_in import finish_sign_in, granted_scopes
 from accounts.signals import access_ended
 from syncify.http import Request
 from syncify.redirect import Case
@@ -56,9 +58,9 @@ def log_in(request: HttpRequest) -> HttpResponse:
     # Who is signed in here and signs in again renews their consent, or wants another account;
     # Spotify would send them straight back.
     show_dialog = request.session.pop(_SHOW_DIALOG, False) or request.user.is_authenticated
-    granted = services.granted_scopes(request.user.pk) if request.user.is_authenticated else ""
+    granted = granted_scopes(request.user.pk) if request.user.is_authenticated else ""
     return HttpResponseRedirect(
-        oauth.begin_sign_in(request.session, show_dialog=show_dialog, granted=granted)
+        pending.begin_sign_in(request.session, show_dialog=show_dialog, granted=granted)
     )
 
 
@@ -67,7 +69,9 @@ def log_in(request: HttpRequest) -> HttpResponse:
 def callback(request: HttpRequest) -> HttpResponse:
     """Back from Spotify."""
     state, code = request.GET.get("state", ""), request.GET.get("code", "")
-    is_for_elsewhere = len(state) == STATE_LENGTH and code and not oauth.has_begun(request.session)
+    is_for_elsewhere = (
+        len(state) == STATE_LENGTH and code and not pending.has_begun(request.session)
+    )
     if is_for_elsewhere and settings.SPOTIFY_REDIRECT_CASE != Case.HTTPS:
         # Another Syncify began it, or we did under another name, whose cookie is not sent here.
         query = request.META["QUERY_STRING"]
@@ -89,10 +93,10 @@ def paste_back(request: HttpRequest) -> HttpResponse:
 
 def _finish(request: HttpRequest, *, state: str, code: str) -> HttpResponse:
     try:
-        verifier = oauth.end_sign_in(request.session, state=state)
+        verifier = pending.end_sign_in(request.session, state=state)
         if not code:
             raise SignInFailed(Problem.DENIED)  # noqa: TRY301 - one place answers all failures
-        user = services.finish_sign_in(code=code, verifier=verifier)
+        user = finish_sign_in(code=code, verifier=verifier)
     except SignInFailed as failure:
         request.session[_SHOW_DIALOG] = failure.problem in _ASK_ANEW
         return _problem(request, failure)
@@ -116,7 +120,7 @@ def log_out(request: HttpRequest) -> HttpResponse:
 @require_POST
 @login_required
 def end_sessions(request: Request) -> HttpResponse:
-    services.sign_out_everywhere(request.user)
+    sign_out_everywhere(request.user)
     logout(request)
     messages.success(request, "You are signed out on every device.")
     return _good_bye()
@@ -131,7 +135,7 @@ def delete_account(request: Request) -> HttpResponse:
         return render(request, "accounts/delete.html", status=status)
     user = User.objects.get(pk=request.user.pk)
     logout(request)
-    services.delete_account(user)
+    delete_account_of(user)
     messages.success(request, "Your account is deleted. The playlist stays in your Spotify.")
     return _good_bye()
 
@@ -146,98 +150,8 @@ def _good_bye() -> HttpResponse:
     return response
 
 
-class _Words(NamedTuple):
-    status: int
-    title: str
-    message: str
-
-
-_WORDS = {
-    Problem.DENIED: _Words(
-        403,
-        "Nothing was connected",
-        "Spotify says that you did not agree. Syncify needs to read your Liked Songs and to keep "
-        "one playlist; if you want that, sign in once more and choose Agree.",
-    ),
-    Problem.EXPIRED: _Words(
-        400,
-        "That took a little long",
-        "A sign-in is good for 15 minutes, and this one is older. Please begin again.",
-    ),
-    Problem.UNKNOWN_STATE: _Words(
-        400,
-        "This sign-in did not begin here",
-        "It was begun in another browser, or the link was made up by somebody else. Nothing was "
-        "connected. Please begin on this page.",
-    ),
-    Problem.REPLAYED: _Words(
-        400,
-        "This sign-in was used already",
-        "Each sign-in works once, so reloading its page does nothing. If you are not signed in, "
-        "please begin again.",
-    ),
-    Problem.CODE_REFUSED: _Words(
-        400,
-        "Spotify did not accept this sign-in",
-        "It may have been used already, or have waited too long. Please begin again.",
-    ),
-    Problem.SCOPES_MISSING: _Words(
-        403,
-        "A permission is missing",
-        "Syncify cannot copy your Liked Songs with only some of the permissions. Please sign in "
-        "again and leave all boxes ticked.",
-    ),
-    Problem.NOT_REGISTERED: _Words(
-        403,
-        "Spotify does not know you here yet",
-        "This Syncify's operator has to add you in Spotify's developer dashboard. Send them the "
-        "name and the e-mail address of your Spotify account, then sign in again.",
-    ),
-    Problem.NOT_INVITED: _Words(
-        403,
-        "This Syncify is by invitation",
-        "Your Spotify account is not on the list of this Syncify's listeners, and nothing about "
-        "you was stored. Ask its operator to add you, or sign in with another Spotify account.",
-    ),
-    Problem.FORBIDDEN: _Words(
-        403,
-        "Spotify refuses this account",
-        "It does not say why. Try again later or with another Spotify account, and tell the "
-        "operator if it stays so.",
-    ),
-    Problem.DEACTIVATED: _Words(
-        403,
-        "This account is blocked",
-        "The operator of this Syncify has blocked it. Please ask them.",
-    ),
-    Problem.QUOTA: _Words(
-        503,
-        "Spotify asks us to wait",
-        "This Syncify has used up the requests that Spotify allows it in a day, so it cannot find "
-        "out who you are. Please sign in again later.",
-    ),
-    Problem.CREDENTIALS: _Words(
-        503,
-        "Something is set up wrongly here",
-        "Spotify does not accept this Syncify's own client ID or secret. That is for its operator "
-        "to put right; your Spotify account and your playlist are fine.",
-    ),
-    Problem.PREMIUM: _Words(
-        503,
-        "Spotify lets nobody in here at the moment",
-        "Spotify wants the operator of this Syncify to have Premium, and they do not have it now. "
-        "Your Spotify account and your playlist are fine.",
-    ),
-    Problem.UNAVAILABLE: _Words(
-        503,
-        "Spotify does not answer",
-        "Nothing was connected. Please try again in a few minutes.",
-    ),
-}
-
-
 def _problem(request: HttpRequest, failure: SignInFailed) -> HttpResponse:
-    status, title, message = _WORDS[failure.problem]
+    status, title, message = WORDS[failure.problem]
     if status < 500:
         log_refusal(request, failure.problem)
     else:

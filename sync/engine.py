@@ -10,7 +10,7 @@ from typing import NoReturn
 
 from django.db import transaction
 
-from accounts.services import mark_connected
+from accounts.connections import mark_connected
 from sync import library
 from sync.details import Details
 from sync.errors import GiveUp, RetryLater, SnoozeUntil

@@ -10,7 +10,7 @@ from typing import Any
 
 from django.db import InterfaceError, OperationalError, connection, transaction
 
-from accounts.services import mark_refused
+from accounts.connections import mark_refused
 from sync import backoff, processes
 from sync.backoff import Bury, Retry, Snooze
 from sync.job import Cancelled, Job, Released

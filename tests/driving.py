@@ -14,7 +14,7 @@ from django.utils import timezone
 from django.utils.html import strip_tags
 
 from accounts.models import User
-from accounts.oauth import ConnectionTokens
+from accounts.tokens import ConnectionTokens
 from sync.engine import run_sync
 from sync.errors import SyncError
 from sync.forms import SettingsForm

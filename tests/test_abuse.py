@@ -17,9 +17,9 @@ from hypothesis import strategies as st
 from accounts.models import SpotifyConnection, User
 from sync.models import Mirror, SyncRequest
 from syncify.simulator.server import Simulator
+from tests.accounts.signing_in import sign_in
 from tests.builders import make_request, make_user
 from tests.driving import mirrored, run, run_again
-from tests.signing_in import sign_in
 
 pytestmark = pytest.mark.django_db
 

@@ -13,7 +13,7 @@ from django.test.utils import CaptureQueriesContext
 from django.utils import timezone
 
 from accounts.models import User
-from accounts.services import operator_code
+from accounts.operators import operator_code
 from accounts.signals import access_ended
 from sync.models import Incident, Mirror, Process, SyncRequest
 from sync.overview import bars

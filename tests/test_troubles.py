@@ -9,9 +9,9 @@ from sync.models import SyncRequest
 from syncify.simulator.control import TROUBLES
 from syncify.simulator.server import Simulator
 from syncify.spotify.models import Block
+from tests.accounts.signing_in import sign_in
 from tests.builders import connect
 from tests.driving import a_day_later, card, mirrored, run, run_again
-from tests.signing_in import sign_in
 
 pytestmark = pytest.mark.django_db
 

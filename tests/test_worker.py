@@ -11,8 +11,8 @@ import pytest
 from django.db import OperationalError, connection
 from django.utils import timezone
 
+from accounts.deletion import delete_account
 from accounts.models import SpotifyConnection, User
-from accounts.services import delete_account
 from sync import job as job_module
 from sync import worker as worker_module
 from sync.errors import GiveUp, RetryLater, SnoozeUntil

@@ -12,16 +12,17 @@ from django.db import connection
 from django.test import Client
 from django.utils import timezone
 
+from accounts.connections import mark_connected, mark_refused
+from accounts.deletion import delete_account
 from accounts.models import SpotifyConnection, User
-from accounts.oauth import ConnectionTokens
-from accounts.services import delete_account, mark_connected, mark_refused, spotify_client_for
+from accounts.tokens import ConnectionTokens, spotify_client_for
 from sync.models import Mirror
 from syncify.logs import HideSecrets
 from syncify.simulator.server import Simulator
 from syncify.spotify.errors import Blocked, SignInNeeded, SpotifyError, Unavailable
 from syncify.spotify.quota import QuotaGate, calls_last_day, current_block
+from tests.accounts.signing_in import sign_in
 from tests.builders import connect
-from tests.signing_in import sign_in
 
 TOKEN = "/api/token"
 
@@ -228,7 +229,7 @@ def test_a_refresh_that_waits_too_long_for_another_gives_up(
 ) -> None:
     ada = connect(simulator, "ada")
     expire(ada)
-    monkeypatch.setattr("accounts.oauth.LOCK_TIMEOUT", "50ms")
+    monkeypatch.setattr("accounts.tokens.LOCK_TIMEOUT", "50ms")
     simulator.fault("latency", path=TOKEN, seconds=1)
     together = Barrier(2)
 

@@ -200,7 +200,7 @@ def log_line(name: str, level: int, message: str) -> str:
 
 @pytest.mark.parametrize("before", ["", '{"log":"'])
 def test_the_documented_filter_finds_refusals_and_nothing_that_looks_like_one(before: str) -> None:
-    docs = Path(__file__).parent.parent / "docs" / "operations.md"
+    docs = Path(__file__).parent.parent.parent / "docs" / "operations.md"
     [pattern] = re.findall(r"^ *failregex = (.+)$", docs.read_text(encoding="utf-8"), re.MULTILINE)
     # fail2ban takes the time out of a line before it looks at the rest.
     time = re.compile(r"\d{4}-\d\d-\d\d \d\d:\d\d:\d\d,\d{3}")

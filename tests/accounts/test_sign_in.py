@@ -15,17 +15,18 @@ from django.test import Client
 from django.utils import timezone
 
 from accounts.models import RateLimit, SpotifyConnection, User
-from accounts.oauth import SCOPES, Grant
-from accounts.services import connect_spotify
+from accounts.scopes import NEEDED
+from accounts.sign_in import connect_spotify
 from accounts.signals import spotify_connected
 from sync.models import Mirror, SavedTrack, SyncRequest, Track
 from syncify.simulator.grants import SCOPES as ALL_SCOPES
 from syncify.simulator.server import Simulator
+from syncify.spotify.accounts_host import Grant
 from syncify.spotify.quota import QuotaGate, current_block
 from syncify.spotify.types import Profile
+from tests.accounts.signing_in import consent, go_to_spotify, sign_in
 from tests.builders import make_user
 from tests.driving import card, run, run_again
-from tests.signing_in import consent, go_to_spotify, sign_in
 
 pytestmark = pytest.mark.django_db
 
@@ -71,7 +72,7 @@ def test_sign_in_connects_a_new_listener(
     assert user.account_id == simulator.listeners["ada"].account_id
     held = user.connection
     assert held.state == "connected"
-    assert set(held.scopes.split()) == set(SCOPES)
+    assert set(held.scopes.split()) == set(NEEDED)
     assert held.access_token in simulator.grants.access
     assert held.refresh_token in simulator.grants.refreshable
     assert timezone.now() - held.authorized_at < timedelta(minutes=1)
@@ -87,7 +88,7 @@ def test_what_spotify_is_asked_for(client: Client, settings: Any, secret: str, d
     first, second = asked(go_to_spotify(client)), asked(go_to_spotify(client))
 
     assert first["redirect_uri"] == "http://127.0.0.1:8000/accounts/callback/"
-    assert set(first["scope"].split()) == set(SCOPES)
+    assert set(first["scope"].split()) == set(NEEDED)
     assert first["state"] != second["state"]
     assert len(first["state"]) >= 32
     assert "show_dialog" not in first
@@ -487,7 +488,7 @@ def test_nobody_is_sent_to_spotify_who_could_not_come_back(
 
 
 def test_more_than_is_needed_may_be_granted() -> None:
-    assert set(SCOPES) < ALL_SCOPES
+    assert set(NEEDED) < ALL_SCOPES
 
 
 def test_permissions_that_were_granted_are_asked_for_again(client: Client, ada: User) -> None:
@@ -496,13 +497,13 @@ def test_permissions_that_were_granted_are_asked_for_again(client: Client, ada: 
 
     scopes = asked(go_to_spotify(client))["scope"].split()
 
-    assert sorted(scopes) == sorted([*SCOPES, "user-top-read"])
+    assert sorted(scopes) == sorted([*NEEDED, "user-top-read"])
 
 
 def test_signing_in_again_mends_a_missing_permission(
     client: Client, simulator: Simulator, ada: User
 ) -> None:
-    some = simulator.authorize("ada", [scope for scope in SCOPES if scope != "user-library-read"])
+    some = simulator.authorize("ada", [scope for scope in NEEDED if scope != "user-library-read"])
     SpotifyConnection.objects.update(access_token=some["access_token"], scopes=some["scope"])
     assert run(ada).error_code == "scope_missing"
     assert "Sign in again" in card(client, ada)

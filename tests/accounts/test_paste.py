@@ -17,7 +17,7 @@ from accounts.models import RateLimit, User
 from accounts.paste import LONGEST, STATE_LENGTH, Answer, NotAnAnswer, read_pasted
 from syncify.redirect import PASTE_BACK_URI, Case, advice, redirect_uri
 from syncify.simulator.server import Simulator
-from tests.signing_in import consent, go_to_spotify
+from tests.accounts.signing_in import consent, go_to_spotify
 
 PASTE, CALLBACK = "/accounts/callback/paste/", "/accounts/callback/"
 SPOTIFY = "accounts.spotify.com"
