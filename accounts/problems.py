@@ -8,20 +8,37 @@ from typing import NamedTuple
 class Problem(StrEnum):
     """Why a sign-in did not succeed."""
 
-    DENIED = "denied"  #: the listener said no, or Spotify did.
+    DENIED = "denied"  #: the listener did not agree.
+    REFUSED_BY_SPOTIFY = "refused_by_spotify"  #: Spotify sent an error other than a refusal.
+    INCOMPLETE = "incomplete"  #: neither a code nor an error.
     EXPIRED = "expired"  #: too much time at Spotify.
     UNKNOWN_STATE = "unknown_state"  #: begun in another browser, forged, or without a state.
     REPLAYED = "replayed"  #: this sign-in has come back before.
-    CODE_REFUSED = "code_refused"  #: Spotify does not take the code.
-    SCOPES_MISSING = "scopes_missing"  #: not all that is needed was granted.
+    CODE_REFUSED = "code_refused"  #: Spotify does not accept the code.
+    SCOPES_MISSING = "scopes_missing"  #: not all needed scopes were granted.
     NOT_REGISTERED = "not_registered"  #: not on the allow-list of the operator's app.
     NOT_INVITED = "not_invited"  #: not among SYNCIFY_ALLOWED_USERS.
-    FORBIDDEN = "forbidden"  #: Spotify refuses this account without a cause.
+    FORBIDDEN = "forbidden"  #: Spotify refuses this account and names no cause.
     DEACTIVATED = "deactivated"  #: the operator has blocked this listener.
+    BUSY = "busy"  #: as many sign-ins as may call Spotify at once already do.
     QUOTA = "quota"
     CREDENTIALS = "credentials"
     PREMIUM = "premium"
+    UNREADABLE = "unreadable"  #: Spotify's answer has no usable token or profile.
     UNAVAILABLE = "unavailable"
+
+
+#: After these the listener may want another Spotify account, or to answer differently, so Spotify
+#: shows its consent page again.
+ASK_AGAIN = frozenset(
+    {
+        Problem.DENIED,
+        Problem.SCOPES_MISSING,
+        Problem.NOT_REGISTERED,
+        Problem.NOT_INVITED,
+        Problem.FORBIDDEN,
+    }
+)
 
 
 class SignInFailed(Exception):
@@ -36,6 +53,17 @@ class SignInFailed(Exception):
         self.spotify_id = spotify_id
 
 
+def problem_of(error: str) -> Problem:
+    """The problem behind the ``error`` with which Spotify leads back."""
+    match error:
+        case "access_denied":
+            return Problem.DENIED
+        case "server_error" | "temporarily_unavailable":
+            return Problem.UNAVAILABLE
+        case _:
+            return Problem.REFUSED_BY_SPOTIFY
+
+
 class Words(NamedTuple):
     status: int
     title: str
@@ -46,30 +74,41 @@ WORDS = {
     Problem.DENIED: Words(
         403,
         "Nothing was connected",
-        "Spotify says that you did not agree. Syncify needs to read your Liked Songs and to keep "
-        "one playlist; if you want that, sign in once more and choose Agree.",
+        "You did not agree on Spotify's page. Syncify needs to read your Liked Songs and to keep "
+        "one playlist. If you want that, sign in again and choose Agree.",
+    ),
+    Problem.REFUSED_BY_SPOTIFY: Words(
+        400,
+        "Spotify refused this sign-in",
+        "Spotify's page answered with an error, and nothing was connected. Please try once more. "
+        "If it happens again, tell the operator of this Syncify; the log has Spotify's error.",
+    ),
+    Problem.INCOMPLETE: Words(
+        400,
+        "Spotify's answer is incomplete",
+        "A part of the address is missing, so nothing was connected. Please sign in again.",
     ),
     Problem.EXPIRED: Words(
         400,
-        "That took a little long",
-        "A sign-in is good for 15 minutes, and this one is older. Please begin again.",
+        "This sign-in has expired",
+        "A sign-in is valid for 15 minutes, and this one is older. Please sign in again.",
     ),
     Problem.UNKNOWN_STATE: Words(
         400,
-        "This sign-in did not begin here",
-        "It was begun in another browser, or the link was made up by somebody else. Nothing was "
-        "connected. Please begin on this page.",
+        "This sign-in did not start in this browser",
+        "Nothing was connected. Usually Spotify's page was opened in another browser or in an app, "
+        "or this browser blocks cookies. Please sign in again here, and stay in this browser.",
     ),
     Problem.REPLAYED: Words(
         400,
         "This sign-in was used already",
-        "Each sign-in works once, so reloading its page does nothing. If you are not signed in, "
-        "please begin again.",
+        "Each sign-in works once; reloading its page does nothing. If you are not signed in, "
+        "please sign in again.",
     ),
     Problem.CODE_REFUSED: Words(
         400,
         "Spotify did not accept this sign-in",
-        "It may have been used already, or have waited too long. Please begin again.",
+        "It was used already, or it waited too long. Please sign in again.",
     ),
     Problem.SCOPES_MISSING: Words(
         403,
@@ -79,7 +118,7 @@ WORDS = {
     ),
     Problem.NOT_REGISTERED: Words(
         403,
-        "Spotify does not know you here yet",
+        "Spotify does not let you use this Syncify yet",
         "This Syncify's operator has to add you in Spotify's developer dashboard. Send them the "
         "name and the e-mail address of your Spotify account, then sign in again.",
     ),
@@ -92,31 +131,41 @@ WORDS = {
     Problem.FORBIDDEN: Words(
         403,
         "Spotify refuses this account",
-        "It does not say why. Try again later or with another Spotify account, and tell the "
-        "operator if it stays so.",
+        "Spotify names no cause. Try again later or with another Spotify account, and tell the "
+        "operator if it happens again.",
     ),
     Problem.DEACTIVATED: Words(
         403,
         "This account is blocked",
         "The operator of this Syncify has blocked it. Please ask them.",
     ),
+    Problem.BUSY: Words(
+        503,
+        "Many people are signing in",
+        "Nothing was connected. Please sign in again in a minute.",
+    ),
     Problem.QUOTA: Words(
         503,
         "Spotify asks us to wait",
-        "This Syncify has used up the requests that Spotify allows it in a day, so it cannot find "
-        "out who you are. Please sign in again later.",
+        "Spotify accepts no requests from this Syncify at the moment, so it cannot find out who "
+        "you are. Please sign in again later.",
     ),
     Problem.CREDENTIALS: Words(
         503,
-        "Something is set up wrongly here",
-        "Spotify does not accept this Syncify's own client ID or secret. That is for its operator "
-        "to put right; your Spotify account and your playlist are fine.",
+        "This Syncify is set up wrongly",
+        "Spotify does not accept its client ID or secret. Its operator has to correct that; your "
+        "Spotify account and your playlist are fine.",
     ),
     Problem.PREMIUM: Words(
         503,
-        "Spotify lets nobody in here at the moment",
-        "Spotify wants the operator of this Syncify to have Premium, and they do not have it now. "
+        "Spotify lets nobody sign in here at the moment",
+        "Spotify requires the operator of this Syncify to have Premium, and they do not have it. "
         "Your Spotify account and your playlist are fine.",
+    ),
+    Problem.UNREADABLE: Words(
+        503,
+        "Spotify's answer could not be read",
+        "Nothing was connected. Please try again in a few minutes.",
     ),
     Problem.UNAVAILABLE: Words(
         503,

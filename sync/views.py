@@ -191,8 +191,8 @@ def operator_block(request: Request, listener: int) -> HttpResponse:
 @limited("operator-code", per_address=30)
 @login_required
 def operator_code(request: Request) -> HttpResponse:
-    """Makes an operator of the first who enters the code that the log tells; then it is gone."""
-    if not operators.lacks_operator():
+    """Makes the first who enters the current code an operator; a code works once."""
+    if not operators.has_unused_code():
         raise Http404
     if request.method != "POST":
         return render(request, "operator_code.html")

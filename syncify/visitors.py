@@ -6,7 +6,7 @@ from ipaddress import IPv4Address, IPv4Network, IPv6Address, IPv6Network, ip_add
 
 from django.conf import settings
 from django.http import HttpRequest, HttpResponse
-from django.views.csrf import csrf_failure as django_csrf_failure
+from django.shortcuts import render
 
 logger = logging.getLogger(__name__)
 
@@ -62,6 +62,7 @@ def log_refusal(request: HttpRequest, reason: str) -> None:
     )
 
 
-def csrf_failure(request: HttpRequest, reason: str = "") -> HttpResponse:
+def csrf_failure(request: HttpRequest, reason: str = "") -> HttpResponse:  # noqa: ARG001
     log_refusal(request, "csrf")
-    return django_csrf_failure(request, reason)
+    context = {"origin_is_hidden": request.headers.get("Origin") == "null"}
+    return render(request, "403_csrf.html", context, status=403)
