@@ -12,7 +12,6 @@ from django.db import connection
 from django.test import Client
 from django.utils import timezone
 
-from accounts.connections import mark_connected, mark_refused
 from accounts.deletion import delete_account
 from accounts.models import SpotifyConnection, User
 from accounts.tokens import ConnectionTokens, spotify_client_for
@@ -270,27 +269,6 @@ def test_an_account_may_be_deleted_while_a_worker_refreshes(simulator: Simulator
     assert profile.result() == "ada"
     assert not User.objects.exists()
     assert not SpotifyConnection.objects.exists()
-
-
-def test_a_refusal_is_kept_until_a_success(ada: User) -> None:
-    mark_refused(ada, "forbidden")
-    since = SpotifyConnection.objects.get().state_since
-    mark_refused(ada, "forbidden")
-
-    held = SpotifyConnection.objects.get()
-    assert (held.state, held.state_reason, held.state_since) == ("refused", "forbidden", since)
-    mark_connected(ada)
-    held = SpotifyConnection.objects.get()
-    assert (held.state, held.state_reason) == ("connected", "")
-
-
-def test_a_refusal_does_not_hide_that_a_sign_in_is_needed(ada: User) -> None:
-    SpotifyConnection.objects.update(state="sign_in_needed", state_reason="consent_ended")
-
-    mark_refused(ada, "forbidden")
-    mark_connected(ada)
-
-    assert SpotifyConnection.objects.get().state == "sign_in_needed"
 
 
 # --- Logs -------------------------------------------------------------------------------------
