@@ -131,6 +131,7 @@ def sync_history(request: Request) -> HttpResponse:
 
 
 @require_http_methods(["GET", "HEAD", "POST"])
+@limited("settings", per_address=600, per_listener=120, methods=["POST"])
 @login_required
 def settings(request: Request) -> HttpResponse:
     mirror = get_object_or_404(Mirror, user=request.user)

@@ -256,6 +256,17 @@ def test_nothing_that_is_sent_breaks_a_page(
     assert max(got.status_code, posted.status_code) < 500
 
 
+@pytest.mark.parametrize("name", [*COOKIES, "sign-in-xxxxxxxx", "unknown"])
+@pytest.mark.parametrize("route", ["", "accounts/callback/", "accounts/login/", "events/"])
+def test_a_cookie_that_is_too_long_counts_as_none(client: Client, route: str, name: str) -> None:
+    client.cookies[name] = "x" * 60_000
+    state = "x" * 43
+
+    got = client.get(f"/{route}", {"state": state, "code": "x"})
+
+    assert got.status_code in {200, 204, 400, 405}
+
+
 # --- Names --------------------------------------------------------------------------------------
 
 NASTY = "<b>&\"'{{ 7 }}\u202egnp.\x1b[31m\x85\u2066\0\ud800end"

@@ -1,19 +1,24 @@
 """Signing in through Spotify's consent page and out again, and what becomes of an account."""
 
+import json
+import threading
 import time
 from collections.abc import Callable
+from concurrent.futures import ThreadPoolExecutor
 from datetime import timedelta
 from html import unescape
 from typing import Any
 
 import pytest
 from django.apps import apps
+from django.db import connection
 from django.test import Client
 from django.utils import timezone
 
 from accounts.models import RateLimit, SpotifyConnection, User
 from accounts.problems import WORDS, Problem
 from accounts.scopes import NEEDED
+from accounts.sign_in import AT_ONCE, _slot
 from sync.models import Mirror
 from syncify.simulator.server import Simulator
 from syncify.spotify.quota import QuotaGate, current_block
@@ -25,6 +30,7 @@ from tests.accounts.signing_in import (
     is_signed_in,
     sign_in,
 )
+from tests.stand_in import StandIn
 
 pytestmark = pytest.mark.django_db
 
@@ -354,3 +360,115 @@ def test_nobody_is_sent_to_spotify_who_could_not_come_back(
     assert response.status_code == 503
     assert "asks us to wait" in response.content.decode()
     assert simulator.requests == []
+
+
+# --- While Spotify is slow ----------------------------------------------------------------------
+
+
+def held_connections() -> int:
+    """Database connections other than this thread's."""
+    with connection.cursor() as cursor:
+        cursor.execute(
+            "SELECT count(*) FROM pg_stat_activity WHERE datname = current_database() "
+            "AND pid <> pg_backend_pid() AND backend_type = 'client backend'"
+        )
+        held: int = cursor.fetchone()[0]
+    return held
+
+
+def wait_for(condition: Callable[[], bool]) -> None:
+    deadline = time.monotonic() + 10
+    while not condition():
+        assert time.monotonic() < deadline
+        time.sleep(0.01)
+
+
+@pytest.mark.django_db(transaction=True)
+@pytest.mark.parametrize("path", ["/api/token", "/v1/me"])
+def test_few_sign_ins_call_spotify_at_once_and_none_holds_a_connection(
+    simulator: Simulator, path: str
+) -> None:
+    clients = [Client() for _ in range(6)]
+    queries = [consent(go_to_spotify(client), "ada") for client in clients]
+    simulator.fault("latency", path=path, seconds=1, times=0)
+    before = held_connections()
+
+    def finish(client: Client, query: dict[str, str]) -> int:
+        try:
+            return client.get(CALLBACK, query).status_code
+        finally:
+            connection.close()
+
+    with ThreadPoolExecutor(6) as pool:
+        finished = [pool.submit(finish, *each) for each in zip(clients, queries, strict=True)]
+        wait_for(lambda: simulator.count(path_prefix="/api/token") == AT_ONCE)
+        wait_for(lambda: path == "/api/token" or simulator.count() >= 1)
+        time.sleep(0.2)
+        assert simulator.count(path_prefix="/api/token") == AT_ONCE
+        assert held_connections() == before
+        assert {future.result(20) for future in finished} == {302}
+
+
+@pytest.mark.django_db(transaction=True)
+def test_a_sign_in_that_finds_no_place_does_not_wait_for_long(
+    client: Client, simulator: Simulator, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    query = consent(go_to_spotify(client), "ada")
+    monkeypatch.setattr("accounts.sign_in.LONGEST_WAIT", 0.05)
+    monkeypatch.setattr("accounts.sign_in._slots", threading.BoundedSemaphore(1))
+    simulator.forget_requests()
+
+    with _slot():
+        response = client.get(CALLBACK, query)
+
+    assert response.status_code == 503
+    assert WORDS[Problem.BUSY].title in response.content.decode()
+    assert simulator.requests == []
+    assert sign_in(client, simulator, "ada").response.status_code == 302
+
+
+@pytest.mark.parametrize("fault", ["burst:retry_after=20", "burst:retry_after=20,path=/api/token"])
+def test_a_wait_that_spotify_names_is_not_slept_through(
+    client: Client, simulator: Simulator, fault: str
+) -> None:
+    query = consent(go_to_spotify(client), "ada")
+    simulator.fault(fault)
+    begun = time.monotonic()
+
+    response = client.get(CALLBACK, query)
+
+    assert time.monotonic() - begun < 2
+    assert WORDS[Problem.QUOTA].title in response.content.decode()
+    block = current_block()
+    assert block is not None
+    assert timedelta(seconds=15) < block.until - timezone.now() < timedelta(seconds=25)
+    assert not User.objects.exists()
+
+
+def test_a_short_wait_is_sat_out(client: Client, simulator: Simulator) -> None:
+    simulator.fault("burst:retry_after=1")
+
+    assert sign_in(client, simulator, "ada").response.status_code == 302
+    assert current_block() is None
+
+
+@pytest.mark.parametrize(
+    "profile",
+    [{"id": "x" * 300}, {"id": ""}, {"id": "a\0"}, {"display_name": "no id"}, [], None],
+)
+def test_a_profile_that_cannot_be_used_is_no_error_of_the_page(
+    client: Client,
+    simulator: Simulator,
+    stand_in: StandIn,
+    profile: Any,
+    settings: Any,
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    monkeypatch.setattr("syncify.spotify.client._jitter", lambda _: 0.0)
+    settings.SPOTIFY_ACCOUNTS_URL = simulator.accounts_url
+    stand_in.body = json.dumps(profile).encode()
+
+    response = sign_in(client, simulator, "ada").response
+
+    assert response.status_code == 503
+    assert not User.objects.exists()
