@@ -29,7 +29,8 @@ def way_back(request: HttpRequest) -> WayBack:
     ours, used = urlsplit(settings.BASE_URL), urlsplit(f"//{request.get_host()}")
     if settings.SPOTIFY_REDIRECT_CASE == Case.HTTPS or used.hostname not in _LOOPBACK:
         return WayBack.DIRECT
-    if (used.port or 80) != (ours.port or 80):  # as behind a tunnel from another port
+    # Some proxies leave the port out; a tunnel from another port shows it.
+    if used.port is not None and used.port != (ours.port or 80):
         return WayBack.PASTE
     return WayBack.DIRECT if used.hostname == ours.hostname else WayBack.OTHER_NAME
 
