@@ -10,6 +10,7 @@ from accounts.models import User
 from sync.models import Library, Mirror, Playlist, SyncRequest
 from sync.queue import store as queue
 from sync.queue.changes import tell_pages
+from sync.queue.locks import lock_listener
 from sync.queue.scheduler import plan_next
 
 __all__ = [
@@ -47,6 +48,7 @@ def retry_dead(request: SyncRequest) -> SyncRequest:
 def pause_mirror(user: User) -> None:
     """Let scheduled syncs rest; what is queued of them goes, what a person asked for stays."""
     with transaction.atomic():
+        lock_listener(user.pk)
         if Mirror.objects.filter(user=user, is_main=True, state=Mirror.State.ACTIVE).update(
             state=Mirror.State.PAUSED
         ):
@@ -61,6 +63,7 @@ def pause_mirror(user: User) -> None:
 def resume_mirror(user: User) -> None:
     """End a pause, with a sync to catch up."""
     with transaction.atomic():
+        lock_listener(user.pk)
         if Mirror.objects.filter(user=user, is_main=True, state=Mirror.State.PAUSED).update(
             state=Mirror.State.ACTIVE
         ):
@@ -78,6 +81,7 @@ def change_settings(
 ) -> None:
     """Store the listener's wishes; what concerns the playlist gets there with a sync."""
     with transaction.atomic():
+        lock_listener(mirror.user_id)
         stored = Mirror.objects.select_for_update().get(pk=mirror.pk)
         library = Library.objects.filter(user=mirror.user_id)
         if library.exclude(interval=interval).update(interval=interval):
