@@ -494,3 +494,14 @@ def test_a_quota_that_is_spent_by_a_cover_is_everybodys(
         spotify.upload_cover(playlist_id, JPEG)
 
     assert len(spotify.gate.blocks) == 1
+
+
+def test_a_filter_that_spotify_does_not_understand_hides_no_songs(
+    spotify: Spotify, simulator: Simulator, playlist_id: str
+) -> None:
+    simulator.fault("patch", path="/items", at="items.*.item", drop=True)
+
+    page = spotify.playlist_items(playlist_id, 0)
+
+    assert list(page.uris) == simulator.playlist_uris(playlist_id)[:50]
+    assert ["fields" in one.query for one in simulator.requests] == [True, False]
