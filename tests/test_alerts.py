@@ -8,6 +8,7 @@ import pytest
 from django.utils import timezone
 
 from sync.models import Incident, Process
+from sync.models.operations import ALIVE_FOR
 from sync.operations.alerts import check_incidents
 from syncify.spotify.models import Block
 from tests.builders import make_request, make_user
@@ -109,7 +110,9 @@ def test_a_worker_is_missed_when_syncs_wait_for_it(
     now = timezone.now()
     make_request(make_user("ada"), run_at=now - waiting)
     if last_seen:
-        Process.objects.create(kind="worker", name="host:1", last_seen=now - last_seen)
+        Process.objects.create(
+            kind="worker", name="host:1", alive_until=now - last_seen + ALIVE_FOR
+        )
 
     check_incidents()
 

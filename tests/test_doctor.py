@@ -106,7 +106,7 @@ def spend(_: Case) -> None:
 
 def gone(kind: str) -> Callable[[Case], None]:
     def age(_: Case) -> None:
-        Process.objects.filter(kind=kind).update(last_seen=timezone.now() - HOUR)
+        Process.objects.filter(kind=kind).update(alive_until=timezone.now() - HOUR)
 
     return age
 

@@ -6,8 +6,8 @@ from django.test import Client
 
 from accounts.models import User
 from sync.models import SyncRequest
-from syncify.simulator.control import TROUBLES
 from syncify.simulator.server import Simulator
+from syncify.simulator.troubles import TROUBLES
 from syncify.spotify.models import Block
 from tests.builders import connect
 from tests.driving import a_day_later, card, mirrored, run, run_again

@@ -1,17 +1,25 @@
 """Processes that are alive, and troubles that an operator was alerted of."""
 
+from datetime import timedelta
+
 from django.conf import settings
 from django.db import models
 from django.db.models import Q
 from django.db.models.functions import Now
 
+#: A process that runs all the time counts as gone when it was not seen for this long.
+ALIVE_FOR = timedelta(minutes=2)
+
 
 class Process(models.Model):
-    """A worker or a scheduler that was alive at ``last_seen``."""
+    """A worker or a scheduler, which counts as alive until ``alive_until``."""
 
     kind = models.CharField(max_length=20)
     name = models.CharField(max_length=255)
     last_seen = models.DateTimeField(db_default=Now())
+    alive_until = models.DateTimeField(
+        db_default=models.ExpressionWrapper(Now() + ALIVE_FOR, output_field=models.DateTimeField())
+    )
 
     class Meta:
         db_table = "processes"

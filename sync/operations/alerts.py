@@ -12,9 +12,9 @@ from django.utils import timezone
 
 from accounts.consent import NEAR, Consent, Stage
 from accounts.models import CONSENT_LIFE, SpotifyConnection, User
-from sync.models import Incident, Mirror, Process, SyncRequest
+from sync.models import Incident, Mirror, SyncRequest
 from sync.queue.backoff import LISTENERS_OWN
-from sync.queue.processes import WORKER
+from sync.queue.processes import WORKER, alive
 from syncify.spotify.models import Block
 
 logger = logging.getLogger(__name__)
@@ -92,7 +92,7 @@ def _troubles() -> Iterator[Trouble]:
     waiting = Q(state=SyncRequest.State.QUEUED, run_at__lt=Now() - MISSING_AFTER) | Q(
         state=SyncRequest.State.RUNNING, leased_until__lt=Now() - MISSING_AFTER
     )
-    workers = Process.objects.filter(kind=WORKER, last_seen__gt=Now() - MISSING_AFTER)
+    workers = alive(WORKER)
     if SyncRequest.objects.filter(waiting).exists() and not workers.exists():
         yield Trouble("worker", "Syncs are waiting, and no worker is running.")
 

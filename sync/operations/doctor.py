@@ -16,8 +16,6 @@ from django.db import Error, connection
 from django.utils import timezone
 
 from accounts.models import SpotifyConnection
-from sync.models import Process
-from sync.pages.card import GONE_AFTER
 from sync.queue import processes
 from syncify.http import SEEN_SCHEME
 from syncify.redirect import advice
@@ -114,15 +112,15 @@ def disk() -> Verdict:
 
 
 def workers() -> Verdict:
-    return _seen(processes.WORKER, GONE_AFTER, "python manage.py runworker")
+    return _seen(processes.WORKER, "python manage.py runworker")
 
 
 def scheduler() -> Verdict:
-    return _seen(processes.SCHEDULER, BETWEEN_TURNS, "python manage.py schedule_syncs --loop")
+    return _seen(processes.SCHEDULER, "python manage.py schedule_syncs --loop")
 
 
-def _seen(kind: str, lately: timedelta, command: str) -> Verdict:
-    count = Process.objects.filter(kind=kind, last_seen__gt=timezone.now() - lately).count()
+def _seen(kind: str, command: str) -> Verdict:
+    count = processes.alive(kind).count()
     if not count:
         return False, f"none was seen lately. Run: {command}"
     return True, f"{count} seen lately"

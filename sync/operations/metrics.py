@@ -18,7 +18,6 @@ from prometheus_client.registry import Collector
 from accounts.consent import NEAR
 from accounts.models import CONSENT_LIFE, SpotifyConnection
 from sync.models import Incident, Process, SyncRequest
-from sync.pages.card import GONE_AFTER
 from sync.queue.processes import SCHEDULER, WORKER
 from syncify.spotify.quota import calls_by_hour, current_block
 
@@ -44,7 +43,7 @@ class _Installation(Collector):
         yield from _finished()
         yield from _quota()
         yield from _listeners()
-        alive = Process.objects.filter(last_seen__gt=Now() - GONE_AFTER).values_list("kind")
+        alive = Process.objects.filter(alive_until__gt=Now()).values_list("kind")
         yield _gauges(
             "processes",
             "Workers and schedulers that were seen lately.",
