@@ -12,6 +12,7 @@ from sync.models.library import (
     Track,
     TrackArtist,
 )
+from sync.models.listening import DifferentSongs, ListeningHistory, ServiceGate
 from sync.models.mirrors import InboxItem, Mirror, MirrorTrack, Playlist, PlaylistItems
 from sync.models.operations import Incident, Process
 from sync.models.requests import SyncRequest, SyncResult
@@ -22,9 +23,11 @@ __all__ = [
     "Artist",
     "ArtistGenre",
     "Connection",
+    "DifferentSongs",
     "InboxItem",
     "Incident",
     "Library",
+    "ListeningHistory",
     "Mirror",
     "MirrorTrack",
     "Pair",
@@ -34,6 +37,7 @@ __all__ = [
     "PlaylistItems",
     "Process",
     "SavedTrack",
+    "ServiceGate",
     "ShareLink",
     "StoredPage",
     "SyncRequest",

@@ -17,8 +17,10 @@ from sync.models import (
     Artist,
     ArtistGenre,
     Connection,
+    DifferentSongs,
     InboxItem,
     Incident,
+    ListeningHistory,
     MirrorTrack,
     Pair,
     PairInvitation,
@@ -59,6 +61,8 @@ def full(name: str) -> User:
     SyncResult.objects.create(request=request, mirror=mirror)
     make_like(user, "looped", added_in=request)
     Play.objects.create(user=user, track_id="looped", plays=3, last_played=timezone.now())
+    ListeningHistory.objects.create(user=user, known=[[1, 2]])
+    DifferentSongs.objects.create(user=user, first="looped", second="swayed")
     artist, _ = Artist.objects.get_or_create(id="kiasmos", defaults={"name": "Kiasmos"})
     ArtistGenre.objects.create(artist=artist, genre="techno", user=user)
     ShareLink.objects.create(user=user, kind="page", token_hash=f"hash-of-{name}")
