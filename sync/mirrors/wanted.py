@@ -6,7 +6,6 @@ from collections.abc import Mapping, Sequence
 from datetime import datetime
 from typing import TYPE_CHECKING
 
-from sync.library.record import MirrorGone
 from sync.mirrors.tracks import facts_of, track_uri
 from sync.models import Library, Mirror, SavedTrack
 

@@ -136,7 +136,7 @@ def plan_next(user: User) -> None:
 
 
 def take_turn(
-    *chores: Callable[[], None],
+    *chores: Callable[[], object],
     name: str = "",
     alive_for: timedelta = ALIVE_FOR,
 ) -> Scheduled:
@@ -160,7 +160,7 @@ def take_turn(
     return scheduled
 
 
-def keep_scheduling(stopping: Callable[[], bool], *chores: Callable[[], None]) -> None:
+def keep_scheduling(stopping: Callable[[], bool], *chores: Callable[[], object]) -> None:
     """Take turns until ``stopping`` says so; a lost database is waited for."""
     while not stopping():
         with _database_may_be_lost("schedule"):

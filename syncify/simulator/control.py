@@ -15,7 +15,9 @@ OUR_PAGES = ("/simulator", "/playlist/")
 
 
 def health(call: Call) -> Response:
-    return reply({"status": "ok", "requests": call.world.count()})
+    """``mended`` counts how often all was made well again."""
+    world = call.world
+    return reply({"status": "ok", "requests": world.count(), "mended": world.mended})
 
 
 def _listener_id(call: Call) -> str:

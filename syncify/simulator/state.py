@@ -56,6 +56,7 @@ class World(Traffic):
             self.listeners = {name: Listener(name, name.title(), size) for name, size in CAST}
             self.all_playlists: dict[str, Playlist] = {}
             self.forget_traffic()
+            self.mended = 0
             self._made_up: dict[str, Song] = {}
             self._offset = timedelta()
             self._registered = self.behaviour.allow_list
@@ -297,6 +298,7 @@ class World(Traffic):
     @locked
     def be_well(self) -> None:
         """Undo all trouble for everybody: nothing fails, is refused, withdrawn, or spent."""
+        self.mended += 1
         self.clear_faults()
         self.behaviour = replace(self._first_behaviour, allow_list=self._registered)
         self.grants.restore()

@@ -17,7 +17,6 @@ from sync.mirrors import writer as playlists
 from sync.models import Mirror, Playlist, SavedTrack, StoredPage, SyncRequest
 from sync.queue import store as queue
 from sync.queue.job import Job
-from sync.queue.worker import Worker
 from syncify.simulator import api
 from syncify.simulator.faults import WAYS
 from syncify.simulator.server import Simulator

@@ -6,7 +6,7 @@ from typing import Any
 
 from django.core.management.base import BaseCommand
 
-from sync.operations.alerts import check_incidents
+from sync.operations.chores import CHORES
 from sync.queue import processes, scheduler
 
 
@@ -22,10 +22,10 @@ class Command(BaseCommand):
         if loop:
             for number in (signal.SIGTERM, signal.SIGINT):
                 signal.signal(number, self._on_signal)
-            scheduler.keep_scheduling(lambda: self._is_told_to_stop, check_incidents)
+            scheduler.keep_scheduling(lambda: self._is_told_to_stop, *CHORES)
             return
         scheduled = scheduler.take_turn(
-            check_incidents, name="cron", alive_for=processes.ALIVE_BETWEEN_RUNS
+            *CHORES, name="cron", alive_for=processes.ALIVE_BETWEEN_RUNS
         )
         self.stdout.write(f"Queued {_syncs(scheduled.queued)}.")
         if scheduled.waiting:
