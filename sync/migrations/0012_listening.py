@@ -10,7 +10,7 @@ class Migration(migrations.Migration):
 
     dependencies = [
         ('accounts', '0003_tokens_lost'),
-        ('sync', '0009_alive_until'),
+        ('sync', '0011_backup'),
         migrations.swappable_dependency(settings.AUTH_USER_MODEL),
     ]
 
