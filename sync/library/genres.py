@@ -17,7 +17,7 @@ from sync.library.musicbrainz import (
     batches,
     is_configured,
 )
-from sync.models import Artist, ArtistGenre, SavedTrack, TrackArtist
+from sync.models import Artist, ArtistGenre, Library, SavedTrack, SyncRequest, TrackArtist
 from sync.queue import store as queue
 from sync.queue.errors import GiveUp, RetryLater, SnoozeUntil
 from sync.queue.job import Job
@@ -27,6 +27,8 @@ logger = logging.getLogger(__name__)
 #: When an artist is looked up again.
 FOUND_AGAIN = timedelta(days=365)
 NOT_FOUND_AGAIN = timedelta(days=90)
+#: A listener's new artists, and a lookup that was given up, wait this long for the next.
+LOOKUPS_APART = timedelta(days=1)
 #: Artists that one turn of a job looks up, about two minutes; then other jobs have theirs.
 TURN = 100
 PAUSE = timedelta(seconds=5)
@@ -80,6 +82,26 @@ def due_artists(user_id: int) -> QuerySet[Artist]:
     )
     artists = Artist.objects.filter(old).annotate(likes=Count("track_artists", filter=liked))
     return artists.filter(likes__gt=0).order_by("-likes", "id")
+
+
+def queue_lookups() -> int:
+    """Queue a lookup for every listener whose artists are due, once a day at most.
+
+    Returns how many are queued. Calls nobody, and is safe to run twice at once.
+    """
+    if not is_configured():
+        return 0
+    lately = SyncRequest.objects.filter(
+        kind=SyncRequest.Kind.GENRES, completed__gt=Now() - LOOKUPS_APART
+    )
+    listeners = Library.objects.filter(user__is_active=True)
+    listeners = listeners.exclude(user__in=lately.values("user_id"))
+    queued = 0
+    for user_id in listeners.values_list("user_id", flat=True):
+        if due_artists(user_id).exists():
+            _, is_new = queue.enqueue(user_id, SyncRequest.Kind.GENRES, trigger="scheduled")
+            queued += is_new
+    return queued
 
 
 def coverage(user_id: int) -> Coverage:

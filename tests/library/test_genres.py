@@ -20,16 +20,17 @@ from sync.library.genres import (
     clear_genres,
     coverage,
     due_artists,
+    queue_lookups,
     run_genres,
     set_genres,
 )
 from sync.library.musicbrainz import MusicBrainz, MusicBrainzUnavailable
-from sync.models import Artist, ArtistGenre, SyncRequest, TrackArtist
+from sync.models import Artist, ArtistGenre, Library, SyncRequest, TrackArtist
 from sync.queue import store as queue
 from sync.queue.errors import GiveUp, RetryLater, SnoozeUntil
 from sync.queue.job import Job
 from syncify.simulator.musicbrainz import MusicBrainzServer, mbid_of
-from tests.builders import make_like, make_user
+from tests.builders import make_like, make_request, make_user
 
 
 @pytest.mark.parametrize(
@@ -355,3 +356,35 @@ def test_a_listeners_own_genres_stand_before_those_found(user: User) -> None:
 
 def test_batches_hold_what_one_call_takes() -> None:
     assert [len(batch) for batch in musicbrainz.batches(map(str, range(250)))] == [100, 100, 50]
+
+
+def test_lookups_are_queued_for_who_has_artists_to_look_up(
+    user: User, server: MusicBrainzServer
+) -> None:
+    bea = make_user("bea")
+    for each in (user, bea):
+        Library.objects.get_or_create(user=each)
+
+    assert queue_lookups() == 1
+    assert queue_lookups() == 0
+    request = SyncRequest.objects.get()
+    assert (request.user_id, request.kind, request.state) == (user.pk, "genres", "queued")
+    assert server.answers.paths == []
+
+
+@pytest.mark.parametrize(("hours", "queued"), [(23, 0), (25, 1)])
+def test_a_lookup_that_was_given_up_is_not_queued_again_the_same_day(
+    user: User, server: MusicBrainzServer, hours: int, queued: int
+) -> None:
+    Library.objects.get_or_create(user=user)
+    make_request(user, kind="genres", state="dead", completed=now() - timedelta(hours=hours))
+
+    assert queue_lookups() == queued
+
+
+def test_no_lookup_is_queued_without_a_contact(user: User, settings: Any) -> None:
+    Library.objects.get_or_create(user=user)
+    settings.MUSICBRAINZ_CONTACT = ""
+
+    assert queue_lookups() == 0
+    assert not SyncRequest.objects.exists()
