@@ -26,6 +26,7 @@ from sync.models import (
     SyncRequest,
     SyncResult,
     TrackLink,
+    UploadPart,
 )
 
 #: Where each table that names a listener is found in the export.
@@ -36,6 +37,7 @@ SECTIONS: dict[type[Model], str] = {
     SavedTrack: "likes",
     Play: "plays",
     ListeningHistory: "listening_history",
+    UploadPart: "upload",
     DifferentSongs: "different_songs",
     ArtistGenre: "genres",
     Mirror: "mirrors",
@@ -62,8 +64,17 @@ OWNER = {
     SyncResult: "request__user",
     TrackLink: "connection__user",
 }
-#: Whoever holds a token acts as the listener; where alerts went is the operator's.
-SECRETS = {"access_token", "refresh_token", "secret", "token_hash", "code_hash", "alerted"}
+#: Whoever holds a token acts as the listener; where alerts went is the operator's; the bytes of an
+#: upload are a file that the listener has.
+SECRETS = {
+    "access_token",
+    "refresh_token",
+    "secret",
+    "token_hash",
+    "code_hash",
+    "alerted",
+    "data",
+}
 
 
 def export(user: User) -> dict[str, Any]:

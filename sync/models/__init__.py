@@ -12,7 +12,7 @@ from sync.models.library import (
     Track,
     TrackArtist,
 )
-from sync.models.listening import DifferentSongs, ListeningHistory, ServiceGate
+from sync.models.listening import DifferentSongs, ListeningHistory, ServiceGate, UploadPart
 from sync.models.mirrors import InboxItem, Mirror, MirrorTrack, Playlist, PlaylistItems
 from sync.models.operations import Backup, Incident, Process
 from sync.models.requests import SyncRequest, SyncResult
@@ -46,4 +46,5 @@ __all__ = [
     "Track",
     "TrackArtist",
     "TrackLink",
+    "UploadPart",
 ]

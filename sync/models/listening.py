@@ -36,6 +36,31 @@ class ListeningHistory(models.Model):
         return f"history of {self.user_id}"
 
 
+class UploadPart(models.Model):
+    """A piece of an uploaded listening history, until a worker has read it.
+
+    In the database, because the worker may be on another machine than the web server.
+    """
+
+    id = models.BigAutoField(primary_key=True)
+    user = models.ForeignKey(
+        settings.AUTH_USER_MODEL, models.DB_CASCADE, related_name="upload_parts", db_index=False
+    )
+    #: From 0; all but the last are of one length.
+    number = models.IntegerField()
+    data = models.BinaryField()
+    created = models.DateTimeField(db_default=Now())
+
+    class Meta:
+        db_table = "upload_parts"
+        constraints = [
+            models.UniqueConstraint(fields=["user", "number"], name="upload_parts_number")
+        ]
+
+    def __str__(self) -> str:
+        return f"{self.user_id} part {self.number}"
+
+
 class DifferentSongs(models.Model):
     """Two tracks that look like duplicates, and are different songs to this listener."""
 
