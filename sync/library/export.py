@@ -8,9 +8,11 @@ from accounts.models import SpotifyConnection, User
 from sync.models import (
     ArtistGenre,
     Connection,
+    DifferentSongs,
     InboxItem,
     Incident,
     Library,
+    ListeningHistory,
     Mirror,
     MirrorTrack,
     Pair,
@@ -24,6 +26,7 @@ from sync.models import (
     SyncRequest,
     SyncResult,
     TrackLink,
+    UploadPart,
 )
 
 #: Where each table that names a listener is found in the export.
@@ -33,6 +36,9 @@ SECTIONS: dict[type[Model], str] = {
     Library: "library",
     SavedTrack: "likes",
     Play: "plays",
+    ListeningHistory: "listening_history",
+    UploadPart: "upload",
+    DifferentSongs: "different_songs",
     ArtistGenre: "genres",
     Mirror: "mirrors",
     Playlist: "playlists",
@@ -58,8 +64,17 @@ OWNER = {
     SyncResult: "request__user",
     TrackLink: "connection__user",
 }
-#: Whoever holds a token acts as the listener; where alerts went is the operator's.
-SECRETS = {"access_token", "refresh_token", "secret", "token_hash", "code_hash", "alerted"}
+#: Whoever holds a token acts as the listener; where alerts went is the operator's; the bytes of an
+#: upload are a file that the listener has.
+SECRETS = {
+    "access_token",
+    "refresh_token",
+    "secret",
+    "token_hash",
+    "code_hash",
+    "alerted",
+    "data",
+}
 
 
 def export(user: User) -> dict[str, Any]:

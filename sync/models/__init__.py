@@ -12,6 +12,7 @@ from sync.models.library import (
     Track,
     TrackArtist,
 )
+from sync.models.listening import DifferentSongs, ListeningHistory, ServiceGate, UploadPart
 from sync.models.mirrors import InboxItem, Mirror, MirrorTrack, Playlist, PlaylistItems
 from sync.models.operations import Backup, Incident, Process
 from sync.models.requests import SyncRequest, SyncResult
@@ -23,9 +24,11 @@ __all__ = [
     "ArtistGenre",
     "Backup",
     "Connection",
+    "DifferentSongs",
     "InboxItem",
     "Incident",
     "Library",
+    "ListeningHistory",
     "Mirror",
     "MirrorTrack",
     "Pair",
@@ -35,6 +38,7 @@ __all__ = [
     "PlaylistItems",
     "Process",
     "SavedTrack",
+    "ServiceGate",
     "ShareLink",
     "StoredPage",
     "SyncRequest",
@@ -42,4 +46,5 @@ __all__ = [
     "Track",
     "TrackArtist",
     "TrackLink",
+    "UploadPart",
 ]
