@@ -88,7 +88,7 @@ def fold(text: str) -> str:
     plain = _AND.sub(" and ", plain)
     words = _NOT_WORDS.sub(" ", plain).strip()
     # Titles such as "÷" and "!!!" are nothing but punctuation.
-    return words or plain.strip()
+    return words or plain.strip() or text.strip().casefold()
 
 
 def fold_title(title: str) -> Title:
