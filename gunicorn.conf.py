@@ -37,7 +37,7 @@ def post_worker_init(worker: Any) -> None:
     from django.db import connection  # noqa: PLC0415
 
     from accounts.services import tell_operator_code  # noqa: PLC0415
-    from sync.events import hub  # noqa: PLC0415
+    from sync.pages.events import hub  # noqa: PLC0415
 
     async def watch() -> None:
         """End the event streams as soon as the worker is to stop: it waits for what is open."""

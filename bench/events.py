@@ -26,7 +26,7 @@ from django.contrib.sessions.backends.db import SessionStore  # noqa: E402
 from django.core.management import call_command  # noqa: E402
 from django.db import connection, connections  # noqa: E402
 
-from sync.queue import CHANGES  # noqa: E402
+from sync.queue.store import CHANGES  # noqa: E402
 from tests.builders import make_request, make_user  # noqa: E402
 from tests.processes import WebServer, web_server  # noqa: E402
 

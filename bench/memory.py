@@ -22,7 +22,7 @@ set_up("memory", SYNCIFY_LOG_LEVEL="WARNING")
 from django.core.management import call_command  # noqa: E402
 from django.db import connection  # noqa: E402
 
-from sync.wake import listen_parameters  # noqa: E402
+from sync.queue.wake import listen_parameters  # noqa: E402
 from tests.processes import free_port  # noqa: E402
 
 #: Seconds until the cost of the start is over, and the first turns are taken.

@@ -24,17 +24,17 @@ from django.core.management import call_command  # noqa: E402
 from django.db import connection  # noqa: E402
 
 from accounts.models import User  # noqa: E402
-from sync.job import Job  # noqa: E402
 from sync.models import SyncRequest  # noqa: E402
-from sync.scheduling import enqueue_due_syncs  # noqa: E402
-from sync.wake import listen_parameters  # noqa: E402
-from sync.worker import Worker  # noqa: E402
+from sync.queue import store as queue
+from sync.queue.job import Job  # noqa: E402
+from sync.queue.scheduler import enqueue_due_syncs  # noqa: E402
+from sync.queue.wake import listen_parameters  # noqa: E402
+from sync.queue.worker import Worker  # noqa: E402
 
 #: Short rounds by turns, so that a busy moment of the machine meets all alike.
 ROUNDS = 15
 CLAIMS = 500
 
-queue = SyncRequest.objects
 processes = multiprocessing.get_context("spawn")
 
 
@@ -167,7 +167,7 @@ def drain(jobs: int, pipes: list[Connection], *, threads: int) -> float:
         pipe.send(threads)
     for pipe in pipes:
         pipe.recv()
-    assert queue.filter(state=SyncRequest.State.SUCCEEDED).count() == jobs
+    assert SyncRequest.objects.filter(state=SyncRequest.State.SUCCEEDED).count() == jobs
     [[seconds]] = execute(
         "SELECT extract(epoch FROM max(completed) - min(started)) FROM sync_requests"
     )
@@ -177,7 +177,7 @@ def drain(jobs: int, pipes: list[Connection], *, threads: int) -> float:
 def drain_as_told(pipe: Connection) -> None:
     """What ``runworker --drain`` does, each time."""
     while threads := pipe.recv():
-        worker = Worker(run=do_nothing, concurrency=threads, drain=True)
+        worker = Worker(runners={"spotify": do_nothing}, concurrency=threads, drain=True)
         worker.start()
         while worker.is_working:
             time.sleep(0.01)
@@ -207,7 +207,7 @@ def show_latency(jobs: int) -> None:
 def seconds_to_start(pipe: Connection, user: User) -> float:
     time.sleep(random.uniform(0.01, 0.03))
     began = time.monotonic()  # both processes read the same clock
-    queue.enqueue(user=user, trigger="manual")
+    queue.enqueue(user.pk, trigger="manual")
     started: float = pipe.recv()
     return started - began
 
@@ -218,7 +218,7 @@ def work_until_told(pipe: Connection) -> None:
         queue.succeed(job.request)
         pipe.send(started)
 
-    worker = Worker(run=run)
+    worker = Worker(runners={"spotify": run})
     worker.start()
     pipe.recv()
     worker.stop()
@@ -277,7 +277,7 @@ def show_scheduling(listeners: int) -> None:
     pipe = start(schedule)
     seconds, queued, before, peak = pipe.recv()
     pipe.recv()
-    assert (queued, queue.count()) == (listeners, listeners)
+    assert (queued, SyncRequest.objects.count()) == (listeners, listeners)
 
     head("a scheduling run", "seconds", "rows", "peak memory")
     memory = f"{peak:.0f} MB ({before:.0f} MB before)"

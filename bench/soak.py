@@ -37,9 +37,9 @@ from django.db.models.functions import Now  # noqa: E402
 from django.test import Client  # noqa: E402
 
 from accounts.models import User  # noqa: E402
-from sync.library import known_likes, track_uri  # noqa: E402
-from sync.models import Mirror, MirrorVolume, SyncRequest  # noqa: E402
-from sync.scheduling import enqueue_due_syncs  # noqa: E402
+from sync.library.store import known_likes, track_uri  # noqa: E402
+from sync.models import Mirror, Playlist, SyncRequest  # noqa: E402
+from sync.queue.scheduler import enqueue_due_syncs  # noqa: E402
 from syncify.embedded_postgres.base import running_server  # noqa: E402
 from syncify.simulator.server import Simulator  # noqa: E402
 from tests.builders import connect  # noqa: E402
@@ -161,7 +161,7 @@ class Soak:
     def rush(self) -> None:
         """Let everybody be due at once; a third of the playlists were looked at yesterday."""
         some = [user.pk for user in self.dice.sample(self.users, k=len(self.users) // 3)]
-        MirrorVolume.objects.filter(mirror__in=some).update(checked_at=Now() - timedelta(days=1))
+        Playlist.objects.filter(mirror__in=some).update(checked_at=Now() - timedelta(days=1))
         Mirror.objects.update(next_due=Now())
         self.counts["syncs queued"] += enqueue_due_syncs().queued
 

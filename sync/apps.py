@@ -8,8 +8,8 @@ class SyncConfig(AppConfig):
 
     def ready(self) -> None:
         # Models are ready only now.
-        from sync.changes import tell_pages  # noqa: PLC0415
-        from sync.services import connected  # noqa: PLC0415
+        from sync.mirrors.services import connected  # noqa: PLC0415
+        from sync.queue.changes import tell_pages  # noqa: PLC0415
 
         spotify_connected.connect(connected, dispatch_uid="sync.connected")
         access_ended.connect(tell_pages, dispatch_uid="sync.access_ended")

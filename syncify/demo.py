@@ -208,12 +208,12 @@ def _await_sync(listener: str, *, number: int) -> None:
 
 def _report(spotify: str, listener: str) -> tuple[int, int]:
     """Print what the latest sync did and compare; returns how many songs were added and removed."""
-    from sync.models import MirrorVolume  # noqa: PLC0415 - as in _syncs
+    from sync.models import Playlist  # noqa: PLC0415 - as in _syncs
 
     sync = _syncs(listener)[-1]
     shown = at_spotify(spotify, listener)
     uris_of = {playlist["id"]: playlist["uris"] for playlist in shown["playlists"]}
-    volumes = MirrorVolume.objects.filter(mirror__user__spotify_id=listener)
+    volumes = Playlist.objects.filter(mirror__user__spotify_id=listener)
     mirrored = [uri for volume in volumes for uri in uris_of[volume.spotify_id]]
     are_equal = mirrored == shown["liked"]
     _say(

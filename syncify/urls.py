@@ -4,5 +4,5 @@ from django.urls import include, path
 
 urlpatterns = [
     path("accounts/", include("accounts.urls")),
-    path("", include("sync.urls")),
+    path("", include("sync.pages.urls")),
 ]

@@ -14,8 +14,8 @@ from hypothesis import HealthCheck
 from hypothesis import settings as hypothesis
 
 from accounts.models import User
-from sync import engine
-from sync.planner import plan_mirror
+from sync.mirrors import engine
+from sync.mirrors.planner import plan_mirror
 from syncify.simulator.server import Simulator
 from tests.builders import connect
 from tests.scratch import address_of

@@ -15,14 +15,15 @@ from django.utils.html import strip_tags
 
 from accounts.models import User
 from accounts.oauth import ConnectionTokens
-from sync.engine import run_sync
-from sync.errors import SyncError
-from sync.forms import SettingsForm
-from sync.job import Job
-from sync.models import Mirror, MirrorVolume, SavedTrack, SyncRequest
-from sync.queue import LeaseLost
-from sync.services import change_settings
-from sync.worker import Worker
+from sync.mirrors.engine import run_sync
+from sync.mirrors.services import change_settings
+from sync.models import Mirror, Playlist, SavedTrack, SyncRequest
+from sync.pages.forms import SettingsForm
+from sync.queue import store as queue
+from sync.queue.errors import SyncError
+from sync.queue.job import Job
+from sync.queue.store import LeaseLost
+from sync.queue.worker import Worker
 from syncify.simulator.server import Simulator
 from syncify.spotify.client import SpotifyClient
 from syncify.spotify.errors import SpotifyError
@@ -30,7 +31,7 @@ from syncify.spotify.errors import SpotifyError
 
 def run(user: User, trigger: str = "manual") -> SyncRequest:
     """Queue a sync and let a worker take it once; returns the row as it was left."""
-    SyncRequest.objects.enqueue(user=user, trigger=trigger)
+    queue.enqueue(user.pk, trigger=trigger)
     return run_again(user)
 
 
@@ -65,13 +66,13 @@ def set_details(user: User, **wishes: object) -> None:
 
 def mirrored(simulator: Simulator, user: User) -> list[str | None]:
     """What all volumes hold in Spotify, one after the other."""
-    volumes = MirrorVolume.objects.filter(mirror__user=user)
+    volumes = Playlist.objects.filter(mirror__user=user)
     return [uri for volume in volumes for uri in simulator.playlist_uris(volume.spotify_id or "")]
 
 
 def a_day_later() -> None:
     """Let every playlist have been looked at yesterday."""
-    MirrorVolume.objects.update(checked_at=timezone.now() - timedelta(days=1))
+    Playlist.objects.update(checked_at=timezone.now() - timedelta(days=1))
 
 
 def a_week_later() -> None:
@@ -117,9 +118,9 @@ def run_for(user: User, calls: int, *, killed: bool = False) -> bool:
     it stores nothing more.
     """
     end_waits(user)
-    request = SyncRequest.objects.claim(worker="test")
+    request = queue.claim(worker="test")
     assert request is not None
-    release = partial(SyncRequest.objects.release, request)
+    release = partial(queue.release, request)
     client = SpotifyClient(
         api_url=settings.SPOTIFY_API_URL,
         tokens=ConnectionTokens(user.pk),

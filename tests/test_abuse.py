@@ -100,7 +100,7 @@ def everything() -> list[dict[str, Any]]:
 def _one_connection(monkeypatch: pytest.MonkeyPatch) -> None:
     """An event stream asks in threads of its own, which would not see this test's transaction."""
     monkeypatch.setattr(
-        "sync.events._in_thread", lambda function, *args: sync_to_async(function)(*args)
+        "sync.pages.events._in_thread", lambda function, *args: sync_to_async(function)(*args)
     )
 
 

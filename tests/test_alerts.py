@@ -7,8 +7,8 @@ from typing import Any
 import pytest
 from django.utils import timezone
 
-from sync.alerts import check_incidents
 from sync.models import Incident, Process
+from sync.operations.alerts import check_incidents
 from syncify.spotify.models import Block
 from tests.builders import make_request, make_user
 

@@ -7,9 +7,9 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from accounts.models import SpotifyConnection
-from sync.backoff import JITTER, WAITS, Bury, Retry, Snooze, decide
-from sync.errors import GiveUp, RetryLater, SnoozeUntil
-from sync.queue import SPOTIFY_ASKED
+from sync.queue.backoff import JITTER, WAITS, Bury, Retry, Snooze, decide
+from sync.queue.errors import GiveUp, RetryLater, SnoozeUntil
+from sync.queue.store import SPOTIFY_ASKED
 from syncify.spotify.errors import (
     AccessRefused,
     BadRequest,

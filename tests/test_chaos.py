@@ -12,10 +12,12 @@ from django.db import connection
 from django.utils import timezone
 
 from accounts.models import User
-from sync import engine, planner, playlists, services
-from sync.job import Job
-from sync.models import Mirror, MirrorVolume, ReadPage, SavedTrack, SyncRequest
-from sync.worker import Worker
+from sync.mirrors import engine, planner, services
+from sync.mirrors import writer as playlists
+from sync.models import Mirror, Playlist, StoredPage, SavedTrack, SyncRequest
+from sync.queue import store as queue
+from sync.queue.job import Job
+from sync.queue.worker import Worker
 from syncify.simulator import api
 from syncify.simulator.faults import WAYS
 from syncify.simulator.server import Simulator
@@ -152,7 +154,7 @@ class Chaos:
         self.figures["kills"] += 1
         running = SyncRequest.objects.filter(state=SyncRequest.State.RUNNING)
         running.update(leased_until=timezone.now() - timedelta(seconds=1))
-        self.figures["rescues"] += SyncRequest.objects.rescue().total()
+        self.figures["rescues"] += queue.rescue().total()
 
     def _poison(self) -> None:
         self.simulator.fault("poison", uri=self.poisoned, code=502)
@@ -223,7 +225,7 @@ def let_time_pass() -> None:
     Block.objects.all().delete()
     now = timezone.now()
     Mirror.objects.exclude(confirm_after=None).update(confirm_after=now)
-    MirrorVolume.objects.update(checked_at=now - timedelta(days=1))
+    Playlist.objects.update(checked_at=now - timedelta(days=1))
     for user in User.objects.all():
         end_waits(user)
 
@@ -249,7 +251,7 @@ def test_after_all_trouble_every_playlist_equals_its_liked_songs(
         user = chaos.any_user()
         chaos.change(user)
         trigger = "manual" if queued % 2 else "scheduled"
-        _, is_new = SyncRequest.objects.enqueue(user=user, trigger=trigger)
+        _, is_new = queue.enqueue(user.pk, trigger=trigger)
         queued += is_new
         assert chaos.work()
 
@@ -257,7 +259,7 @@ def test_after_all_trouble_every_playlist_equals_its_liked_songs(
     while chaos.work():
         pass
     for user in chaos.users:
-        SyncRequest.objects.enqueue(user=user, trigger="manual")
+        queue.enqueue(user.pk, trigger="manual")
     while chaos.work():
         pass
 
@@ -270,7 +272,7 @@ def test_after_all_trouble_every_playlist_equals_its_liked_songs(
         likes = SavedTrack.objects.filter(user=user, removed_at=None).order_by("-added_at", "rank")
         assert [f"spotify:track:{like.track_id}" for like in likes] == liked
         chaos.check(user)
-        volumes = MirrorVolume.objects.filter(mirror__user=user)
+        volumes = Playlist.objects.filter(mirror__user=user)
         held = {volume.spotify_id for volume in volumes}
         assert set(simulator.playlists(user.spotify_id)) == held
         owned = [one for one in simulator.all_playlists.values() if one.owner == user.spotify_id]
@@ -278,7 +280,7 @@ def test_after_all_trouble_every_playlist_equals_its_liked_songs(
     refused = SavedTrack.objects.filter(removed_at=None).exclude(refused_at=None)
     assert [like.track_id for like in refused] == [bare(chaos.poisoned)]
     assert not SyncRequest.objects.filter(completed=None)
-    assert not ReadPage.objects.all()
+    assert not StoredPage.objects.all()
     with connection.cursor() as cursor:
         cursor.execute("SELECT DISTINCT jsonb_path_query(errors, '$[*].code') FROM sync_requests")
         assert {code.strip('"') for (code,) in cursor.fetchall()} <= KNOWN_ERRORS

@@ -9,9 +9,9 @@ from django.utils import timezone
 
 from accounts.consent import Stage
 from accounts.models import CONSENT_LIFE, SpotifyConnection, User
-from sync.alerts import check_incidents
 from sync.models import Incident, Mirror
-from sync.status import permission
+from sync.operations.alerts import check_incidents
+from sync.pages.status import permission
 from tests.builders import make_user
 
 NOW = datetime(2026, 11, 23, 12, 0, tzinfo=UTC)

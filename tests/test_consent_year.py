@@ -14,11 +14,11 @@ from django.test import Client
 from django.utils import timezone
 
 from accounts.models import User
-from sync.details import PLAIN, REMINDER
+from sync.mirrors.details import PLAIN, REMINDER
 from sync.models import Incident, Mirror, SavedTrack, SyncRequest
-from sync.scheduling import plan_next, take_turn
-from sync.selectors import card_for
-from sync.worker import Worker
+from sync.pages.card import card_for
+from sync.queue.scheduler import plan_next, take_turn
+from sync.queue.worker import Worker
 from syncify.simulator.server import Simulator
 from tests.builders import connect
 from tests.driving import mirrored, run

@@ -15,9 +15,9 @@ from django.test import Client
 from django.utils import timezone
 
 from accounts.models import SpotifyConnection, User
-from sync import processes
-from sync.doctor import CHECKS, judge_clock, judge_proxy
 from sync.models import Process
+from sync.operations.doctor import CHECKS, judge_clock, judge_proxy
+from sync.queue import processes
 from syncify.http import SEEN_SCHEME
 from syncify.spotify.models import ApiHour, Block
 
@@ -81,11 +81,11 @@ def lose_database(case: Case) -> None:
 
 
 def slow_database(case: Case) -> None:
-    case.patch.setattr("sync.doctor.SLOW", timedelta(0))
+    case.patch.setattr("sync.operations.doctor.SLOW", timedelta(0))
 
 
 def wrong_clock(case: Case) -> None:
-    case.patch.setattr("sync.doctor.SKEW", timedelta(microseconds=-1))
+    case.patch.setattr("sync.operations.doctor.SKEW", timedelta(microseconds=-1))
 
 
 def set_to(**values: Any) -> Callable[[Case], None]:

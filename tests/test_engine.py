@@ -15,8 +15,9 @@ import pytest
 from django.db import connection, transaction
 
 from accounts.models import User
-from sync import playlists
-from sync.models import Mirror, MirrorVolume, ReadPage, SavedTrack, SyncRequest, Track
+from sync.mirrors import writer as playlists
+from sync.models import Mirror, Playlist, StoredPage, SavedTrack, SyncRequest, Track
+from sync.queue import store as queue
 from syncify.simulator.server import Simulator
 from syncify.simulator.state import Recorded, local_file
 from tests.builders import connect
@@ -68,7 +69,7 @@ def playlist_of(user: User) -> str:
 
 
 def playlists_of(user: User) -> list[str]:
-    volumes = MirrorVolume.objects.filter(mirror__user=user)
+    volumes = Playlist.objects.filter(mirror__user=user)
     return [volume.spotify_id or "" for volume in volumes]
 
 
@@ -543,7 +544,7 @@ def test_a_change_of_settings_and_a_sync_do_not_wait_for_each_other(simulator: S
                 Mirror.objects.select_for_update().get(user=ada)
                 is_locked.set()
                 until_somebody_waits()
-                SyncRequest.objects.enqueue(user=ada, trigger="manual")
+                queue.enqueue(ada.pk, trigger="manual")
         finally:
             connection.close()
 
@@ -575,7 +576,7 @@ def test_a_public_setting_that_spotify_ignores_is_asked_for_once(
     ada: User, simulator: Simulator
 ) -> None:
     run(ada)
-    volume = MirrorVolume.objects.get()
+    volume = Playlist.objects.get()
     assert (Mirror.objects.get().public, volume.seen_public) == (False, True)
 
     assert cost(simulator, ada) == 1
@@ -631,9 +632,9 @@ KILLED = pytest.mark.parametrize("killed", [False, True], ids=["stopped", "kille
 
 @KILLED
 def test_a_read_that_was_stopped_goes_on(ada: User, simulator: Simulator, killed: bool) -> None:
-    SyncRequest.objects.enqueue(user=ada, trigger="first")
+    queue.enqueue(ada.pk, trigger="first")
     assert run_for(ada, 3, killed=killed)
-    assert ReadPage.objects.count() == 3
+    assert StoredPage.objects.count() == 3
 
     request = run_again(ada)
 
@@ -641,14 +642,14 @@ def test_a_read_that_was_stopped_goes_on(ada: User, simulator: Simulator, killed
     read = [one.query["offset"] for one in simulator.requests if one.path == "/v1/me/tracks"]
     assert read == ["0", "50", "100", "0", "150"]
     assert killed or request.api_requests == simulator.count()
-    assert not ReadPage.objects.exists()
+    assert not StoredPage.objects.exists()
 
 
 @KILLED
 def test_a_read_begins_again_when_songs_came_in_the_meantime(
     ada: User, simulator: Simulator, killed: bool
 ) -> None:
-    SyncRequest.objects.enqueue(user=ada, trigger="first")
+    queue.enqueue(ada.pk, trigger="first")
     assert run_for(ada, 3, killed=killed)
     like(simulator, ada, 1)
 
@@ -665,7 +666,7 @@ def test_a_sync_that_is_stopped_after_every_call_comes_to_its_end(
     simulator.add_listener("nora")
     simulator.set_liked("nora", *(simulator.new_track() for _ in range(230)))
     nora = connect(simulator, "nora")
-    SyncRequest.objects.enqueue(user=nora, trigger="first")
+    queue.enqueue(nora.pk, trigger="first")
 
     for calls in count(1):
         if not run_for(nora, calls, killed=killed):
@@ -683,7 +684,7 @@ def test_writing_goes_on_where_it_was_stopped(db: None, simulator: Simulator, ki
     simulator.add_listener("nora")
     simulator.set_liked("nora", *(simulator.new_track() for _ in range(400)))
     nora = connect(simulator, "nora")
-    SyncRequest.objects.enqueue(user=nora, trigger="first")
+    queue.enqueue(nora.pk, trigger="first")
     assert run_for(nora, 8 + 1 + 2, killed=killed)
     assert len(mirrored(simulator, nora)) == 200
 

@@ -13,10 +13,12 @@ from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
 from accounts.models import User
-from sync import engine, playlists
-from sync.job import Job
-from sync.models import Mirror, MirrorVolume, SyncRequest
-from sync.planner import plan_mirror
+from sync.mirrors import engine
+from sync.mirrors import writer as playlists
+from sync.mirrors.planner import plan_mirror
+from sync.models import Mirror, Playlist, SyncRequest
+from sync.queue import store as queue
+from sync.queue.job import Job
 from syncify.simulator import api
 from syncify.simulator.server import Simulator
 from syncify.simulator.state import Recorded
@@ -96,7 +98,7 @@ class Story:
 
     def _playlist(self, where: int) -> tuple[str, int, int]:
         """One of those there are, how many entries it has, and one of the places in it."""
-        ids = [volume.spotify_id or "" for volume in MirrorVolume.objects.all()]
+        ids = [volume.spotify_id or "" for volume in Playlist.objects.all()]
         if not ids:
             return "", 0, 0
         playlist_id = ids[where % len(ids)]
@@ -155,7 +157,7 @@ class Story:
             skip, when = lost
             self.simulator.fault("drop", skip=skip, when=when)
 
-        SyncRequest.objects.enqueue(user=self.user, trigger="manual")
+        queue.enqueue(self.user.pk, trigger="manual")
         request = self._to_the_end(stops)
         self.simulator.clear_faults()
         self.simulator._hooks.clear()
@@ -172,7 +174,7 @@ class Story:
 
     def _seen(self) -> tuple[object, object]:
         """When the library was read to its end, and when the playlists were looked at."""
-        looks = MirrorVolume.objects.order_by("number").values_list("checked_at", flat=True)
+        looks = Playlist.objects.order_by("number").values_list("checked_at", flat=True)
         return Mirror.objects.get().full_read_at, list(looks)
 
     def _disturb(self, change: Callable[["Story"], None]) -> None:
@@ -194,7 +196,7 @@ class Story:
     def _rows(self) -> dict[str, dict[str | None, list[datetime | None]]]:
         """The dates of each song, by playlist."""
         found: dict[str, dict[str | None, list[datetime | None]]] = {}
-        for volume in MirrorVolume.objects.exclude(spotify_id=None):
+        for volume in Playlist.objects.exclude(spotify_id=None):
             dates = found.setdefault(volume.spotify_id or "", {})
             for row in self.simulator.playlist(volume.spotify_id or "").rows:
                 dates.setdefault(row.uri, []).append(row.added_at)
@@ -289,7 +291,7 @@ def test_the_mirror_follows_its_library_through_everything(
     a_day_later()
     story.sync([], None, None)
     assert mirrored(simulator, story.user) == simulator.liked("ada")
-    volumes = MirrorVolume.objects.count()
+    volumes = Playlist.objects.count()
     a_day_later()
     for most in (2 + volumes, 1):
         simulator.forget_requests()

@@ -29,10 +29,11 @@ from accounts.services import (
     sign_out_everywhere,
 )
 from accounts.signals import access_ended, spotify_connected
-from sync import events
-from sync.models import Mirror, SyncRequest
-from sync.services import change_settings, pause_mirror, request_sync
-from sync.wake import listen_parameters
+from sync.mirrors.services import change_settings, pause_mirror, request_sync
+from sync.models import Mirror
+from sync.pages import events
+from sync.queue import store as queue
+from sync.queue.wake import listen_parameters
 from tests.builders import make_request, make_user
 from tests.processes import WebServer, wait_until, web_server
 
@@ -256,14 +257,14 @@ def test_whatever_the_card_shows_is_told_with_its_commit(
 
 def test_a_burst_is_told_in_few_cards_the_last_of_them_complete(open_page: Open, ada: User) -> None:
     request_sync(user=ada)
-    job = SyncRequest.objects.claim(worker="test")
+    job = queue.claim(worker="test")
     assert job
     page = open_page(ada)
     page.card()
 
     began = time.monotonic()
     for percent in range(1, 101):
-        SyncRequest.objects.record_progress(job, progress=percent / 100)
+        queue.record_progress(job, progress=percent / 100)
         time.sleep(0.008)
     seconds = time.monotonic() - began
 

@@ -12,8 +12,8 @@ from django.utils import timezone
 
 from accounts.models import SpotifyConnection, User
 from accounts.services import delete_account
-from sync.export import SECTIONS
-from sync.models import Incident, MirrorVolume, ReadPage, SyncRequest, Track
+from sync.library.export import SECTIONS
+from sync.models import Incident, Playlist, StoredPage, SyncRequest, Track
 from tests.builders import make_like, make_request, make_user
 
 pytestmark = pytest.mark.django_db
@@ -32,11 +32,11 @@ def full(name: str) -> User:
     """A listener with at least a row in each table."""
     user = make_user(name)
     SpotifyConnection.objects.filter(user=user).update(access_token="AT", refresh_token="RT")
-    MirrorVolume.objects.create(mirror=user.mirror, number=1, spotify_id=f"of-{name}")
+    Playlist.objects.create(mirror=user.mirror, number=1, spotify_id=f"of-{name}")
     request = make_request(user, state="dead", errors=[{"attempt": 1, "message": "No answer."}])
     make_like(user, "looped", added_in=request)
     make_like(user, "swayed", removed_at=timezone.now(), added_at=timezone.now() - timedelta(1))
-    ReadPage.objects.create(user=user, offset=0, total=2, items=[["looped", "2026-11-20"]])
+    StoredPage.objects.create(user=user, offset=0, total=2, items=[["looped", "2026-11-20"]])
     Incident.objects.create(key=f"consent:{user.pk}", message=f"{user} has to sign in", user=user)
     return user
 
@@ -44,7 +44,7 @@ def full(name: str) -> User:
 def count(model: type[Model], user: User) -> int:
     if model is User:
         return User.objects.filter(pk=user.pk).count()
-    owner = "mirror__user" if model is MirrorVolume else "user"
+    owner = "mirror__user" if model is Playlist else "user"
     return model._default_manager.filter(**{owner: user}).count()
 
 

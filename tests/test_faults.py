@@ -12,10 +12,11 @@ from django.utils import timezone
 
 from accounts import services as accounts
 from accounts.models import SpotifyConnection, User
-from sync import playlists
-from sync.job import Job
-from sync.models import Mirror, MirrorVolume, SavedTrack, SyncRequest
-from sync.worker import Worker
+from sync.mirrors import writer as playlists
+from sync.models import Mirror, Playlist, SavedTrack, SyncRequest
+from sync.queue import store as queue
+from sync.queue.job import Job
+from sync.queue.worker import Worker
 from syncify.simulator.grants import SCOPES
 from syncify.simulator.server import Simulator
 from syncify.simulator.state import Recorded
@@ -237,7 +238,7 @@ def test_an_edit_without_an_answer_is_settled_by_reading(
     sent_again = trouble in UNAPPLIED
     assert simulator.count(method) == 1 + sent_again
     assert request.api_requests == simulator.count() == calls + 1 + sent_again
-    assert MirrorVolume.objects.get().items_known
+    assert Playlist.objects.get().items_known
     assert "In step with your Liked Songs" in card(client, emil)
 
     # And there is nothing left to do.
@@ -502,7 +503,7 @@ def test_a_restart_asks_spotify_once_whether_the_operator_has_mended_it(
     asked = simulator.count(path_prefix="/")
 
     lift_operator_block()
-    assert SyncRequest.objects.unpark() == 2
+    assert queue.unpark() == 2
     worker = Worker()
     assert (worker.run_one(), worker.run_one(), worker.run_one()) == (True, True, False)
 

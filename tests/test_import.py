@@ -13,9 +13,9 @@ from django.test import Client
 from django.utils import timezone
 
 from accounts.models import SpotifyConnection, User
-from sync.models import Mirror, MirrorVolume, SyncRequest
-from sync.services import change_settings
-from sync.syncify2 import playlists_to_adopt
+from sync.mirrors.services import change_settings
+from sync.models import Mirror, Playlist, SyncRequest
+from sync.operations.syncify2 import playlists_to_adopt
 from syncify.simulator.server import Simulator
 from syncify.spotify.types import Playlist
 from tests.driving import mirrored, run_again, run_for
@@ -121,7 +121,7 @@ def test_a_restored_dump_comes_over_and_the_first_sync_keeps_the_link(
 
     assert (first.state, first.trigger) == ("succeeded", "first")
     assert (first.added, first.removed) == (2, 1)
-    [volume] = MirrorVolume.objects.all()
+    [volume] = Playlist.objects.all()
     assert volume.spotify_id == link
     assert mirrored(simulator, user) == simulator.liked("ada")
     assert writes(simulator) == 3 + 1  # the description asks for a new sign-in
@@ -149,7 +149,7 @@ def test_all_playlists_of_a_large_library_keep_their_links_and_their_order(
     request = run_again(cleo)
 
     assert request.state == "succeeded"
-    assert [volume.spotify_id for volume in MirrorVolume.objects.all()] == [first, second]
+    assert [volume.spotify_id for volume in Playlist.objects.all()] == [first, second]
     assert mirrored(simulator, cleo) == liked
     assert writes(simulator) == 1  # as above
 
@@ -163,7 +163,7 @@ def test_a_playlist_that_is_gone_is_made_anew_beside_the_one_that_is_there(
     cleo = come_over(old, simulator, "cleo")
     run_again(cleo)
 
-    volumes = MirrorVolume.objects.all()
+    volumes = Playlist.objects.all()
     assert len(volumes) == 2
     assert volumes[1].spotify_id == second
     assert mirrored(simulator, cleo) == liked

@@ -16,7 +16,7 @@ from django.utils import timezone
 
 from accounts.limits import PERIOD, fill, prune
 from accounts.models import RateLimit
-from sync.scheduling import take_turn
+from sync.queue.scheduler import take_turn
 from tests.builders import make_user
 
 pytestmark = pytest.mark.django_db

@@ -16,9 +16,10 @@ from django.utils import timezone
 from prometheus_client.parser import text_string_to_metric_families
 
 from accounts.models import CONSENT_LIFE, SpotifyConnection
-from sync import processes, scheduling
 from sync.models import Incident, Process
-from sync.worker import Worker
+from sync.queue import processes
+from sync.queue import scheduler as scheduling
+from sync.queue.worker import Worker
 from syncify.schema import check_migrated
 from syncify.spotify.models import ApiHour, Block
 from tests.builders import make_request, make_user
@@ -205,7 +206,7 @@ def test_metrics_take_the_same_few_statements_for_any_number_of_listeners(
 
 def test_a_process_at_rest_carries_no_library_that_it_may_never_need() -> None:
     load = (
-        "import sys, django; django.setup(); import syncify.urls, sync.worker, sync.scheduling; "
+        "import sys, django; django.setup(); import syncify.urls, sync.queue.worker, sync.queue.scheduler; "
         "print(*{'apprise', 'prometheus_client', 'redis', 'requests', 'spotipy'} & {*sys.modules})"
     )
     environment = {**os.environ, "DJANGO_SETTINGS_MODULE": "syncify.settings"}

@@ -21,7 +21,7 @@ from cryptography.hazmat.primitives import hashes, serialization
 from cryptography.hazmat.primitives.asymmetric import ec
 
 from accounts.models import User
-from sync.services import request_sync
+from sync.mirrors.services import request_sync
 from syncify.simulator.grants import Client
 from syncify.simulator.server import Simulator
 from tests.driving import mirrored

@@ -16,8 +16,8 @@ from accounts.models import User
 from accounts.services import operator_code
 from accounts.signals import access_ended
 from sync.models import Incident, Mirror, Process, SyncRequest
-from sync.overview import bars
-from sync.scheduling import enqueue_due_syncs
+from sync.operations.overview import bars
+from sync.queue.scheduler import enqueue_due_syncs
 from syncify.spotify.models import ApiHour, Block
 from tests.builders import make_request, make_user
 

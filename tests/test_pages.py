@@ -11,7 +11,7 @@ from django.test.utils import CaptureQueriesContext
 from django.utils import timezone
 
 from accounts.models import SpotifyConnection, User
-from sync.models import Incident, Mirror, MirrorVolume, ReadPage, SavedTrack, SyncRequest
+from sync.models import Incident, Mirror, Playlist, StoredPage, SavedTrack, SyncRequest
 from tests.builders import make_like, make_request, make_user
 
 pytestmark = pytest.mark.django_db
@@ -112,7 +112,7 @@ def test_a_missing_page_says_so_in_plain_words(client: Client) -> None:
 def test_a_broken_page_says_so_in_plain_words(
     client: Client, ada: User, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr("sync.views.card_for", None)
+    monkeypatch.setattr("sync.pages.views.card_for", None)
     client.raise_request_exception = False
 
     response = client.get("/")
@@ -125,7 +125,7 @@ def test_privacy_page_knows_every_table_about_a_listener() -> None:
     # Who adds one tells listeners of it in templates/privacy.html.
     tables = {relation.related_model for relation in User._meta.related_objects}
 
-    assert tables == {SpotifyConnection, Mirror, SyncRequest, SavedTrack, ReadPage, Incident}
+    assert tables == {SpotifyConnection, Mirror, SyncRequest, SavedTrack, StoredPage, Incident}
 
 
 def test_times_are_told_as_the_clock_of_the_visitor_does(client: Client, ada: User) -> None:
@@ -147,9 +147,9 @@ def test_times_are_told_as_the_clock_of_the_visitor_does(client: Client, ada: Us
 
 
 def test_the_dashboard_shows_the_playlist_and_its_link(client: Client, ada: User) -> None:
-    MirrorVolume.objects.create(mirror=ada.mirror, number=1, spotify_id="first")
-    MirrorVolume.objects.create(mirror=ada.mirror, number=2, spotify_id="second")
-    MirrorVolume.objects.create(mirror=ada.mirror, number=3, spotify_id=None)
+    Playlist.objects.create(mirror=ada.mirror, number=1, spotify_id="first")
+    Playlist.objects.create(mirror=ada.mirror, number=2, spotify_id="second")
+    Playlist.objects.create(mirror=ada.mirror, number=3, spotify_id=None)
     make_request(ada, state="succeeded", song_count=10_500)
 
     page = text_of(client.get("/"))
@@ -233,8 +233,8 @@ def test_queries_do_not_grow_with_syncs_songs_or_volumes(
         for _ in range(count):
             request = make_request(ada, state="succeeded", added=2, skipped=1, song_count=2)
             make_like(ada, f"{request.pk}", added_in=request, refused_at=timezone.now())
-            number = MirrorVolume.objects.count() + 1
-            MirrorVolume.objects.create(mirror=ada.mirror, number=number, spotify_id=f"{number}")
+            number = Playlist.objects.count() + 1
+            Playlist.objects.create(mirror=ada.mirror, number=number, spotify_id=f"{number}")
 
     def queries() -> int:
         with CaptureQueriesContext(connection) as captured:
@@ -412,6 +412,6 @@ def test_settings_touch_no_mirror_but_ones_own(client: Client, ada: User, bea: U
 
 
 def test_settings_say_when_spotify_does_not_follow_the_wish(client: Client, ada: User) -> None:
-    MirrorVolume.objects.create(mirror=ada.mirror, number=1, spotify_id="first", seen_public=True)
+    Playlist.objects.create(mirror=ada.mirror, number=1, spotify_id="first", seen_public=True)
 
     assert "At present Spotify shows it" in text_of(client.get("/settings/"))

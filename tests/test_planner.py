@@ -7,7 +7,7 @@ import pytest
 from hypothesis import example, given
 from hypothesis import strategies as st
 
-from sync.planner import (
+from sync.mirrors.planner import (
     WRITE_LIMIT,
     Edit,
     Insert,

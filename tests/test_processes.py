@@ -13,16 +13,15 @@ from django.utils import timezone
 
 from accounts.models import User
 from accounts.services import delete_account
-from sync.models import Mirror, MirrorVolume, Process, SyncRequest
-from sync.services import cancel_sync, request_sync
+from sync.mirrors.services import cancel_sync, request_sync
+from sync.models import Mirror, Playlist, Process, SyncRequest
+from sync.queue import store as queue
 from syncify.simulator.server import Simulator
 from tests.builders import connect, make_user
 from tests.driving import wait_of
 from tests.processes import Child, wait_until
 
 pytestmark = [pytest.mark.django_db(transaction=True), pytest.mark.slow]
-
-queue = SyncRequest.objects
 
 type Start = Callable[..., Child]
 type Program = tuple[str, ...]
@@ -88,14 +87,16 @@ def wait_until_in_the_middle(request: SyncRequest, child: Child) -> None:
 
 
 def is_mirrored(simulator: Simulator, user: User) -> bool:
-    volume = MirrorVolume.objects.get(mirror__user=user)
+    volume = Playlist.objects.get(mirror__user=user)
     liked = simulator.liked(user.spotify_id)
     wanted = [track if ":" in track else f"spotify:track:{track}" for track in liked]
     return simulator.playlist_uris(volume.spotify_id or "") == wanted
 
 
 def let_lease_run_out(request: SyncRequest) -> None:
-    queue.filter(pk=request.pk).update(leased_until=timezone.now() - timedelta(seconds=1))
+    SyncRequest.objects.filter(pk=request.pk).update(
+        leased_until=timezone.now() - timedelta(seconds=1)
+    )
 
 
 # --- The end of a worker ----------------------------------------------------------------------
@@ -265,7 +266,7 @@ def test_a_sync_survives_the_loss_of_all_connections(
     cut_connections()
     wait_until(lambda: row(request).state == "queued", lambda: worker.log)
     slow.clear_faults()
-    queue.filter(pk=request.pk).update(run_at=timezone.now())
+    SyncRequest.objects.filter(pk=request.pk).update(run_at=timezone.now())
 
     wait_for(request, "succeeded", worker)
     assert (request.attempt, request.rescues) == (2, 0)
@@ -301,7 +302,7 @@ def test_a_listener_deleted_in_the_middle_leaves_nothing_and_stops_nobody(
 
     slow.clear_faults()
     wait_for(request_sync(user=connect(slow, "bea")), "succeeded", worker)
-    assert not queue.filter(pk=request.pk).exists()
+    assert not SyncRequest.objects.filter(pk=request.pk).exists()
     assert [slow.playlist_uris(playlist) for playlist in slow.playlists("ada")] == left
 
 
@@ -318,7 +319,7 @@ def test_schedulers_at_once_queue_everybody_once(start: Start, process_env: dict
     assert [scheduler.ends() for scheduler in schedulers] == [0, 0]
     counts = [re.search(r"Queued (\d+) sync", scheduler.log) for scheduler in schedulers]
     assert sum(int(count[1]) for count in counts if count) == 100
-    assert queue.count() == 100
+    assert SyncRequest.objects.count() == 100
 
 
 def test_a_worker_with_scheduler_does_both(
@@ -328,7 +329,7 @@ def test_a_worker_with_scheduler_does_both(
 
     worker = start("runworker", "--with-scheduler")
 
-    wait_until(lambda: queue.filter(trigger="scheduled", state="succeeded").exists())
+    wait_until(lambda: SyncRequest.objects.filter(trigger="scheduled", state="succeeded").exists())
     worker.send(signal.SIGTERM)
     assert worker.ends() == 0
     assert not Process.objects.exists()
@@ -340,7 +341,7 @@ BROKEN_SCHEDULER: Program = (
 import runpy
 import django
 django.setup()
-from sync import scheduling
+from sync.queue import scheduler as scheduling
 
 del scheduling.take_turn
 runpy.run_path("manage.py", run_name="__main__")

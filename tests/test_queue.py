@@ -13,13 +13,13 @@ from django.utils import timezone
 
 from accounts.models import User
 from sync.models import SyncRequest
-from sync.queue import CHANGES, HANDOVER, LEASE, MOST_RESCUES, SPOTIFY_ASKED, WAKE, LeaseLost
-from sync.wake import listen_parameters
+from sync.queue import store as queue
+from sync.queue.store import CHANGES, HANDOVER, LEASE, MOST_RESCUES, SPOTIFY_ASKED, WAKE, LeaseLost
+from sync.queue.wake import listen_parameters
 from tests.builders import make_request
 
 pytestmark = pytest.mark.django_db
 
-queue = SyncRequest.objects
 SECOND, MINUTE, HOUR = timedelta(seconds=1), timedelta(minutes=1), timedelta(hours=1)
 
 
@@ -56,7 +56,7 @@ def let_pass(duration: timedelta) -> None:
 
 def values(request: SyncRequest) -> list[dict[str, Any]]:
     """The whole row, for comparisons; none when it is gone."""
-    return list(queue.filter(pk=request.pk).values())
+    return list(SyncRequest.objects.filter(pk=request.pk).values())
 
 
 def wait(request: SyncRequest) -> float:
@@ -82,14 +82,14 @@ def test_a_new_request_is_queued_and_due_at_once(trigger: str, priority: int) ->
 @pytest.mark.parametrize("running", [False, True])
 def test_a_second_wish_returns_the_open_request(trigger: str, running: bool) -> None:
     user = listener()
-    first, _ = queue.enqueue(user=user, trigger="manual")
+    first, _ = queue.enqueue(user.pk, trigger="manual")
     if running:
         claim()
 
-    again, is_new = queue.enqueue(user=user, trigger=trigger)
+    again, is_new = queue.enqueue(user.pk, trigger=trigger)
 
     assert (again.pk, is_new) == (first.pk, False)
-    assert queue.count() == 1
+    assert SyncRequest.objects.count() == 1
 
 
 @pytest.mark.parametrize("state", ["succeeded", "dead", "cancelled"])
@@ -97,11 +97,11 @@ def test_after_a_request_has_ended_the_next_wish_makes_a_new_one(state: str) -> 
     user = listener()
     old = make_request(user, state=state)
 
-    request, is_new = queue.enqueue(user=user, trigger="scheduled")
+    request, is_new = queue.enqueue(user.pk, trigger="scheduled")
 
     assert is_new
     assert request.pk > old.pk
-    assert queue.get(pk=old.pk).state == state
+    assert SyncRequest.objects.get(pk=old.pk).state == state
 
 
 @pytest.mark.parametrize(
@@ -118,9 +118,9 @@ def test_a_wish_of_a_person_lifts_a_queued_scheduled_request(
     first: str, second: str, trigger: str, priority: int
 ) -> None:
     user = listener()
-    queue.enqueue(user=user, trigger=first)
+    queue.enqueue(user.pk, trigger=first)
 
-    request, _ = queue.enqueue(user=user, trigger=second)
+    request, _ = queue.enqueue(user.pk, trigger=second)
 
     assert (request.trigger, request.priority) == (trigger, priority)
 
@@ -129,7 +129,7 @@ def test_a_wish_leaves_a_running_request_as_it_is() -> None:
     job = claimed(trigger="scheduled")
     before = values(job)
 
-    queue.enqueue(user=job.user, trigger="manual")
+    queue.enqueue(job.user.pk, trigger="manual")
 
     assert values(job) == before
 
@@ -150,7 +150,7 @@ def test_a_wish_of_a_person_ends_a_wait_unless_spotify_asked_for_it(
     job = claimed()
     queue.snooze(job, until=timezone.now() + HOUR, code=code, message="")
 
-    request, _ = queue.enqueue(user=job.user, trigger=trigger)
+    request, _ = queue.enqueue(job.user.pk, trigger=trigger)
 
     assert wait(request) == seconds
     assert request.error_code == code
@@ -158,10 +158,10 @@ def test_a_wish_of_a_person_ends_a_wait_unless_spotify_asked_for_it(
 
 def test_a_wish_does_not_put_off_what_has_long_been_due() -> None:
     user = listener()
-    queue.enqueue(user=user, trigger="manual")
+    queue.enqueue(user.pk, trigger="manual")
     let_pass(HOUR)
 
-    request, _ = queue.enqueue(user=user, trigger="manual")
+    request, _ = queue.enqueue(user.pk, trigger="manual")
 
     assert wait(request) == -3600
 
@@ -278,7 +278,7 @@ def test_a_heartbeat_extends_only_what_is_still_held(lose: Writer) -> None:
     assert queue.heartbeat([lost, held]) == {held.pk}
 
     assert values(lost) == before
-    [beaten] = queue.filter(pk=held.pk)
+    [beaten] = SyncRequest.objects.filter(pk=held.pk)
     assert beaten.leased_until is not None
     assert beaten.leased_until > timezone.now() + LEASE * 0.9
 
@@ -344,7 +344,7 @@ def test_every_end_of_an_attempt(
 
     WRITERS[write](job)
 
-    row = queue.get(pk=job.pk)
+    row = SyncRequest.objects.get(pk=job.pk)
     assert (row.state, row.error_code, row.failures, row.rescues) == (state, code, failures, 0)
     assert [error["code"] for error in row.errors] == [code] * failures
     assert (row.attempt, wait(row), row.progress == 1) == (1, seconds, state == "succeeded")
@@ -377,7 +377,7 @@ def test_an_end_takes_the_worker_s_counts_along() -> None:
 
 
 def test_a_released_job_keeps_its_place() -> None:
-    early, late = (queue.enqueue(user=user, trigger="manual")[0] for user in listeners(2))
+    early, late = (queue.enqueue(user.pk, trigger="manual")[0] for user in listeners(2))
     job = claim()
     let_pass(SECOND)
 
@@ -430,7 +430,7 @@ def test_a_lease_that_ran_out_is_rescued_and_counted() -> None:
 
     assert queue.rescue() == {"queued": 1}
 
-    row = queue.get(pk=job.pk)
+    row = SyncRequest.objects.get(pk=job.pk)
     assert (row.rescues, row.failures, row.error_code) == (1, 0, "worker_lost")
     assert [(error["attempt"], error["code"]) for error in row.errors] == [(1, "worker_lost")]
     assert queue.rescue() == Counter()
@@ -447,13 +447,13 @@ def test_the_third_rescue_buries() -> None:
         verdicts += queue.rescue()
 
     assert verdicts == ["queued", "queued", "dead"]
-    assert len(queue.get(pk=job.pk).errors) == 3
+    assert len(SyncRequest.objects.get(pk=job.pk).errors) == 3
 
 
 @pytest.mark.parametrize("rescues", [0, MOST_RESCUES - 1])
 def test_what_was_asked_to_stop_is_cancelled_by_its_rescue(rescues: int) -> None:
     job = claimed()
-    queue.filter(pk=job.pk).update(rescues=rescues)
+    SyncRequest.objects.filter(pk=job.pk).update(rescues=rescues)
     queue.ask_cancel(job)
     let_pass(LEASE)
 
@@ -463,7 +463,7 @@ def test_what_was_asked_to_stop_is_cancelled_by_its_rescue(rescues: int) -> None
 @pytest.mark.parametrize(("asked", "state"), [(False, "queued"), (True, "cancelled")])
 def test_the_rescue_of_what_was_handed_over_counts_nothing(asked: bool, state: str) -> None:
     job = claimed()
-    queue.filter(pk=job.pk).update(rescues=MOST_RESCUES - 1)
+    SyncRequest.objects.filter(pk=job.pk).update(rescues=MOST_RESCUES - 1)
     queue.hand_over(job)
     if asked:
         queue.ask_cancel(job)
@@ -473,7 +473,7 @@ def test_the_rescue_of_what_was_handed_over_counts_nothing(asked: bool, state: s
 
     assert queue.rescue() == {state: 1}
 
-    row = queue.get(pk=job.pk)
+    row = SyncRequest.objects.get(pk=job.pk)
     assert (row.rescues, row.errors, row.error_code) == (MOST_RESCUES - 1, [], "")
 
 
@@ -491,7 +491,7 @@ def test_old_requests_are_pruned_but_never_a_listener_s_latest() -> None:
 
     assert queue.prune(age=timedelta(days=90), batch=2) == 5
 
-    assert set(queue.all()) == {last_of_bea, young, open_one}
+    assert set(SyncRequest.objects.all()) == {last_of_bea, young, open_one}
 
 
 # --- What the table refuses -------------------------------------------------------------------
@@ -521,7 +521,7 @@ def test_the_table_refuses_rows_that_contradict_themselves(
     constraint: str, fields: dict[str, Any]
 ) -> None:
     with pytest.raises(IntegrityError, match=constraint), transaction.atomic():
-        queue.create(user=listener(), trigger="manual", **fields)
+        SyncRequest.objects.create(user=listener(), trigger="manual", **fields)
 
 
 @pytest.mark.parametrize("other", ["queued", "running"])
@@ -541,11 +541,11 @@ def test_statements_that_are_prepared_outlive_a_migration() -> None:
     connection.check_constraints()  # PostgreSQL alters no table with checks to come
     with connection.cursor() as cursor:
         cursor.execute("ALTER TABLE sync_requests ADD COLUMN later text NOT NULL DEFAULT ''")
-    again, _ = queue.enqueue(user=job.user, trigger="manual")
+    again, _ = queue.enqueue(job.user.pk, trigger="manual")
     job = claim()
     queue.succeed(job)
 
-    assert (again.pk, queue.get().state) == (job.pk, "succeeded")
+    assert (again.pk, SyncRequest.objects.get().state) == (job.pk, "succeeded")
 
 
 def test_a_deleted_listener_takes_their_requests_along() -> None:
@@ -554,7 +554,7 @@ def test_a_deleted_listener_takes_their_requests_along() -> None:
 
     User.objects.filter(pk=job.user_id).delete()
 
-    assert queue.count() == 0
+    assert SyncRequest.objects.count() == 0
 
 
 # --- Notifications ----------------------------------------------------------------------------
@@ -587,7 +587,7 @@ def test_a_wish_is_told_and_wakes_workers_with_its_commit(heard: Heard) -> None:
     user = listener()
 
     with transaction.atomic():
-        request, _ = queue.enqueue(user=user, trigger="manual")
+        request, _ = queue.enqueue(user.pk, trigger="manual")
         with psycopg.connect(**listen_parameters(), autocommit=True) as other:
             other.execute(f"NOTIFY {WAKE}, 'before'")
 
@@ -599,7 +599,7 @@ def test_a_wish_that_is_rolled_back_is_not_told(heard: Heard) -> None:
     user = listener()
 
     with transaction.atomic():
-        queue.enqueue(user=user, trigger="manual")
+        queue.enqueue(user.pk, trigger="manual")
         transaction.set_rollback(True)
 
     assert heard() == []
@@ -675,7 +675,9 @@ def in_threads[T](count: int, step: Callable[[], T]) -> list[T]:
 
 @pytest.mark.django_db(transaction=True)
 def test_eight_claimers_share_out_two_thousand_jobs() -> None:
-    made = queue.bulk_create(SyncRequest(user=user, trigger="manual") for user in listeners(2000))
+    made = SyncRequest.objects.bulk_create(
+        SyncRequest(user=user, trigger="manual") for user in listeners(2000)
+    )
 
     def claim_all() -> list[tuple[int, int]]:
         jobs = []
@@ -686,23 +688,25 @@ def test_eight_claimers_share_out_two_thousand_jobs() -> None:
     shares = in_threads(8, claim_all)
 
     assert Counter(job for share in shares for job in share) == Counter((row.pk, 1) for row in made)
-    assert queue.filter(state="running").count() == 2000
+    assert SyncRequest.objects.filter(state="running").count() == 2000
 
 
 @pytest.mark.django_db(transaction=True)
 def test_of_wishes_at_once_one_makes_the_request() -> None:
     user = listener()
 
-    outcomes = in_threads(8, lambda: queue.enqueue(user=user, trigger="manual"))
+    outcomes = in_threads(8, lambda: queue.enqueue(user.pk, trigger="manual"))
 
     assert Counter(is_new for _, is_new in outcomes) == {True: 1, False: 7}
-    assert {request.pk for request, _ in outcomes} == {queue.get().pk}
+    assert {request.pk for request, _ in outcomes} == {SyncRequest.objects.get().pk}
 
 
 @pytest.mark.django_db(transaction=True)
 def test_rescuers_at_once_count_each_lost_job_once() -> None:
     lost = {"state": "running", "leased_by": "gone:1", "leased_until": timezone.now() - HOUR}
-    queue.bulk_create(SyncRequest(user=user, trigger="manual", **lost) for user in listeners(300))
+    SyncRequest.objects.bulk_create(
+        SyncRequest(user=user, trigger="manual", **lost) for user in listeners(300)
+    )
 
     def rescue_all() -> Counter[str]:
         total: Counter[str] = Counter()
@@ -711,4 +715,4 @@ def test_rescuers_at_once_count_each_lost_job_once() -> None:
         return total
 
     assert sum(in_threads(4, rescue_all), Counter()) == {"queued": 300}
-    assert set(queue.values_list("state", "rescues")) == {("queued", 1)}
+    assert set(SyncRequest.objects.values_list("state", "rescues")) == {("queued", 1)}

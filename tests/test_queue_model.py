@@ -24,12 +24,11 @@ from hypothesis.stateful import (
 
 from accounts.models import User
 from sync.models import SyncRequest
-from sync.queue import Fields, LeaseLost
+from sync.queue import store as queue
+from sync.queue.store import Fields, LeaseLost
 
 #: Seconds on the model's clock, and the step that wrote them: it parts what one second holds.
 type Time = tuple[int, int]
-
-queue = SyncRequest.objects
 
 #: All waits are multiples of this. An example takes far less, so real time never decides anything.
 GRAIN = 15
@@ -170,7 +169,7 @@ class Queue(RuleBasedStateMachine):
             if row.user == user.pk and row.completed is None
         ]
 
-        request, is_new = queue.enqueue(user=user, trigger=trigger)
+        request, is_new = queue.enqueue(user.pk, trigger=trigger)
 
         assert is_new == (not open_rows)
         if is_new:
@@ -343,7 +342,7 @@ class Queue(RuleBasedStateMachine):
     @invariant()
     def table_is_as_the_rules_say(self) -> None:
         model = {pk: row.facts(self.clock) for pk, row in self.rows.items()}
-        assert {row.pk: facts(row) for row in queue.all()} == model
+        assert {row.pk: facts(row) for row in SyncRequest.objects.all()} == model
 
 
 @pytest.mark.slow

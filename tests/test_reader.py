@@ -8,7 +8,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from sync.reader import (
+from sync.library.reader import (
     PAGE_SIZE,
     Changes,
     Library,

@@ -12,9 +12,9 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from accounts.models import CONSENT_LIFE, SpotifyConnection, User
-from sync import scheduling
-from sync.details import LONGEST, PLAIN, REMINDER, with_reminder
-from sync.models import Mirror, MirrorVolume, SyncRequest
+from sync.mirrors.details import LONGEST, PLAIN, REMINDER, with_reminder
+from sync.models import Mirror, Playlist, SyncRequest
+from sync.queue import scheduler as scheduling
 from syncify.simulator.server import Simulator
 from tests.builders import connect
 from tests.driving import a_day_later, run, run_again, set_details
@@ -100,7 +100,7 @@ def test_only_the_first_volume_says_it(emil: User, simulator: Simulator) -> None
 
     said = [
         simulator.playlist(volume.spotify_id or "").description
-        for volume in MirrorVolume.objects.order_by("number")
+        for volume in Playlist.objects.order_by("number")
     ]
     assert said == [REMINDER, ""]
 
@@ -227,7 +227,7 @@ def test_a_renewal_goes_on_at_once_with_what_waits_for_it(
     ended = None if latest == "queued" else timezone.now()
     SyncRequest.objects.update(state=latest, completed=ended, run_at=later)
     Mirror.objects.update(state=mirror)
-    MirrorVolume.objects.update(reminds=reminds)
+    Playlist.objects.update(reminds=reminds)
 
     sign_in(client, simulator, "emil")
 

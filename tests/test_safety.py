@@ -44,7 +44,7 @@ HEADERS = {
 def broken(client: Client) -> Any:
     client.raise_request_exception = False
     with pytest.MonkeyPatch.context() as patch:
-        patch.setattr("sync.views.card_for", None)
+        patch.setattr("sync.pages.views.card_for", None)
         return client.get("/")
 
 
@@ -270,7 +270,7 @@ def test_an_error_page_tells_nothing_of_the_request(
     client: Client, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     client.force_login(make_user("ada"))
-    monkeypatch.setattr("sync.views.card_for", None)
+    monkeypatch.setattr("sync.pages.views.card_for", None)
     client.raise_request_exception = False
 
     page = client.get("/", {"code": "BQDtoken"}).content.decode()

@@ -12,7 +12,7 @@ from django.utils import timezone
 
 from accounts.models import SpotifyConnection, User
 from sync.models import Mirror, Process, SyncRequest
-from sync.scheduling import Scheduled, enqueue_due_syncs, plan_next, take_turn
+from sync.queue.scheduler import Scheduled, enqueue_due_syncs, plan_next, take_turn
 from syncify.spotify.models import ApiHour, Block
 from tests.builders import make_request, make_user
 

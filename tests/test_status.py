@@ -9,7 +9,7 @@ from hypothesis import strategies as st
 
 from accounts.models import CONSENT_LIFE, SpotifyConnection
 from sync.models import Mirror, SyncRequest
-from sync.status import Action, Status, describe, outcome, rhythm, steps
+from sync.pages.status import Action, Status, describe, outcome, rhythm, steps
 from syncify.spotify.models import Block
 
 NOW = datetime(2026, 11, 23, 12, 0, tzinfo=UTC)

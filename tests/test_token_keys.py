@@ -17,8 +17,8 @@ from accounts.models import SpotifyConnection, User
 from accounts.oauth import ConnectionTokens
 from accounts.services import rotate_token_keys
 from sync.models import Mirror, SyncRequest
-from sync.scheduling import enqueue_due_syncs
-from sync.worker import Worker
+from sync.queue.scheduler import enqueue_due_syncs
+from sync.queue.worker import Worker
 from syncify.simulator.server import Simulator
 from tests.builders import connect
 from tests.driving import card, outcome, run, run_again

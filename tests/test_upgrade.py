@@ -54,7 +54,7 @@ def fill(apps: Apps, name: str) -> None:
     mirror = create("sync.Mirror", user=user, name=f"Liked Songs of {name}", next_due=NOON)
     song = f"song-of-{name}"
     create(
-        "sync.MirrorVolume",
+        "sync.Playlist",
         mirror=mirror,
         number=1,
         spotify_id=f"playlist-of-{name}",

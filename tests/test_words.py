@@ -5,7 +5,7 @@ from datetime import UTC, datetime, timedelta
 import pytest
 from django.utils import timezone
 
-from sync.words import clock, left, relative, songs
+from sync.pages.words import clock, left, relative, songs
 
 NOW = datetime(2026, 11, 23, 12, 0, tzinfo=UTC)
 

@@ -13,19 +13,19 @@ from django.utils import timezone
 
 from accounts.models import SpotifyConnection, User
 from accounts.services import delete_account
-from sync import job as job_module
-from sync import worker as worker_module
-from sync.errors import GiveUp, RetryLater, SnoozeUntil
-from sync.job import Cancelled, Job, Released
 from sync.models import Mirror, Process, SyncRequest
-from sync.queue import LeaseLost
-from sync.scheduling import enqueue_due_syncs
-from sync.worker import Worker
+from sync.queue import job as job_module
+from sync.queue import store as queue
+from sync.queue import worker as worker_module
+from sync.queue.errors import GiveUp, RetryLater, SnoozeUntil
+from sync.queue.job import Cancelled, Job, Released
+from sync.queue.scheduler import enqueue_due_syncs
+from sync.queue.store import LeaseLost
+from sync.queue.worker import Worker
 from syncify.spotify.errors import AccessRefused, Blocked, SignInNeeded, Unavailable
 from syncify.spotify.models import Block
 from tests.builders import make_user
 
-queue = SyncRequest.objects
 LATER = timezone.now() + timedelta(hours=3)
 
 
@@ -36,7 +36,7 @@ def enqueue(name: str = "ada", trigger: str = "manual") -> SyncRequest:
 def work_once(run: Callable[[Job], None]) -> SyncRequest:
     """Queue a sync, let a worker do ``run`` with it, and return the row that it left."""
     request = enqueue()
-    assert Worker(run=run).run_one()
+    assert Worker(runners={"spotify": run}).run_one()
     request.refresh_from_db()
     return request
 
@@ -61,7 +61,7 @@ def wait_until(is_so: Callable[[], bool]) -> None:
 
 
 def state_of(request: SyncRequest) -> str:
-    return queue.values_list("state", flat=True).get(pk=request.pk)
+    return SyncRequest.objects.values_list("state", flat=True).get(pk=request.pk)
 
 
 @contextmanager
@@ -78,7 +78,7 @@ def running(worker: Worker) -> Iterator[Worker]:
 
 @pytest.mark.django_db
 def test_an_empty_queue_gives_no_work() -> None:
-    assert not Worker(run=succeed).run_one()
+    assert not Worker(runners={"spotify": succeed}).run_one()
 
 
 @pytest.mark.django_db
@@ -125,10 +125,12 @@ def test_a_snoozed_job_waits_until_it_was_told() -> None:
 @pytest.mark.django_db
 def test_a_failing_job_is_buried_with_all_its_errors() -> None:
     request = enqueue()
-    worker = Worker(run=fail_with(Unavailable()))
+    worker = Worker(runners={"spotify": fail_with(Unavailable())})
 
     for _ in range(5):
-        queue.filter(pk=request.pk).update(run_at=timezone.now() - timedelta(minutes=1))
+        SyncRequest.objects.filter(pk=request.pk).update(
+            run_at=timezone.now() - timedelta(minutes=1)
+        )
         assert worker.run_one()
 
     request.refresh_from_db()
@@ -146,7 +148,7 @@ def test_one_failing_job_does_not_keep_the_others() -> None:
             raise RuntimeError("poison")
         succeed(job)
 
-    worker = Worker(run=run)
+    worker = Worker(runners={"spotify": run})
     while worker.run_one():
         pass
 
@@ -169,8 +171,8 @@ def test_a_listener_deleted_while_their_sync_runs_leaves_nothing() -> None:
         delete_account(job.user)
         job.safe_point(stage="writing")
 
-    assert Worker(run=run).run_one()
-    assert not queue.filter(pk=request.pk).exists()
+    assert Worker(runners={"spotify": run}).run_one()
+    assert not SyncRequest.objects.filter(pk=request.pk).exists()
     assert not User.objects.exists()
 
 
@@ -182,8 +184,8 @@ def test_a_listener_deleted_just_before_their_sync_leaves_the_worker_alive() -> 
         User.objects.all().delete()
         assert job.user
 
-    assert Worker(run=run).run_one()
-    assert not queue.filter(pk=request.pk).exists()
+    assert Worker(runners={"spotify": run}).run_one()
+    assert not SyncRequest.objects.filter(pk=request.pk).exists()
 
 
 @pytest.mark.django_db
@@ -191,7 +193,7 @@ def test_the_end_is_written_once_the_database_is_back(monkeypatch: pytest.Monkey
     monkeypatch.setattr(worker_module, "FIRST_PAUSE", 0.01)
     monkeypatch.setattr(connection, "close", lambda: None)  # the test's transaction is in it
     request = enqueue()
-    worker = Worker(run=fail_with(Unavailable()))
+    worker = Worker(runners={"spotify": fail_with(Unavailable())})
     end, failures = worker._end, iter([OperationalError("gone"), OperationalError("gone")])
 
     def end_when_back(*args: Any) -> None:
@@ -240,12 +242,12 @@ def test_no_clock_but_the_database_s_is_asked(monkeypatch: pytest.MonkeyPatch) -
         queue.rescue()
         raise Unavailable
 
-    queue.enqueue(user=user, trigger="manual")
-    Worker(run=run).run_one()
+    queue.enqueue(user.pk, trigger="manual")
+    Worker(runners={"spotify": run}).run_one()
     enqueue_due_syncs()
     queue.prune(age=timedelta(days=1))
 
-    assert queue.get().error_code == "unavailable"
+    assert SyncRequest.objects.get().error_code == "unavailable"
 
 
 # --- What a sync sees of its job --------------------------------------------------------------
@@ -268,7 +270,9 @@ def test_nothing_is_written_after_the_lease_is_lost(step: Callable[[Job], None])
     steps = []
 
     def run(job: Job) -> None:
-        queue.filter(pk=job.request.pk).update(leased_until=timezone.now() - timedelta(hours=1))
+        SyncRequest.objects.filter(pk=job.request.pk).update(
+            leased_until=timezone.now() - timedelta(hours=1)
+        )
         assert queue.rescue() == {"queued": 1}
         step(job)
         steps.append("went on")
@@ -289,7 +293,7 @@ def test_a_write_is_covered_by_the_lease(monkeypatch: pytest.MonkeyPatch) -> Non
         left.append(job.request.leased_until - timezone.now())
 
     request = enqueue()
-    Worker(run=run, lease=timedelta(seconds=1)).run_one()
+    Worker(runners={"spotify": run}, lease=timedelta(seconds=1)).run_one()
 
     assert left[0] > timedelta(seconds=25)
     assert state_of(request) == "running"
@@ -314,7 +318,9 @@ def test_progress_is_written_twice_a_second_and_a_new_stage_at_once(
         for at, fields in steps:
             now[0] = 100 + at
             job.safe_point(**fields)
-            row = queue.values_list("stage", "song_count", "progress").get(pk=job.request.pk)
+            row = SyncRequest.objects.values_list("stage", "song_count", "progress").get(
+                pk=job.request.pk
+            )
             seen.append(row)
         succeed(job)
 
@@ -332,13 +338,13 @@ def test_progress_is_written_twice_a_second_and_a_new_stage_at_once(
 @pytest.mark.django_db
 def test_calls_are_summed_over_attempts() -> None:
     request = enqueue()
-    queue.filter(pk=request.pk).update(api_requests=7)
+    SyncRequest.objects.filter(pk=request.pk).update(api_requests=7)
 
     def run(job: Job) -> None:
         job.client.calls += 3
         raise Unavailable
 
-    Worker(run=run).run_one()
+    Worker(runners={"spotify": run}).run_one()
 
     request.refresh_from_db()
     assert request.api_requests == 10
@@ -359,7 +365,7 @@ def test_a_wait_for_spotify_ends_when_the_sync_is_stopped() -> None:
 @pytest.mark.django_db(transaction=True)
 def test_new_work_wakes_an_idle_worker(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(worker_module, "POLL", 3600)
-    with running(Worker(run=succeed)):
+    with running(Worker(runners={"spotify": succeed})):
         for name in ["ada", "bea"]:
             request = enqueue(name)
             wait_until(lambda request=request: state_of(request) == "succeeded")
@@ -376,22 +382,22 @@ def test_one_wake_up_sets_all_threads_to_work(monkeypatch: pytest.MonkeyPatch) -
         all_at_work.wait(15)
         succeed(job)
 
-    worker = Worker(run=run, concurrency=len(users))
+    worker = Worker(runners={"spotify": run}, concurrency=len(users))
     rest, rests = worker._rest, []
     monkeypatch.setattr(worker, "_rest", lambda wakes: (rests.append(wakes), rest(wakes)))
     with running(worker):
         wait_until(lambda: len(rests) >= len(users))
         enqueue_due_syncs()
-        wait_until(lambda: queue.filter(state="succeeded").count() == len(users))
+        wait_until(lambda: SyncRequest.objects.filter(state="succeeded").count() == len(users))
 
 
 @pytest.mark.django_db(transaction=True)
 def test_what_becomes_due_is_found_without_a_wake_up(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(worker_module, "POLL", 0.2)
     request = enqueue()
-    queue.filter(pk=request.pk).update(run_at=timezone.now() + timedelta(seconds=1))
+    SyncRequest.objects.filter(pk=request.pk).update(run_at=timezone.now() + timedelta(seconds=1))
 
-    with running(Worker(run=succeed)):
+    with running(Worker(runners={"spotify": succeed})):
         wait_until(lambda: state_of(request) == "succeeded")
 
 
@@ -406,7 +412,7 @@ def test_a_long_sync_occupies_one_thread_only() -> None:
 
     long = enqueue("ada")
     others = [enqueue(f"listener-{number}", "scheduled") for number in range(5)]
-    with running(Worker(run=run, concurrency=2)):
+    with running(Worker(runners={"spotify": run}, concurrency=2)):
         wait_until(lambda: all(state_of(other) == "succeeded" for other in others))
         assert state_of(long) == "running"
         go_on.set()
@@ -420,7 +426,7 @@ def test_heartbeats_keep_the_lease_of_a_long_sync() -> None:
         succeed(job)
 
     request = enqueue()
-    worker = Worker(run=run, concurrency=1, drain=True, lease=timedelta(seconds=0.8))
+    worker = Worker(runners={"spotify": run}, concurrency=1, drain=True, lease=timedelta(seconds=0.8))
     with running(worker):
         wait_until(lambda: not worker.is_working)
 
@@ -432,9 +438,9 @@ def test_heartbeats_keep_the_lease_of_a_long_sync() -> None:
 def test_a_drain_ends_when_nothing_is_ready() -> None:
     ready = [enqueue(f"listener-{number}") for number in range(5)]
     later = enqueue("later")
-    queue.filter(pk=later.pk).update(run_at=LATER)
+    SyncRequest.objects.filter(pk=later.pk).update(run_at=LATER)
 
-    worker = Worker(run=succeed, drain=True)
+    worker = Worker(runners={"spotify": succeed}, drain=True)
     with running(worker):
         wait_until(lambda: not worker.is_working)
 
@@ -446,20 +452,22 @@ def test_a_drain_ends_when_nothing_is_ready() -> None:
 def test_once_ends_after_one_sync() -> None:
     enqueue("ada"), enqueue("bea")
 
-    worker = Worker(run=succeed, once=True, concurrency=2)
+    worker = Worker(runners={"spotify": succeed}, once=True, concurrency=2)
     with running(worker):
         wait_until(lambda: not worker.is_working)
 
-    assert queue.filter(state="succeeded").count() == 1
+    assert SyncRequest.objects.filter(state="succeeded").count() == 1
 
 
 @pytest.mark.django_db(transaction=True)
 def test_a_worker_rescues_before_it_claims() -> None:
     request = enqueue()
     queue.claim(worker="killed")
-    queue.filter(pk=request.pk).update(leased_until=timezone.now() - timedelta(seconds=1))
+    SyncRequest.objects.filter(pk=request.pk).update(
+        leased_until=timezone.now() - timedelta(seconds=1)
+    )
 
-    worker = Worker(run=succeed, drain=True)
+    worker = Worker(runners={"spotify": succeed}, drain=True)
     with running(worker):
         wait_until(lambda: not worker.is_working)
 
@@ -475,7 +483,7 @@ def test_a_stopping_worker_releases_at_the_safe_point() -> None:
             time.sleep(0.02)
 
     request = enqueue()
-    with running(Worker(run=run)):
+    with running(Worker(runners={"spotify": run})):
         wait_until(lambda: state_of(request) == "running")
 
     request.refresh_from_db()
@@ -488,11 +496,13 @@ def test_a_sync_that_does_not_stop_in_time_is_handed_over(monkeypatch: pytest.Mo
     let_go = threading.Event()
     request = enqueue()
 
-    worker = Worker(run=lambda _: let_go.wait(15) and None, concurrency=1)
+    worker = Worker(runners={"spotify": lambda} _: let_go.wait(15) and None, concurrency=1)
     with running(worker):
         wait_until(lambda: state_of(request) == "running")
-    handed_over = queue.get(pk=request.pk)
-    queue.filter(pk=request.pk).update(leased_until=timezone.now() - timedelta(seconds=1))
+    handed_over = SyncRequest.objects.get(pk=request.pk)
+    SyncRequest.objects.filter(pk=request.pk).update(
+        leased_until=timezone.now() - timedelta(seconds=1)
+    )
     queue.rescue()
     let_go.set()
     wait_until(lambda: not worker.is_working)
@@ -504,7 +514,7 @@ def test_a_sync_that_does_not_stop_in_time_is_handed_over(monkeypatch: pytest.Mo
 
 @pytest.mark.django_db(transaction=True)
 def test_a_worker_is_seen_while_it_lives() -> None:
-    with running(Worker(run=succeed)) as worker:
+    with running(Worker(runners={"spotify": succeed})) as worker:
         wait_until(lambda: Process.objects.filter(kind="worker", name=worker.name).exists())
 
     assert not Process.objects.exists()
@@ -515,9 +525,9 @@ def test_a_worker_is_seen_while_it_lives() -> None:
 @pytest.mark.parametrize(
     "step",
     [
-        "sync.worker.Worker.run_one",
-        "sync.worker.Worker._look_after",
-        "sync.wake.WakeListener._listen",
+        "sync.queue.worker.Worker.run_one",
+        "sync.queue.worker.Worker._look_after",
+        "sync.queue.wake.WakeListener._listen",
     ],
 )
 def test_a_worker_that_has_lost_a_thread_to_a_bug_says_so(
@@ -528,7 +538,7 @@ def test_a_worker_that_has_lost_a_thread_to_a_bug_says_so(
 
     monkeypatch.setattr(step, fail)
 
-    with running(Worker(run=succeed)) as worker:
+    with running(Worker(runners={"spotify": succeed})) as worker:
         wait_until(lambda: not worker.is_working)
 
 
@@ -538,7 +548,7 @@ def test_a_start_lifts_the_operator_s_block_but_never_the_quota_s() -> None:
     for because in Block.Because:
         Block.objects.all().delete()
         Block.objects.create(until=LATER, because=because)
-        worker = Worker(run=succeed, drain=True)
+        worker = Worker(runners={"spotify": succeed}, drain=True)
         with running(worker):
             wait_until(lambda worker=worker: not worker.is_working)
         if not Block.objects.exists():

@@ -136,7 +136,7 @@ function announce(text) {
   if (announcer) announcer.textContent = text;
 }
 
-// "3 minutes ago" stays true while the page is open; sync/words.py has the same rule.
+// "3 minutes ago" stays true while the page is open; sync/pages/words.py has the same rule.
 const NEAR = 12 * 3600;
 const distance = new Intl.RelativeTimeFormat("en");
 function tellTimes() {

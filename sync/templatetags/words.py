@@ -7,7 +7,7 @@ from django.utils import timezone
 from django.utils.html import format_html
 from django.utils.safestring import SafeString
 
-from sync.words import clock, relative
+from sync.pages.words import clock, relative
 from syncify.text import plain
 
 register = template.Library()

@@ -12,7 +12,7 @@ from playwright.sync_api import Browser, ConsoleMessage, Page, Request, expect
 
 from accounts.limits import fill
 from accounts.models import RateLimit, SpotifyConnection, User
-from sync.models import Incident, Mirror, MirrorVolume
+from sync.models import Incident, Mirror, Playlist
 from syncify.spotify.models import ApiHour
 from tests.builders import make_like, make_request, make_user
 
@@ -72,9 +72,7 @@ def _connection(**fields: object) -> Callable[[User], object]:
 def _synced(user: User) -> None:
     """All that a dashboard can hold."""
     for number in (1, 2):
-        MirrorVolume.objects.create(
-            mirror=user.mirror, number=number, spotify_id=f"{user}-{number}"
-        )
+        Playlist.objects.create(mirror=user.mirror, number=number, spotify_id=f"{user}-{number}")
     for number in range(22):
         make_request(user, state="succeeded", song_count=9, added=1, note=f"Note {number}.")
     make_request(user, state="cancelled")

@@ -11,7 +11,7 @@ from django.db import connection
 from playwright.sync_api import ConsoleMessage, Page, Request, expect
 
 from accounts.models import User
-from sync.services import pause_mirror
+from sync.mirrors.services import pause_mirror
 from syncify.simulator.server import Simulator
 from tests.processes import WebServer, web_server
 

@@ -4,7 +4,7 @@ from typing import Any
 
 from django.core.management.base import BaseCommand, CommandError
 
-from sync.doctor import examine
+from sync.operations.doctor import examine
 
 _SIGNS = {True: "✓", False: "✗", None: "–"}
 

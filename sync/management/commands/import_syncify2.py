@@ -6,7 +6,7 @@ from typing import Any
 from django.conf import settings
 from django.core.management.base import BaseCommand, CommandError
 
-from sync import syncify2
+from sync.operations import syncify2
 
 
 class Command(BaseCommand):

@@ -9,9 +9,12 @@ from typing import Any
 
 from django.core.management.base import BaseCommand, CommandError
 
-from sync import scheduling
-from sync.queue import LEASE
-from sync.worker import Worker
+from sync.mirrors.engine import run_sync
+from sync.models import SyncRequest
+from sync.operations.alerts import check_incidents
+from sync.queue import scheduler
+from sync.queue.store import LEASE
+from sync.queue.worker import Worker
 
 SIGNALS = (signal.SIGTERM, signal.SIGINT)
 
@@ -51,17 +54,23 @@ class Command(BaseCommand):
         for number in SIGNALS:
             signal.signal(number, self._on_signal)
         worker = Worker(
-            concurrency=concurrency, drain=drain, once=once, lease=timedelta(seconds=lease)
+            runners={SyncRequest.Kind.SPOTIFY: run_sync},
+            concurrency=concurrency,
+            drain=drain,
+            once=once,
+            lease=timedelta(seconds=lease),
         )
-        scheduler = threading.Thread(
-            target=scheduling.keep_scheduling, args=[lambda: self._is_told_to_stop], daemon=True
+        scheduling = threading.Thread(
+            target=scheduler.keep_scheduling,
+            args=[lambda: self._is_told_to_stop, check_incidents],
+            daemon=True,
         )
         worker.start()
         if with_scheduler:
-            scheduler.start()
+            scheduling.start()
         while (
             worker.is_working
-            and (scheduler.is_alive() or not with_scheduler)
+            and (scheduling.is_alive() or not with_scheduler)
             and not self._is_told_to_stop
         ):
             time.sleep(0.5)
@@ -69,7 +78,7 @@ class Command(BaseCommand):
             signal.signal(number, signal.SIG_DFL)
         worker.stop()
         if with_scheduler:
-            scheduler.join(1.0)
+            scheduling.join(1.0)
         if not (self._is_told_to_stop or drain or once):
             raise CommandError("A thread of the worker has ended; the log has its error.")
 

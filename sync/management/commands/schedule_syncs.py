@@ -6,7 +6,8 @@ from typing import Any
 
 from django.core.management.base import BaseCommand
 
-from sync import scheduling
+from sync.operations.alerts import check_incidents
+from sync.queue import scheduler
 
 
 class Command(BaseCommand):
@@ -21,9 +22,9 @@ class Command(BaseCommand):
         if loop:
             for number in (signal.SIGTERM, signal.SIGINT):
                 signal.signal(number, self._on_signal)
-            scheduling.keep_scheduling(lambda: self._is_told_to_stop)
+            scheduler.keep_scheduling(lambda: self._is_told_to_stop, check_incidents)
             return
-        scheduled = scheduling.take_turn()
+        scheduled = scheduler.take_turn(check_incidents)
         self.stdout.write(f"Queued {_syncs(scheduled.queued)}.")
         if scheduled.waiting:
             self.stdout.write(f"{_syncs(scheduled.waiting)} due: no room in Spotify's budget yet.")

@@ -7,8 +7,8 @@ from typing import Any
 from django.core.management.base import BaseCommand, CommandError
 
 from accounts.models import User
+from sync.mirrors.services import request_sync
 from sync.models import SyncRequest
-from sync.services import request_sync
 
 
 class Command(BaseCommand):

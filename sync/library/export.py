@@ -1,0 +1,93 @@
+"""All that is stored about a listener, for themselves; the keys are the names of the columns."""
+
+from typing import Any
+
+from django.db.models import Model, Q, QuerySet
+
+from accounts.models import SpotifyConnection, User
+from sync.models import (
+    ArtistGenre,
+    Connection,
+    InboxItem,
+    Incident,
+    Library,
+    Mirror,
+    MirrorTrack,
+    Pair,
+    PairInvitation,
+    Play,
+    Playlist,
+    PlaylistItems,
+    SavedTrack,
+    ShareLink,
+    StoredPage,
+    SyncRequest,
+    SyncResult,
+    TrackLink,
+)
+
+#: Where each table that names a listener is found in the export.
+SECTIONS: dict[type[Model], str] = {
+    User: "account",
+    SpotifyConnection: "consent",
+    Library: "library",
+    SavedTrack: "likes",
+    Play: "plays",
+    ArtistGenre: "genres",
+    Mirror: "mirrors",
+    Playlist: "playlists",
+    PlaylistItems: "playlist_items",
+    MirrorTrack: "mirror_tracks",
+    InboxItem: "inbox",
+    SyncRequest: "syncs",
+    SyncResult: "sync_results",
+    StoredPage: "unfinished_read",
+    ShareLink: "share_links",
+    Pair: "pairs",
+    PairInvitation: "pair_invitations",
+    Connection: "connections",
+    TrackLink: "track_links",
+    Incident: "alerts",
+}
+#: How a row of a table leads to its listener, where it has no ``user``.
+_OWNER = {
+    User: "pk",
+    Playlist: "mirror__user",
+    PlaylistItems: "playlist__mirror__user",
+    MirrorTrack: "mirror__user",
+    SyncResult: "request__user",
+    TrackLink: "connection__user",
+}
+#: Whoever holds them acts as the listener.
+_SECRETS = {"access_token", "refresh_token", "secret", "token_hash", "code_hash"}
+
+
+def export(user: User) -> dict[str, Any]:
+    """What a listener downloads as their data; every table is a list of its rows.
+
+    Likes come newest first and with their song: those that ended have a ``removed_at``.
+    """
+    return {name: [_row(row) for row in _rows(model, user)] for model, name in SECTIONS.items()}
+
+
+def _rows(model: type[Model], user: User) -> QuerySet[Any]:
+    rows = model._default_manager.all()
+    if model is Pair:
+        return rows.filter(Q(first=user.pk) | Q(second=user.pk)).order_by("pk")
+    own = rows.filter(**{_OWNER.get(model, "user"): user.pk})
+    if model is SavedTrack:
+        return own.select_related("track").order_by("-added_at", "rank")
+    return own.order_by("pk")
+
+
+def _row(row: Model) -> dict[str, Any]:
+    found = {
+        field.attname: field.value_from_object(row)
+        for field in row._meta.concrete_fields
+        if field.name not in _SECRETS
+    }
+    if isinstance(row, SavedTrack):
+        found["track"] = _row(row.track)
+    if isinstance(row, SpotifyConnection):
+        found["ends_at"] = row.consent_ends_at
+    return found

@@ -1,0 +1,124 @@
+"""What the playlists say of themselves: name, description, whether the profile shows them."""
+
+from collections.abc import Callable, Sequence
+
+from accounts.models import SpotifyConnection
+from sync.models import Mirror, Playlist
+from sync.queue.job import Job
+from syncify.spotify import types
+from syncify.spotify.errors import BadRequest
+
+#: Characters that Spotify takes.
+LONGEST = 300
+#: Without an address, which Spotify may refuse.
+REMINDER = (
+    "Its owner is asked to sign in to Syncify again: otherwise this playlist soon stops being kept "
+    "up to date."
+)
+#: Takes the place of REMINDER where the listener gave no description: Spotify clears none.
+PLAIN = "My Liked Songs, newest first."
+
+
+def with_reminder(description: str) -> str:
+    """REMINDER, and as much of ``description`` as there is room for."""
+    text = f"{REMINDER} {description}".strip()
+    return text if len(text) <= LONGEST else f"{text[: LONGEST - 1].rstrip()}…"
+
+
+class Details:
+    """The listener's wishes for the playlists of one sync; ``say`` tells the history of trouble."""
+
+    def __init__(self, job: Job, mirror: Mirror, *, say: Callable[[str], None]) -> None:
+        self._job = job
+        self._mirror = mirror
+        self._say = say
+        held = SpotifyConnection.objects.defer("access_token", "refresh_token").get(user=job.user)
+        self._reminds = mirror.remind_in_spotify and held.consent(job.now()).ends_soon
+
+    def name_of(self, volume: Playlist) -> str:
+        return self._mirror.name + (f" ({volume.number})" if volume.number > 1 else "")
+
+    def is_stale(self, volume: Playlist) -> bool:
+        """Whether Spotify should be told something new of this playlist."""
+        return bool(volume.spotify_id) and (
+            self._has_new_wish(volume) or volume.reminds != self._shall_remind(volume)
+        )
+
+    def adopt(self, volume: Playlist, playlist: types.Playlist) -> None:
+        """What was given in Spotify is the listener's wish too, unless they gave one here since."""
+        if self._has_new_wish(volume):
+            return
+        adopted = {}
+        if playlist.name != volume.written_name:
+            volume.written_name = playlist.name
+            adopted["name"] = playlist.name[:100]
+        # Only where the reminder would otherwise write over it.
+        shown, begins = playlist.description, self._shall_remind(volume) and not volume.reminds
+        if begins and shown not in {"", PLAIN} and REMINDER not in shown:
+            adopted["description"] = shown[:LONGEST]
+        if adopted and volume.number == 1:
+            for field, value in adopted.items():
+                setattr(self._mirror, field, value)
+            unchanged = Mirror.objects.filter(details_changed_at=self._mirror.details_changed_at)
+            unchanged.filter(pk=self._mirror.pk).update(**adopted)
+
+    def create(self, volume: Playlist) -> types.Playlist:
+        """A new playlist under ``volume.written_name``."""
+        create, public = self._job.client.create_playlist, self._mirror.public
+        playlist = self._described(
+            lambda text: create(name=volume.written_name, public=public, description=text or ""),
+            self._texts(volume),
+        )
+        self._note(volume)
+        return playlist
+
+    def write(self, volume: Playlist) -> None:
+        """Send what is stale, and note what Spotify made of it."""
+        client, playlist_id = self._job.client, volume.spotify_id or ""
+        name = public = None
+        if self._has_new_wish(volume):
+            name, public = self.name_of(volume), self._mirror.public
+
+        def change(text: str | None) -> None:
+            if name is not None or text is not None:
+                client.change_details(playlist_id, name=name, description=text, public=public)
+
+        self._described(change, self._texts(volume))
+        playlist = client.playlist(playlist_id)  # its version is another now
+        volume.snapshot_id, volume.seen_public = playlist.snapshot_id, playlist.public
+        volume.written_name = playlist.name
+        self._note(volume)
+
+    def _has_new_wish(self, volume: Playlist) -> bool:
+        written_at = volume.details_written_at
+        return written_at is None or written_at < self._mirror.details_changed_at
+
+    def _shall_remind(self, volume: Playlist) -> bool:
+        return self._reminds and volume.number == 1
+
+    def _texts(self, volume: Playlist) -> list[str | None]:
+        """Descriptions to try, best first; None leaves the playlist's as it is."""
+        own = self._mirror.description
+        if self._shall_remind(volume):
+            return [with_reminder(own), REMINDER, None]
+        if volume.reminds:
+            return [own or PLAIN, PLAIN, None]
+        return [own, None]
+
+    def _described[T](self, send: Callable[[str | None], T], texts: Sequence[str | None]) -> T:
+        """Send with the first of ``texts`` that Spotify accepts."""
+        *refusable, last = texts
+        for text in refusable:
+            self._job.before_write()
+            try:
+                return send(text)
+            except BadRequest:
+                if self._mirror.description:
+                    self._say("Spotify did not accept the description; try one without a link.")
+        self._job.before_write()
+        return send(last)
+
+    def _note(self, volume: Playlist) -> None:
+        """As sent, whatever Spotify made of it: it is not asked again for the same."""
+        volume.details_written_at = self._mirror.details_changed_at
+        volume.reminds = self._shall_remind(volume)

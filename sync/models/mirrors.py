@@ -1,0 +1,235 @@
+"""Playlists that are kept by a rule, what they hold, and what other people put into them."""
+
+from django.conf import settings
+from django.contrib.postgres.fields import ArrayField
+from django.db import models
+from django.db.models import Q
+from django.db.models.functions import Now
+
+from sync.models.library import Track
+from syncify.text import plain
+
+
+class Mirror(models.Model):
+    """A listener's rule over their Liked Songs, kept as a playlist; the main one has them all."""
+
+    class State(models.TextChoices):
+        ACTIVE = "active"  #: syncs bring it up to date.
+        PAUSED = "paused"  #: the listener wants it left as it is.
+        REMOVED = "removed"  #: the playlist left their library; a manual sync brings it back.
+
+    class Refresh(models.TextChoices):
+        SYNC = "sync", "with every sync"
+        DAILY = "daily", "once a day"
+        WEEKLY = "weekly", "once a week"
+        MONTHLY = "monthly", "once a month"
+
+    class KeepSame(models.TextChoices):
+        """Which of several likes of the same song the playlist holds."""
+
+        ALL = "all", "all of them"
+        NEWEST = "newest", "the one liked last"
+        OLDEST = "oldest", "the one liked first"
+
+    class KeepTwin(models.TextChoices):
+        """Which of an explicit and a clean version the playlist holds."""
+
+        BOTH = "both", "both"
+        EXPLICIT = "explicit", "the explicit one"
+        CLEAN = "clean", "the clean one"
+
+    id = models.BigAutoField(primary_key=True)
+    user = models.ForeignKey(
+        settings.AUTH_USER_MODEL, models.DB_CASCADE, related_name="mirrors", db_index=False
+    )
+    #: The mirror of all Liked Songs; each listener has exactly one.
+    is_main = models.BooleanField(db_default=True)
+    #: What the listener wants the playlist to be called; volumes add their number.
+    name = models.CharField(max_length=100)
+    description = models.CharField(max_length=300, blank=True)
+    #: A wish that Spotify may ignore: whether the playlist shows on the profile.
+    public = models.BooleanField(default=False)
+    state = models.CharField(max_length=10, choices=State, default=State.ACTIVE)
+    #: The rule as ``sync/mirrors/rules.py`` reads it; null for the main mirror.
+    rule = models.JSONField(null=True)
+    #: Why the rule cannot be followed; "" when it can.
+    broken = models.TextField(blank=True, db_default="")
+    refresh = models.CharField(max_length=10, choices=Refresh, db_default=Refresh.SYNC)
+    #: When the songs were last selected; null: never.
+    refreshed_at = models.DateTimeField(null=True)
+    keep_same = models.CharField(max_length=10, choices=KeepSame, db_default=KeepSame.ALL)
+    keep_twin = models.CharField(max_length=10, choices=KeepTwin, db_default=KeepTwin.BOTH)
+    #: The main mirror leaves out the songs that this one holds.
+    takes_from_main = models.BooleanField(db_default=False)
+    #: Songs that somebody added to the playlist stay there, below the mirrored ones.
+    keeps_additions = models.BooleanField(db_default=False)
+    #: Many songs would leave the playlist; a look at or after this time must see the same.
+    confirm_after = models.DateTimeField(null=True)
+    #: The uris that would leave.
+    confirm_gone = ArrayField(models.TextField(), null=True)
+    #: Before the consent ends, the playlist's description asks for a new sign-in.
+    remind_in_spotify = models.BooleanField(db_default=True)
+    #: When what the playlist says of itself was last changed here.
+    details_changed_at = models.DateTimeField(db_default=Now())
+    #: The palette of the cover that Syncify draws; "" leaves the cover to Spotify.
+    cover = models.CharField(max_length=20, blank=True, db_default="")
+    cover_changed_at = models.DateTimeField(null=True)
+    cover_written_at = models.DateTimeField(null=True)
+    #: The listener comes from Syncify 2, whose playlists the first sync takes over.
+    adopts_syncify2 = models.BooleanField(default=False, db_default=False)
+    created = models.DateTimeField(db_default=Now())
+
+    class Meta:
+        db_table = "mirrors"
+        constraints = [
+            models.UniqueConstraint(
+                fields=["user"], condition=Q(is_main=True), name="mirrors_one_main"
+            ),
+            models.CheckConstraint(
+                condition=Q(is_main=True, rule__isnull=True) | Q(is_main=False, rule__isnull=False),
+                name="mirrors_main_has_no_rule",
+            ),
+        ]
+        indexes = [models.Index(fields=["user", "id"], name="mirrors_of_user")]
+
+    def __str__(self) -> str:
+        return plain(self.name)
+
+
+class Playlist(models.Model):
+    """A playlist at Spotify: one volume of a mirror, which takes 10,000 songs."""
+
+    id = models.BigAutoField(primary_key=True)
+    mirror = models.ForeignKey(Mirror, models.DB_CASCADE, related_name="playlists", db_index=False)
+    #: 1, 2, …, in the order of the songs.
+    number = models.PositiveSmallIntegerField()
+    #: The playlist's id at Spotify. Null from before it is created until the answer is stored, so
+    #: that a creation whose outcome is unknown is looked for instead of repeated.
+    spotify_id = models.CharField(max_length=64, null=True)  # noqa: DJ001
+    #: Spotify's version of the playlist after we last wrote or read it; blank: unknown.
+    snapshot_id = models.CharField(max_length=255, blank=True, db_default="")
+    #: False while a write is under way, or its outcome is unknown: the items must be read again.
+    items_known = models.BooleanField(default=True, db_default=True)
+    #: When the playlist was last looked at.
+    checked_at = models.DateTimeField(null=True)
+    #: When Spotify first said that the playlist is gone; null while it says nothing of the kind.
+    missing_since = models.DateTimeField(null=True)
+    details_written_at = models.DateTimeField(null=True)
+    #: Whether the description as we last sent it asks for a new sign-in.
+    reminds = models.BooleanField(db_default=False)
+    #: The name as we last wrote or read it; another one at Spotify was given there. Without a
+    #: ``spotify_id``: the one under which a playlist may have been created.
+    written_name = models.CharField(max_length=255, blank=True, db_default="")
+    #: What Spotify last said of ``public``; null when it did not say.
+    seen_public = models.BooleanField(null=True)
+
+    class Meta:
+        db_table = "playlists"
+        ordering = ["number"]
+        constraints = [
+            models.UniqueConstraint(fields=["mirror", "number"], name="playlists_number"),
+            models.UniqueConstraint(fields=["spotify_id"], name="playlists_spotify_id"),
+        ]
+
+    def __str__(self) -> str:
+        return f"{self.mirror_id} volume {self.number}"
+
+    @property
+    def url(self) -> str:
+        """The playlist's page in Spotify: the link to share."""
+        return f"{settings.SPOTIFY_OPEN_URL}/playlist/{self.spotify_id}"
+
+
+class PlaylistItems(models.Model):
+    """What a playlist held when we last wrote or read it; apart, for it is large."""
+
+    playlist = models.OneToOneField(
+        Playlist, models.DB_CASCADE, primary_key=True, related_name="items"
+    )
+    #: In order; null for a row without a uri.
+    uris = ArrayField(models.TextField(null=True), default=list)
+
+    class Meta:
+        db_table = "playlist_items"
+
+    def __str__(self) -> str:
+        return f"items of {self.playlist_id}"
+
+
+class MirrorTrack(models.Model):
+    """A fact about one song in one mirror."""
+
+    class Choice(models.TextChoices):
+        NONE = ""
+        KEPT = "kept"  #: in the playlist although the rule does not select it.
+        EXCLUDED = "excluded"  #: not in the playlist although the rule selects it.
+
+    id = models.BigAutoField(primary_key=True)
+    mirror = models.ForeignKey(Mirror, models.DB_CASCADE, related_name="tracks", db_index=False)
+    track = models.ForeignKey(Track, models.DO_NOTHING, db_constraint=False)
+    #: Spotify would not take it into the playlist; tried again some days later.
+    refused_at = models.DateTimeField(null=True)
+    #: Stays when the song is tried again: a second refusal is believed at once.
+    refused_reason = models.TextField(blank=True, db_default="")
+    #: Syncs running in which the song, that we had put there, was not in the playlist.
+    times_missing = models.SmallIntegerField(db_default=0)
+    #: The uri under which Spotify shows the song in this playlist; "" for its own.
+    shown_as = models.CharField(max_length=100, blank=True, db_default="")
+    choice = models.CharField(max_length=10, choices=Choice, blank=True, db_default="")
+
+    class Meta:
+        db_table = "mirror_tracks"
+        constraints = [
+            models.UniqueConstraint(fields=["mirror", "track"], name="mirror_tracks_once")
+        ]
+
+    def __str__(self) -> str:
+        return f"{self.track_id} in {self.mirror_id}"
+
+
+class InboxItem(models.Model):
+    """A song that somebody put into, or took out of, a playlist of ours."""
+
+    class Kind(models.TextChoices):
+        ADDED = "added"
+        TAKEN_OUT = "taken_out"
+
+    class State(models.TextChoices):
+        WAITING = "waiting"
+        LIKED = "liked"
+        UNLIKED = "unliked"
+        DISMISSED = "dismissed"
+
+    id = models.BigAutoField(primary_key=True)
+    user = models.ForeignKey(
+        settings.AUTH_USER_MODEL, models.DB_CASCADE, related_name="inbox_items", db_index=False
+    )
+    mirror = models.ForeignKey(Mirror, models.DB_CASCADE, related_name="inbox_items")
+    kind = models.CharField(max_length=10, choices=Kind, db_default=Kind.ADDED)
+    state = models.CharField(max_length=10, choices=State, db_default=State.WAITING)
+    track_id = models.CharField(max_length=64)
+    #: As Spotify described the song then: it may be nobody's like.
+    name = models.TextField(blank=True)
+    artists = ArrayField(models.TextField(), default=list)
+    cover_url = models.CharField(max_length=300, blank=True, db_default="")
+    #: The Spotify id of the person who added it; "" where it is not known.
+    added_by = models.CharField(max_length=255, blank=True, db_default="")
+    added_at = models.DateTimeField(null=True)
+    seen_at = models.DateTimeField(db_default=Now())
+    #: Whether the song is in the playlist still, or again, as far as we know.
+    is_present = models.BooleanField(db_default=False)
+    decided_at = models.DateTimeField(null=True)
+
+    class Meta:
+        db_table = "inbox_items"
+        constraints = [
+            models.UniqueConstraint(
+                fields=["mirror", "track_id", "kind"],
+                condition=Q(state="waiting"),
+                name="inbox_items_one_waiting",
+            )
+        ]
+        indexes = [models.Index(fields=["user", "state", "-id"], name="inbox_items_of_user")]
+
+    def __str__(self) -> str:
+        return f"{self.track_id} {self.kind} {self.state}"

@@ -1,0 +1,86 @@
+"""What listeners show to others: links for anybody, pairs of listeners."""
+
+from django.conf import settings
+from django.db import models
+from django.db.models import F, Q
+from django.db.models.functions import Now
+
+from sync.models.mirrors import Mirror
+
+
+class ShareLink(models.Model):
+    """A secret address; the database holds only a hash of its token."""
+
+    class Kind(models.TextChoices):
+        PAGE = "page"
+        FEED = "feed"
+        DOWNLOAD = "download"
+
+    id = models.BigAutoField(primary_key=True)
+    user = models.ForeignKey(
+        settings.AUTH_USER_MODEL, models.DB_CASCADE, related_name="share_links", db_index=False
+    )
+    #: Null for the whole library.
+    mirror = models.ForeignKey(Mirror, models.DB_CASCADE, null=True, related_name="share_links")
+    kind = models.CharField(max_length=10, choices=Kind)
+    name = models.CharField(max_length=100, blank=True, db_default="")
+    #: SHA-256 of the token, in hexadecimal digits.
+    token_hash = models.CharField(max_length=64, unique=True)
+    shows_name = models.BooleanField(db_default=False)
+    has_downloads = models.BooleanField(db_default=False)
+    has_insights = models.BooleanField(db_default=False)
+    created = models.DateTimeField(db_default=Now())
+    last_used = models.DateTimeField(null=True)
+    revoked = models.DateTimeField(null=True)
+
+    class Meta:
+        db_table = "share_links"
+        indexes = [models.Index(fields=["user", "-id"], name="share_links_of_user")]
+
+    def __str__(self) -> str:
+        return f"{self.kind} of {self.user_id}"
+
+
+class Pair(models.Model):
+    """Two listeners who agreed to see what they have in common; the row goes when one ends it."""
+
+    id = models.BigAutoField(primary_key=True)
+    first = models.ForeignKey(
+        settings.AUTH_USER_MODEL, models.DB_CASCADE, related_name="pairs_as_first"
+    )
+    second = models.ForeignKey(
+        settings.AUTH_USER_MODEL, models.DB_CASCADE, related_name="pairs_as_second"
+    )
+    #: Whether each shows the other their newest likes.
+    first_shows_newest = models.BooleanField(db_default=False)
+    second_shows_newest = models.BooleanField(db_default=False)
+    created = models.DateTimeField(db_default=Now())
+
+    class Meta:
+        db_table = "pairs"
+        constraints = [
+            models.CheckConstraint(condition=Q(first__lt=F("second")), name="pairs_lower_id_first"),
+            models.UniqueConstraint(fields=["first", "second"], name="pairs_once"),
+        ]
+
+    def __str__(self) -> str:
+        return f"{self.first_id} and {self.second_id}"
+
+
+class PairInvitation(models.Model):
+    """A code that another listener may use once; the database holds only its hash."""
+
+    id = models.BigAutoField(primary_key=True)
+    user = models.ForeignKey(
+        settings.AUTH_USER_MODEL, models.DB_CASCADE, related_name="pair_invitations"
+    )
+    code_hash = models.CharField(max_length=64, unique=True)
+    created = models.DateTimeField(db_default=Now())
+    expires = models.DateTimeField()
+    used = models.DateTimeField(null=True)
+
+    class Meta:
+        db_table = "pair_invitations"
+
+    def __str__(self) -> str:
+        return f"invitation by {self.user_id}"

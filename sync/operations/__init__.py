@@ -1,0 +1,1 @@
+"""Tools of an operator: doctor, metrics, alerts, the operator page, the import."""

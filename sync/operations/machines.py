@@ -1,0 +1,45 @@
+"""What machines ask over HTTP: whether we are well, and how much there is to do."""
+
+from django.conf import settings
+from django.db import Error, connection
+from django.http import Http404, HttpRequest, HttpResponse
+from django.utils.crypto import constant_time_compare
+from django.views.decorators.http import require_safe
+
+from syncify.http import SEEN_SCHEME
+from syncify.schema import NotMigrated, check_migrated
+
+
+@require_safe
+def healthz(request: HttpRequest) -> HttpResponse:
+    """200 when the database answers and has our tables, else 503; in one line, why."""
+    try:
+        with connection.cursor() as cursor:
+            cursor.execute("SELECT 1")
+        check_migrated()
+    except Error:
+        return _plain("database does not answer", status=503)
+    except NotMigrated as error:
+        return _plain(str(error), status=503)
+    response = _plain("ok")
+    response[SEEN_SCHEME] = request.scheme or ""
+    return response
+
+
+@require_safe
+def metrics(request: HttpRequest) -> HttpResponse:
+    """For Prometheus, and whoever else knows the token; without one there is no such page."""
+    if not settings.METRICS_TOKEN:
+        raise Http404
+    given = request.headers.get("Authorization", "")
+    if not constant_time_compare(given, f"Bearer {settings.METRICS_TOKEN}"):
+        response = _plain("SYNCIFY_METRICS_TOKEN is wanted as a bearer token", status=401)
+        response["WWW-Authenticate"] = "Bearer"
+        return response
+    from sync.operations.metrics import exposition  # noqa: PLC0415 - 8 MB, for those who are asked
+
+    return HttpResponse(*exposition(request.headers.get("Accept", "")))
+
+
+def _plain(line: str, *, status: int = 200) -> HttpResponse:
+    return HttpResponse(f"{line}\n", "text/plain", status=status)

@@ -1,0 +1,155 @@
+"""What Prometheus is told, from the database, so that it holds for any number of processes.
+
+All are gauges, the sums too: rows are pruned, so that what is counted over them may fall.
+"""
+
+from collections.abc import Iterator, Mapping
+from datetime import timedelta
+
+from django.conf import settings
+from django.db.models import Count, F, Min, Q, Sum
+from django.db.models.functions import Now
+from django.utils import timezone
+from prometheus_client import CollectorRegistry
+from prometheus_client.core import GaugeMetricFamily
+from prometheus_client.exposition import choose_encoder
+from prometheus_client.registry import Collector
+
+from accounts.consent import NEAR
+from accounts.models import CONSENT_LIFE, SpotifyConnection
+from sync.models import Incident, Process, SyncRequest
+from sync.pages.card import GONE_AFTER
+from sync.queue.processes import SCHEDULER, WORKER
+from syncify.spotify.quota import calls_by_hour, current_block
+
+DAY = timedelta(days=1)
+
+State = SyncRequest.State
+Connection = SpotifyConnection.State
+
+
+def exposition(accept: str) -> tuple[bytes, str]:
+    """The metrics in the format that ``accept`` prefers, and its content type."""
+    registry = CollectorRegistry()
+    registry.register(_Installation())
+    encode, content_type = choose_encoder(accept)
+    return encode(registry), content_type
+
+
+class _Installation(Collector):
+    """Seven statements, whatever the number of listeners."""
+
+    def collect(self) -> Iterator[GaugeMetricFamily]:
+        yield from _queue()
+        yield from _finished()
+        yield from _quota()
+        yield from _listeners()
+        alive = Process.objects.filter(last_seen__gt=Now() - GONE_AFTER).values_list("kind")
+        yield _gauges(
+            "processes",
+            "Workers and schedulers that were seen lately.",
+            "kind",
+            {WORKER: 0, SCHEDULER: 0} | dict(alive.annotate(Count("pk"))),
+        )
+        yield _gauge(
+            "incidents_open",
+            "Troubles that the operator was told of and that last.",
+            Incident.objects.filter(closed=None).count(),
+        )
+
+
+def _queue() -> Iterator[GaugeMetricFamily]:
+    is_ready = Q(state=State.QUEUED, run_at__lte=Now())
+    queue = SyncRequest.objects.filter(completed=None).aggregate(
+        ready=Count("pk", filter=is_ready),
+        waiting=Count("pk", filter=Q(state=State.QUEUED, run_at__gt=Now())),
+        running=Count("pk", filter=Q(state=State.RUNNING)),
+        oldest=Min("run_at", filter=is_ready),
+    )
+    oldest = queue.pop("oldest")
+    yield _gauges(
+        "queue_requests",
+        "Syncs that are ready for a worker, wait for a time of their own, or run.",
+        "state",
+        queue,
+    )
+    wait = (timezone.now() - oldest).total_seconds() if oldest else 0
+    yield _gauge("queue_oldest_wait_seconds", "How long the oldest ready sync has waited.", wait)
+
+
+def _finished() -> Iterator[GaugeMetricFamily]:
+    rows = (
+        SyncRequest.objects.filter(completed__gt=Now() - DAY)
+        .values_list("state", "error_code")
+        .annotate(count=Count("pk"), took=Sum(F("completed") - F("started")))
+    )
+    finals = [State.SUCCEEDED.value, State.DEAD.value, State.CANCELLED.value]
+    counts, seconds = dict.fromkeys(finals, 0), dict.fromkeys(finals, 0.0)
+    causes: dict[str, int] = {}
+    for state, code, count, took in rows:
+        counts[state] += count
+        seconds[state] += took.total_seconds() if took else 0
+        if state == State.DEAD:
+            causes[code] = count
+    yield _gauges("syncs_last_day", "Syncs that ended in the last 24 hours.", "result", counts)
+    yield _gauges(
+        "sync_seconds_last_day",
+        "Seconds that the last attempts of these took, in all.",
+        "result",
+        seconds,
+    )
+    yield _gauges(
+        "failures_last_day", "Syncs given up in the last 24 hours, by cause.", "cause", causes
+    )
+
+
+def _quota() -> Iterator[GaugeMetricFamily]:
+    this_hour = timezone.now().replace(minute=0, second=0, microsecond=0)
+    hours = {hour.hour: hour.calls for hour in calls_by_hour()}
+    spent = sum(hours.values())
+    block = current_block()
+    yield _gauge(
+        "api_calls_this_hour",
+        "Calls to Spotify's API since the full hour.",
+        hours.get(this_hour, 0),
+    )
+    yield _gauge("api_calls_last_day", "Calls to Spotify's API in the last day.", spent)
+    if settings.SPOTIFY_DAILY_QUOTA:
+        left = max(0, settings.SPOTIFY_DAILY_QUOTA - spent)
+        yield _gauge("api_calls_left", "What is left of SPOTIFY_DAILY_QUOTA.", left)
+    yield _gauge(
+        "blocked_until_timestamp_seconds",
+        "Until when nobody calls Spotify; 0: everybody may.",
+        block.until.timestamp() if block else 0,
+    )
+
+
+def _listeners() -> Iterator[GaugeMetricFamily]:
+    ends_soon = Q(state=Connection.CONNECTED, authorized_at__lt=Now() - CONSENT_LIFE + NEAR)
+    rows = SpotifyConnection.objects.values_list("state").annotate(
+        count=Count("pk"), ending=Count("pk", filter=ends_soon)
+    )
+    found = {state: (count, ending) for state, count, ending in rows}
+    yield _gauges(
+        "listeners",
+        "Listeners by the state of their connection to Spotify.",
+        "state",
+        {state: found.get(state, (0, 0))[0] for state in Connection.values},
+    )
+    yield _gauge(
+        "consents_ending",
+        "Listeners whose consent ends within 30 days.",
+        sum(ending for _, ending in found.values()),
+    )
+
+
+def _gauge(name: str, meaning: str, value: float) -> GaugeMetricFamily:
+    return GaugeMetricFamily(f"syncify_{name}", meaning, value=value)
+
+
+def _gauges(name: str, meaning: str, label: str, values: Mapping[str, float]) -> GaugeMetricFamily:
+    """One sample for each value of ``label``."""
+    family = GaugeMetricFamily(f"syncify_{name}", meaning, labels=[label])
+    for key, value in values.items():
+        family.add_metric([key], value)
+    return family

@@ -1,0 +1,223 @@
+"""What the operator's page shows, read in few queries; nothing here writes."""
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from datetime import UTC, datetime, timedelta
+
+from django.conf import settings
+from django.core.paginator import Page, Paginator
+from django.db.models import Count, Exists, Min, OuterRef, Q, QuerySet, Subquery
+from django.utils import timezone
+from django.utils.timesince import timesince
+
+from accounts.models import SpotifyConnection, User
+from sync.models import Incident, Mirror, Process, SyncRequest
+from sync.pages.card import GONE_AFTER
+from sync.pages.words import clock
+from syncify.redirect import advice
+from syncify.spotify.models import Block
+from syncify.spotify.quota import calls_by_hour, current_block
+
+_LISTENERS_ON_PAGE, _ROWS = 50, 20
+#: An hour counts for the budget until all of it is a day old.
+_HOURS = 25
+
+
+@dataclass(frozen=True, slots=True)
+class Attempt:
+    """One that failed: an entry of ``SyncRequest.errors``."""
+
+    number: int
+    when: str
+    code: str
+    message: str
+
+
+@dataclass(frozen=True, slots=True)
+class DeadLetter:
+    request: SyncRequest
+    when: str
+    attempts: Sequence[Attempt]
+    #: Nothing came after it, and a retry has a chance.
+    may_retry: bool
+
+
+@dataclass(frozen=True, slots=True)
+class Bar:
+    """One hour of the chart, in the chart's own units: ten wide with its gap, a hundred high."""
+
+    x: int
+    height: int
+    hour: str
+    calls: int
+
+    @property
+    def y(self) -> int:
+        return 100 - self.height
+
+
+@dataclass(frozen=True, slots=True)
+class Quota:
+    bars: Sequence[Bar]
+    spent: int
+    #: Calls a day; 0 is no limit of our own.
+    budget: int
+    block: Block | None
+    blocked_until: str
+
+    @property
+    def in_words(self) -> str:
+        """The chart for those who do not see it."""
+        busiest = max(self.bars, key=lambda bar: bar.calls)
+        if not busiest.calls:
+            return "No calls in the last day."
+        return (
+            f"{self.spent:,} calls in the last day; the most, {busiest.calls:,}, in the hour "
+            f"from {busiest.hour}."
+        )
+
+
+@dataclass(frozen=True, slots=True)
+class Queue:
+    ready: int
+    #: Queued, but not before a time of their own: backoff or a wait that Spotify asked for.
+    waiting: int
+    #: How long the oldest ready request has been waiting, in words.
+    oldest_wait: str
+    running_count: int
+    running: Sequence[SyncRequest]
+    dead_count: int
+
+
+@dataclass(frozen=True, slots=True)
+class Seen:
+    process: Process
+    when: str
+    is_alive: bool
+
+
+@dataclass(frozen=True, slots=True)
+class Overview:
+    now: datetime
+    listeners: Page[User]
+    queue: Queue
+    dead: Sequence[DeadLetter]
+    quota: Quota
+    processes: Sequence[Seen]
+    incidents: Sequence[Incident]
+    #: What to register with Spotify, as a sentence.
+    redirect: str
+
+
+def overview(*, now: datetime, page: str | None) -> Overview:
+    return Overview(
+        now=now,
+        listeners=Paginator(_listeners(), _LISTENERS_ON_PAGE).get_page(page),
+        queue=_queue(now),
+        dead=_dead_letters(now),
+        quota=_quota(now),
+        processes=[
+            Seen(process, clock(process.last_seen, now), now - process.last_seen < GONE_AFTER)
+            for process in Process.objects.order_by("-last_seen")[:_ROWS]
+        ],
+        incidents=list(Incident.objects.filter(closed__isnull=True).order_by("-opened")[:_ROWS]),
+        redirect=advice(settings.BASE_URL),
+    )
+
+
+def _listeners() -> QuerySet[User]:
+    requests = SyncRequest.objects.filter(user=OuterRef("pk")).order_by("-id")
+    done = requests.filter(state=SyncRequest.State.SUCCEEDED)
+    return (
+        User.objects.select_related("library", "connection")
+        .defer("connection__refresh_token", "connection__access_token")
+        .annotate(
+            last_success=Subquery(done.values("completed")[:1]),
+            song_count=Subquery(done.values("song_count")[:1]),
+            latest_state=Subquery(requests.values("state")[:1]),
+            mirror_state=Subquery(
+                Mirror.objects.filter(user=OuterRef("pk"), is_main=True).values("state")
+            ),
+        )
+        .order_by("pk")
+    )
+
+
+def _queue(now: datetime) -> Queue:
+    state = SyncRequest.State
+    is_ready = Q(state=state.QUEUED, run_at__lte=now)
+    counted = [state.QUEUED, state.RUNNING, state.DEAD]
+    counts = SyncRequest.objects.filter(state__in=counted).aggregate(
+        ready=Count("pk", filter=is_ready),
+        waiting=Count("pk", filter=Q(state=state.QUEUED, run_at__gt=now)),
+        running=Count("pk", filter=Q(state=state.RUNNING)),
+        dead=Count("pk", filter=Q(state=state.DEAD)),
+        oldest=Min("run_at", filter=is_ready),
+    )
+    running = SyncRequest.objects.filter(state=state.RUNNING).select_related("user")
+    return Queue(
+        ready=counts["ready"],
+        waiting=counts["waiting"],
+        oldest_wait=timesince(counts["oldest"], now, depth=1) if counts["oldest"] else "–",
+        running_count=counts["running"],
+        running=list(running.order_by("id")[:_ROWS]),
+        dead_count=counts["dead"],
+    )
+
+
+def _dead_letters(now: datetime) -> list[DeadLetter]:
+    later = SyncRequest.objects.filter(user=OuterRef("user"), pk__gt=OuterRef("pk"))
+    dead = (
+        SyncRequest.objects.filter(state=SyncRequest.State.DEAD)
+        .select_related("user__connection")
+        .annotate(was_followed=Exists(later))
+        .order_by("-completed")[:_ROWS]
+    )
+    needs_sign_in = SpotifyConnection.State.SIGN_IN_NEEDED
+    return [
+        DeadLetter(
+            request=request,
+            when=clock(request.completed or now, now),
+            attempts=[
+                Attempt(
+                    number=error["attempt"],
+                    when=clock(datetime.fromisoformat(error["at"]), now),
+                    code=error["code"],
+                    message=error["message"],
+                )
+                for error in request.errors
+            ],
+            may_retry=not request.was_followed
+            and request.user.is_active
+            and request.user.connection.state != needs_sign_in,
+        )
+        for request in dead
+    ]
+
+
+def _quota(now: datetime) -> Quota:
+    this_hour = now.astimezone(UTC).replace(minute=0, second=0, microsecond=0)
+    hours = [this_hour - timedelta(hours=ago) for ago in reversed(range(_HOURS))]
+    calls = {hour.hour: hour.calls for hour in calls_by_hour()}
+    block = current_block()
+    return Quota(
+        bars=bars([(hour, calls.get(hour, 0)) for hour in hours]),
+        spent=sum(calls.values()),
+        budget=settings.SPOTIFY_DAILY_QUOTA,
+        block=block,
+        blocked_until=clock(block.until, now) if block else "",
+    )
+
+
+def bars(spent: Sequence[tuple[datetime, int]]) -> list[Bar]:
+    """The highest hour is a hundred high, and an hour with any call at least two."""
+    most = max((calls for _, calls in spent), default=0)
+    return [
+        Bar(
+            x=10 * number,
+            height=max(2, round(100 * calls / most)) if calls else 0,
+            hour=f"{timezone.localtime(hour):%H:%M}",
+            calls=calls,
+        )
+        for number, (hour, calls) in enumerate(spent)
+    ]

@@ -1,0 +1,1 @@
+"""The pages that listeners see: one view module a page."""

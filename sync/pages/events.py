@@ -1,0 +1,262 @@
+"""Event streams, which keep open pages live: one LISTEN connection, fanned out to all of them.
+
+Everything here but what runs in ``_THREADS`` belongs to the event loop of one web process. Nothing
+waits for a browser: a stream that is told of ten changes while it sends has one more thing to send,
+the listener's card as it is then.
+"""
+
+import asyncio
+import logging
+import random
+import re
+from collections.abc import AsyncIterator, Callable
+from concurrent.futures import ThreadPoolExecutor
+from contextlib import suppress
+from datetime import tzinfo
+from importlib import import_module
+from weakref import WeakValueDictionary
+
+from asgiref.sync import sync_to_async
+from django.conf import settings
+from django.contrib.auth import get_user
+from django.core.exceptions import ObjectDoesNotExist
+from django.db import Error, connections
+from django.http import HttpRequest
+from django.template.loader import render_to_string
+from django.utils import timezone
+from psycopg import AsyncConnection, AsyncCursor
+
+from accounts.models import User
+from sync.pages.card import card_for
+from sync.queue.store import CHANGES
+from sync.queue.wake import FIRST_PAUSE, listen_parameters
+
+logger = logging.getLogger(__name__)
+
+#: Streams that one process carries, and how many of them may be one listener's.
+MOST_STREAMS, MOST_EACH = 600, 6
+#: Seconds between signs of life at most, at each of which the listener must still be signed in.
+BEAT = 15.0
+#: Seconds after which a card is drawn again though nobody told of a change: it speaks of time.
+FRESH = 60.0
+#: Seconds between two drawings of a listener's card.
+PAUSE = 0.25
+#: Seconds before a database that did not answer is asked again.
+RETRY = 1.0
+#: Seconds of silence after which the LISTEN connection is tried, and that it has to answer.
+SILENCE, ANSWER = 10.0, 5.0
+#: The most seconds before a lost LISTEN connection is tried again: somebody is looking.
+LONGEST_PAUSE = 2.0
+#: Seconds before a browser comes back.
+COMES_BACK = 3.0
+
+#: What is sent when there is nothing to say, and last of all.
+NOTHING = ": still here\n\n"
+GONE = "event: gone\ndata:\n\n"
+
+# Stands where each stream puts its own browser's token.
+_TOKEN = "csrf-token-of-the-stream"  # noqa: S105 - it is none
+
+# Few, so that most of the connection pool is left to pages.
+_THREADS = ThreadPoolExecutor(2, thread_name_prefix="events")
+
+
+class Stream:
+    """One open page: yields what its browser is sent, for as long as it is signed in."""
+
+    def __init__(self, *, user_id: int, session_key: str, zone: tzinfo, csrf_token: str) -> None:
+        self.user_id = user_id
+        self._session_key = session_key
+        self._zone = zone
+        self._csrf_token = csrf_token
+        self._shown: int | None = None
+        self._fresh_until = 0.0
+        self._woken = asyncio.Event()
+        self._woken.set()
+
+    def wake(self) -> None:
+        self._woken.set()
+
+    async def messages(self) -> AsyncIterator[str]:
+        # Whatever touched the database on the way here did so in the request's own thread, which
+        # would keep its connection for as long as the page is open.
+        await sync_to_async(connections.close_all)()
+        # Before the first card, so that no change is missed between the two.
+        if not hub.add(self):
+            return
+        card = hub.card(self.user_id, self._zone)
+        try:
+            yield f"retry: {_spread(COMES_BACK) * 1000:.0f}\n\n"
+            while not hub.is_closed:
+                try:
+                    message = await self._next(card)
+                except (Error, ObjectDoesNotExist) as error:  # no database, or no such listener
+                    logger.warning("stream waits user=%s error=%s", self.user_id, error)
+                    self.wake()
+                    await asyncio.sleep(RETRY)
+                    continue
+                yield message
+                if message is GONE:
+                    return
+                with suppress(TimeoutError):
+                    async with asyncio.timeout(_spread(BEAT)):
+                        await self._woken.wait()
+        finally:
+            hub.remove(self)
+
+    async def _next(self, card: "Card") -> str:
+        if await listener_of(self._session_key) != self.user_id:
+            return GONE
+        now = asyncio.get_running_loop().time()
+        if now < self._fresh_until and not self._woken.is_set():
+            return NOTHING
+        self._woken.clear()
+        html = await card.drawn()
+        self._fresh_until = now + _spread(FRESH)
+        # The card itself would be several kB for each open page.
+        shown, self._shown = self._shown, hash(html)
+        if shown == self._shown:
+            return NOTHING
+        return event("card", html.replace(_TOKEN, self._csrf_token))
+
+
+class Card:
+    """A listener's card, drawn once for all streams that show it in the same time zone."""
+
+    def __init__(self, user_id: int, zone: tzinfo) -> None:
+        self._user_id = user_id
+        self._zone = zone
+        self._drawn_at = float("-inf")
+        self._next: asyncio.Task[str] | None = None
+
+    async def drawn(self) -> str:
+        """The card as it is at some moment from now on, after PAUSE at most."""
+        if self._next is None:
+            self._next = asyncio.create_task(self._draw())
+        return await asyncio.shield(self._next)  # one reader who leaves must not stop the others
+
+    async def _draw(self) -> str:
+        now = asyncio.get_running_loop().time
+        await asyncio.sleep(self._drawn_at + PAUSE - now())
+        # Who asks from here on may know of a change that this drawing does not see.
+        self._next, self._drawn_at = None, now()
+        return await _in_thread(_html_of, self._user_id, self._zone)
+
+
+class Hub:
+    """The open streams of this process, and the connection that says when to wake which."""
+
+    def __init__(self) -> None:
+        self.is_closed = False
+        self._streams: dict[int, set[Stream]] = {}
+        self._cards: WeakValueDictionary[tuple[int, tzinfo], Card] = WeakValueDictionary()
+        self._listening: asyncio.Task[None] | None = None
+
+    @property
+    def is_full(self) -> bool:
+        return self.is_closed or sum(map(len, self._streams.values())) >= MOST_STREAMS
+
+    def is_full_for(self, user_id: int) -> bool:
+        return len(self._streams.get(user_id, ())) >= MOST_EACH
+
+    def card(self, user_id: int, zone: tzinfo) -> Card:
+        return self._cards.setdefault((user_id, zone), Card(user_id, zone))
+
+    def add(self, stream: Stream) -> bool:
+        """False when there is no room, even if there was some a moment ago."""
+        if self.is_full or self.is_full_for(stream.user_id):
+            return False
+        self._streams.setdefault(stream.user_id, set()).add(stream)
+        if self._listening is None:
+            self._listening = asyncio.create_task(self._listen())
+        return True
+
+    def remove(self, stream: Stream) -> None:
+        streams = self._streams[stream.user_id]
+        streams.remove(stream)
+        if not streams:
+            del self._streams[stream.user_id]
+
+    def close(self) -> None:
+        """End all streams, for the process is to end."""
+        self.is_closed = True
+        self._wake_all()
+        if self._listening:
+            self._listening.cancel()
+
+    def _wake_all(self) -> None:
+        for user_id in self._streams:
+            self._wake(user_id)
+
+    def _wake(self, user_id: int) -> None:
+        for stream in self._streams.get(user_id, ()):
+            stream.wake()
+
+    async def _listen(self) -> None:
+        pause = FIRST_PAUSE
+        while True:
+            try:
+                # In a thread, for an embedded PostgreSQL may have to be started first.
+                parameters = await asyncio.to_thread(listen_parameters)
+                parameters |= {"autocommit": True, "cursor_factory": AsyncCursor}
+                async with await AsyncConnection.connect(**parameters) as listening:
+                    await listening.execute(f"LISTEN {CHANGES}")
+                    logger.info("listening channel=%s", CHANGES)
+                    pause = FIRST_PAUSE
+                    self._wake_all()  # some changes may have been missed
+                    await self._hear(listening)
+            except Exception as error:  # noqa: BLE001 - without it pages would stand still unnoticed
+                logger.warning("listening lost pause=%.1fs error=%r", pause, error)
+                await asyncio.sleep(pause)
+                pause = min(pause * 2, LONGEST_PAUSE)
+
+    async def _hear(self, listening: AsyncConnection) -> None:
+        while True:
+            async for notice in listening.notifies(timeout=SILENCE):
+                self._wake(int(notice.payload.split()[0]))
+            async with asyncio.timeout(ANSWER):
+                await listening.execute("SELECT 1")
+
+
+hub = Hub()
+
+
+def event(name: str, data: str) -> str:
+    """A server-sent event; browsers join the lines of ``data`` again."""
+    lines = re.sub(r"\r\n|\r|\n", "\ndata: ", data)
+    return f"event: {name}\ndata: {lines}\n\n"
+
+
+def _spread(seconds: float) -> float:
+    """A little less, so that streams that began together do not stay together."""
+    return seconds * random.uniform(0.7, 1)  # noqa: S311 - guards nothing
+
+
+async def listener_of(session_key: str) -> int | None:
+    """Who is signed in by this session, if it still holds."""
+    return await _in_thread(_listener_of, session_key)
+
+
+async def _in_thread[T, *Args](function: Callable[[*Args], T], *args: *Args) -> T:
+    """``function`` where it may wait for the database, whose connection it gives back at once."""
+
+    def call() -> T:
+        try:
+            return function(*args)
+        finally:
+            connections.close_all()
+
+    return await asyncio.get_running_loop().run_in_executor(_THREADS, call)
+
+
+def _listener_of(session_key: str) -> int | None:
+    request = HttpRequest()
+    request.session = import_module(settings.SESSION_ENGINE).SessionStore(session_key)
+    return get_user(request).pk
+
+
+def _html_of(user_id: int, zone: tzinfo) -> str:
+    with timezone.override(zone):
+        card = card_for(User(pk=user_id), now=timezone.now())
+        context = {"card": card, "csrf_token": _TOKEN}
+        return render_to_string("sync/dashboard.html#card", context).strip()

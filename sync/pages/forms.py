@@ -1,0 +1,41 @@
+"""What a listener may settle about their playlist."""
+
+from typing import TYPE_CHECKING, ClassVar
+
+from django import forms
+
+from sync.models import Library, Mirror
+
+if TYPE_CHECKING:
+    MirrorForm = forms.ModelForm[Mirror]
+else:
+    MirrorForm = forms.ModelForm
+
+
+class SettingsForm(MirrorForm):
+    interval = forms.ChoiceField(choices=Library.Interval, label="Look for changes")
+
+    class Meta:
+        model = Mirror
+        fields: ClassVar = ["name", "description", "public", "remind_in_spotify"]
+        labels: ClassVar = {
+            "public": "Show it on my profile",
+            "remind_in_spotify": "Remind me inside Spotify too",
+        }
+        help_texts: ClassVar = {
+            "name": "Up to 100 characters. A name given inside Spotify is taken over.",
+            "description": "Up to 300 characters, shown under the name in Spotify.",
+            "public": (
+                "A wish that Spotify may ignore. It is only about your profile and search: "
+                "whoever has the link can open the playlist either way."
+            ),
+            "remind_in_spotify": (
+                "Spotify's permission ends every six months. In its last week the playlist's "
+                "description, which everybody with the link can read, asks you to sign in again."
+            ),
+        }
+        widgets: ClassVar = {"description": forms.Textarea(attrs={"rows": 3})}
+
+    def clean_description(self) -> str:
+        """One line: Spotify refuses line breaks."""
+        return " ".join(self.cleaned_data["description"].split())

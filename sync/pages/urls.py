@@ -1,0 +1,27 @@
+"""Routes of the listeners' pages, of the operator's, and of machines."""
+
+from django.urls import path
+
+from sync.operations import machines
+from sync.pages import views
+
+urlpatterns = [
+    path("", views.home, name="home"),
+    path("events/", views.events, name="events"),
+    path("sync/", views.sync, name="sync"),
+    path("sync/card/", views.sync_card, name="sync_card"),
+    path("sync/history/", views.sync_history, name="sync_history"),
+    path("sync/pause/", views.sync_pause, name="sync_pause"),
+    path("sync/<int:pk>/cancel/", views.sync_cancel, name="sync_cancel"),
+    path("sync/<int:pk>/retry/", views.sync_retry, name="sync_retry"),
+    # Here and not with the other accounts/: most of it is what this app stores.
+    path("accounts/export/", views.export_data, name="export"),
+    path("settings/", views.settings, name="settings"),
+    path("privacy/", views.privacy, name="privacy"),
+    path("operator/", views.operator_page, name="operator"),
+    path("operator/<int:pk>/retry/", views.operator_retry, name="operator_retry"),
+    path("operator/listeners/<int:listener>/block/", views.operator_block, name="operator_block"),
+    path("operator/code/", views.operator_code, name="operator_code"),
+    path("healthz", machines.healthz, name="healthz"),
+    path("metrics", machines.metrics, name="metrics"),
+]

@@ -1,0 +1,115 @@
+"""What follows when an attempt ended in an error: pure, so that it can be read as a table."""
+
+from dataclasses import dataclass
+from datetime import datetime, timedelta
+
+from sync.queue.errors import GiveUp, RetryLater, SnoozeUntil
+from syncify.spotify.errors import (
+    AccessRefused,
+    BadRequest,
+    Blocked,
+    BudgetSpent,
+    NotFound,
+    OutcomeUnknown,
+    SignInNeeded,
+    Unavailable,
+)
+
+#: The wait after each failure; the one after the last of these buries.
+WAITS = [
+    timedelta(seconds=30),
+    timedelta(minutes=2),
+    timedelta(minutes=8),
+    timedelta(minutes=32),
+]
+JITTER = 0.2
+
+#: The code of an error that nobody foresaw.
+INTERNAL = "internal"
+
+#: What only the listener can cure: their page says so, and the operator is not called.
+LISTENERS_OWN = ["sign_in_needed", "scope_missing", "playlist_removed"]
+
+_REFUSED = {
+    "not_registered": "Spotify does not let this app act for you, because the app's owner has not "
+    "added you to it. Ask whoever runs this Syncify to add you, then try again.",
+    "scope_missing": "Spotify says that a permission is missing. Sign in again and allow all that "
+    "Syncify asks for.",
+    "forbidden": "Spotify refused access without saying why. Try again; if it stays so, sign in "
+    "again.",
+}
+_BLOCKED = {
+    "quota": "Spotify asked for a pause, because this Syncify has made many requests.",
+    "credentials": "Spotify does not accept this Syncify's own credentials. Whoever runs it must "
+    "put that right.",
+    "premium": "Spotify wants the owner of this Syncify to have Premium. Whoever runs it must put "
+    "that right.",
+}
+
+
+@dataclass(frozen=True, slots=True)
+class Retry:
+    """A failure was counted; again after ``wait``."""
+
+    wait: timedelta
+    code: str
+    message: str
+
+
+@dataclass(frozen=True, slots=True)
+class Snooze:
+    """Nobody failed; again at ``until``."""
+
+    until: datetime
+    code: str
+    message: str
+
+
+@dataclass(frozen=True, slots=True)
+class Bury:
+    """No retry can cure it, or all were used up; ``alert``: the operator should hear of it."""
+
+    code: str
+    message: str
+    alert: bool
+
+
+def decide(error: Exception, failures: int, *, jitter: float) -> Retry | Snooze | Bury:
+    """``failures`` went before this one; ``jitter`` from -1 to 1 spreads the retries."""
+    match error:
+        case SnoozeUntil():
+            return Snooze(error.until, error.code, error.message)
+        case Blocked():
+            return Snooze(error.until, error.because, _BLOCKED[error.because])
+        case BudgetSpent():
+            return Snooze(error.until, "budget", "Today's budget of requests to Spotify is spent.")
+        case GiveUp():
+            return _bury(error.code, error.message)
+        case SignInNeeded():
+            return _bury("sign_in_needed", "Spotify needs your consent again. Please sign in.")
+        case AccessRefused():
+            return _bury(error.reason, _REFUSED[error.reason])
+    code, message = _failure(error)
+    if failures >= len(WAITS):
+        return _bury(code, message)
+    return Retry(WAITS[failures] * (1 + JITTER * jitter), code, message)
+
+
+def _bury(code: str, message: str) -> Bury:
+    return Bury(code, message, alert=code not in LISTENERS_OWN)
+
+
+def _failure(error: Exception) -> tuple[str, str]:
+    """Code and sentence of what may be cured by trying again."""
+    match error:
+        case RetryLater():
+            return error.code, error.message
+        case Unavailable():
+            return "unavailable", "Spotify did not answer."
+        case OutcomeUnknown():
+            return "outcome_unknown", "Spotify did not say whether it had made a change."
+        case NotFound():
+            return "not_found", "Spotify could not find the playlist."
+        case BadRequest():
+            return "bad_request", "Spotify did not accept a request."
+    return INTERNAL, "Something went wrong inside Syncify."

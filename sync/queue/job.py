@@ -1,0 +1,101 @@
+"""A claimed job as the sync sees it: where it may stop, and whether it may still write."""
+
+import time
+from collections.abc import Callable
+from datetime import datetime, timedelta
+from functools import cached_property
+from typing import Unpack
+
+from django.db import connection
+
+from accounts.models import User
+from accounts.services import spotify_client_for
+from sync.models import SyncRequest
+from sync.queue import store as queue
+from sync.queue.store import Fields
+from syncify.spotify.client import SpotifyClient
+
+#: The longest that one call to Spotify lasts (5 s to connect, 20 s to answer), and a little more.
+CALL = timedelta(seconds=26)
+#: Progress is written no oftener, in seconds.
+PAUSE = 0.5
+
+
+class Cancelled(Exception):
+    """Somebody asked for this sync to stop."""
+
+
+class Released(Exception):
+    """The process is stopping; another worker goes on with the sync."""
+
+
+class Job:
+    def __init__(self, request: SyncRequest, stopping: Callable[[], bool] = lambda: False) -> None:
+        self.request = request
+        self._stopping = stopping
+        self._calls_before = request.api_requests
+        self._unsaved = Fields()
+        self._saved_at = float("-inf")
+
+    @cached_property
+    def user(self) -> User:
+        return self.request.user
+
+    @cached_property
+    def client(self) -> SpotifyClient:
+        """Spotify as the listener; what a person waits for may use the last of the budget."""
+        reserve = self.request.trigger != SyncRequest.Trigger.SCHEDULED
+        return spotify_client_for(self.user, reserve=reserve, sleep=self.sleep)
+
+    @property
+    def calls(self) -> int:
+        """Calls to Spotify's API, of earlier attempts too."""
+        return self._calls_before + (self.client.calls if "client" in vars(self) else 0)
+
+    @staticmethod
+    def now() -> datetime:
+        """By the database's clock: this machine's may be wrong, and jump."""
+        with connection.cursor() as cursor:
+            cursor.execute("SELECT statement_timestamp()")
+            now: datetime = cursor.fetchone()[0]
+        return now
+
+    def close(self) -> None:
+        if "client" in vars(self):
+            self.client.close()
+
+    def safe_point(self, **fields: Unpack[Fields]) -> None:
+        """Note how far the sync is, and stop it here if need be.
+
+        ``fields`` are saved twice a second at most, a new stage at once; what waits goes along
+        with the next. Raises LeaseLost, Cancelled or Released.
+        """
+        self._unsaved.update(fields)
+        new_stage = self._unsaved.get("stage", self.request.stage) != self.request.stage
+        if new_stage or time.monotonic() - self._saved_at >= PAUSE:
+            unsaved, self._unsaved = self._unsaved, Fields()
+            unsaved["api_requests"] = self.calls
+            self.request = queue.record_progress(self.request, **unsaved)
+            self._saved_at = time.monotonic()
+        self._stop_if_asked()
+
+    def sleep(self, seconds: float) -> None:
+        """Wait, as the client does between two requests; raises what ``safe_point`` raises."""
+        until = time.monotonic() + seconds
+        while (left := until - time.monotonic()) > 0:
+            time.sleep(min(left, PAUSE))
+            self.safe_point()
+
+    def before_write(self) -> None:
+        """Make sure that nobody else takes this job while Spotify is being written to.
+
+        Raises LeaseLost, Cancelled or Released.
+        """
+        self.request = queue.hold_for(self.request, CALL)
+        self._stop_if_asked()
+
+    def _stop_if_asked(self) -> None:
+        if self.request.cancel_asked_at:
+            raise Cancelled
+        if self._stopping():
+            raise Released

@@ -1,0 +1,176 @@
+"""The scheduler: queues the syncs that are due, clears away what is old, looks for trouble."""
+
+# ruff: noqa: S608 - statements are put together from constants of this file
+
+import logging
+import time
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from dataclasses import dataclass
+from datetime import timedelta
+from typing import Any
+
+from django.conf import settings
+from django.db import InterfaceError, OperationalError, connection
+
+from accounts import limits
+from accounts.consent import REMIND
+from accounts.models import CONSENT_LIFE, User
+from sync.models import SyncRequest
+from sync.queue import processes
+from sync.queue import store as queue
+from sync.queue.store import CHANGES, WAKE
+from syncify.sessions import SessionStore
+from syncify.spotify.quota import RESERVE, calls_last_day, current_block
+
+logger = logging.getLogger(__name__)
+
+#: Seconds between two turns.
+TURN = 60.0
+#: Calls to Spotify that a scheduled sync is expected to take, when the budget is shared out.
+TYPICAL_CALLS = 3
+#: How long a process that is gone is remembered.
+PROCESS_AGE = timedelta(days=1)
+
+# Every listener has a slot of their own within the period, so that not all come at once. The next
+# one is the first of these at least half a period away: what was missed is not made up for.
+_NEXT_DUE = """(
+    SELECT to_timestamp(
+        ceil((extract(epoch FROM statement_timestamp()) + period / 2.0 - slot) / period) * period
+        + slot)
+      FROM (SELECT CASE l.interval WHEN 'hourly' THEN 3600 WHEN '6h' THEN 6 * 3600
+                                   WHEN 'daily' THEN 86400 WHEN 'weekly' THEN 7 * 86400 END
+           ) AS intervals (period),
+           LATERAL (SELECT mod(l.user_id * 2654435761, period)) AS slots (slot))"""
+
+_DUE = """
+    libraries AS l
+      JOIN users AS u ON u.id = l.user_id AND u.is_active
+      JOIN spotify_connections AS c ON c.user_id = l.user_id AND c.state = 'connected'
+     WHERE l.next_due <= statement_timestamp() AND l.interval <> 'off' AND NOT l.is_paused
+       AND EXISTS (SELECT FROM mirrors AS m WHERE m.user_id = l.user_id AND m.state = 'active')"""
+
+# An open request serves the wish as well: the unique index leaves it alone.
+_ENQUEUE_DUE = f"""
+WITH due AS MATERIALIZED (
+    SELECT l.user_id, {_NEXT_DUE} AS next_due FROM {_DUE}
+     ORDER BY l.next_due, l.user_id LIMIT %(room)s
+       FOR UPDATE OF l SKIP LOCKED
+), moved AS (
+    UPDATE libraries AS l SET next_due = due.next_due FROM due WHERE l.user_id = due.user_id
+), queued AS (
+    INSERT INTO sync_requests AS r (user_id, trigger)
+    SELECT user_id, 'scheduled' FROM due
+    ON CONFLICT (user_id, kind) WHERE completed IS NULL DO NOTHING
+    RETURNING pg_notify('{CHANGES}', r.user_id || ' ' || r.id)::text AS told
+)
+SELECT count(told), CASE WHEN count(told) > 0 THEN pg_notify('{WAKE}', '')::text END FROM queued"""
+
+_BRING_FORWARD = """
+UPDATE libraries AS l SET next_due = statement_timestamp()
+  FROM spotify_connections AS c, mirrors AS m
+ WHERE c.user_id = l.user_id AND c.state = 'connected'
+   AND c.authorized_at <= statement_timestamp() - %(age)s
+   AND m.user_id = l.user_id AND m.is_main AND m.state = 'active' AND m.remind_in_spotify
+   AND l.interval = 'weekly' AND l.next_due > statement_timestamp()
+   AND NOT EXISTS (SELECT FROM sync_requests AS r
+                    WHERE r.user_id = l.user_id AND r.created >= c.authorized_at + %(age)s)"""
+
+
+@dataclass(frozen=True, slots=True)
+class Scheduled:
+    """Syncs that were queued, and those due that wait for room in the budget."""
+
+    queued: int
+    waiting: int
+
+
+def enqueue_due_syncs() -> Scheduled:
+    """Queue a sync for every listener who is due; where the budget is short, the longest waiting.
+
+    Safe to run twice at once, and calls Spotify never.
+    """
+    room = _room()
+    with connection.cursor() as cursor:
+        cursor.execute(_ENQUEUE_DUE, {"room": room})
+        queued: int = cursor.fetchone()[0]
+        waiting = 0
+        if room is not None:
+            cursor.execute(f"SELECT count(*) FROM {_DUE}")
+            waiting = cursor.fetchone()[0]
+    return Scheduled(queued, waiting)
+
+
+def _room() -> int | None:
+    """How many scheduled syncs the rest of the budget is expected to carry; None: any number."""
+    if current_block():
+        return 0
+    if not settings.SPOTIFY_DAILY_QUOTA:
+        return None
+    budget = settings.SPOTIFY_DAILY_QUOTA * (100 - RESERVE) // 100
+    promised = SyncRequest.objects.filter(
+        completed=None, trigger=SyncRequest.Trigger.SCHEDULED
+    ).count()
+    return max(0, (budget - calls_last_day()) // TYPICAL_CALLS - promised)
+
+
+def bring_reminders_forward() -> None:
+    """Let a weekly sync be due at once where the playlist should ask for a new sign-in.
+
+    Those of other intervals come by within a day; nobody is synced who does not want to be. Each
+    once: whoever had any sync since then is left alone.
+    """
+    with connection.cursor() as cursor:
+        age: dict[str, Any] = {"age": CONSENT_LIFE - REMIND}
+        cursor.execute(_BRING_FORWARD, age)
+
+
+def plan_next(user: User) -> None:
+    """Set the library's ``next_due`` from its interval, counted from now."""
+    with connection.cursor() as cursor:
+        cursor.execute(
+            f"UPDATE libraries AS l SET next_due = {_NEXT_DUE} WHERE l.user_id = %s", [user.pk]
+        )
+
+
+def take_turn(*chores: Callable[[], None]) -> Scheduled:
+    """All that a scheduler does, once; ``chores`` belong to other rooms."""
+    processes.seen(processes.SCHEDULER)
+    bring_reminders_forward()
+    scheduled = enqueue_due_syncs()
+    pruned = queue.prune(age=timedelta(days=settings.HISTORY_DAYS))
+    processes.prune(age=PROCESS_AGE)
+    limits.prune()
+    SessionStore.clear_expired()
+    for chore in chores:
+        chore()
+    logger.log(
+        logging.INFO if scheduled.queued or scheduled.waiting or pruned else logging.DEBUG,
+        "scheduled queued=%d waiting=%d pruned=%d",
+        scheduled.queued,
+        scheduled.waiting,
+        pruned,
+    )
+    return scheduled
+
+
+def keep_scheduling(stopping: Callable[[], bool], *chores: Callable[[], None]) -> None:
+    """Take turns until ``stopping`` says so; a lost database is waited for."""
+    while not stopping():
+        with _database_may_be_lost("schedule"):
+            take_turn(*chores)
+        until = time.monotonic() + TURN
+        while time.monotonic() < until and not stopping():
+            time.sleep(0.5)
+    with _database_may_be_lost("stop"):
+        processes.gone(processes.SCHEDULER)
+
+
+@contextmanager
+def _database_may_be_lost(step: str) -> Iterator[None]:
+    try:
+        yield
+    except (OperationalError, InterfaceError) as error:
+        logger.warning("database lost step=%s error=%s", step, error)
+    finally:
+        connection.close()

@@ -1,0 +1,322 @@
+"""The job queue in ``sync_requests``: every change of a request's state, each one SQL statement.
+
+A claim raises ``attempt``, which is the fence: each later write for a job names its id and attempt
+and finds it running, or raises LeaseLost, after which the caller must write nothing more, to
+Spotify neither. All times are the database's. Each statement notifies CHANGES, for open pages, and
+WAKE, for workers, in the commit that changes the row.
+"""
+
+# ruff: noqa: S608 - statements are put together from constants of this file and keys of Fields
+
+from collections import Counter
+from collections.abc import Iterable
+from datetime import datetime, timedelta
+from typing import Any, TypedDict, Unpack
+
+from django.db import connection, transaction
+
+from sync.models import SyncRequest
+
+#: A claim holds this long, unless a heartbeat extends it.
+LEASE = timedelta(seconds=60)
+#: Three heartbeats may fail before a lease runs out.
+HEARTBEAT = LEASE / 4
+#: How long other workers leave alone a job that a stopping worker left in the middle of a write.
+HANDOVER = timedelta(seconds=30)
+#: The rescue of this number buries the request.
+MOST_RESCUES = 3
+
+#: Channels of NOTIFY; CHANGES carries "<user id> <request id>", or the first alone.
+WAKE = "syncify_wake"
+CHANGES = "syncify_changes"
+
+#: The error codes of waits that Spotify asked for, which no wish of a person shortens.
+SPOTIFY_ASKED = ["quota", "credentials", "premium"]
+
+_PRIORITY = {"manual": 10, "first": 10, "scheduled": 0}
+
+# Every statement names the table r and returns its row.
+_TOLD = f"pg_notify('{CHANGES}', r.user_id || ' ' || r.id)::text AS told"
+# Where the change may have made the job ready.
+_WOKEN = f"""{_TOLD},
+    CASE WHEN r.state = 'queued' AND r.run_at <= statement_timestamp()
+         THEN pg_notify('{WAKE}', '')::text END AS woken"""
+
+# A conflict updates the open request even where nothing changes, so that its row is returned. A
+# person's wish that meets a running request is remembered in ``again``: that run may have read its
+# data already.
+_ENQUEUE = f"""
+INSERT INTO sync_requests AS r (user_id, kind, trigger, priority)
+VALUES (%(user)s, %(kind)s, %(trigger)s, %(priority)s)
+ON CONFLICT (user_id, kind) WHERE completed IS NULL DO UPDATE
+   SET trigger = CASE WHEN r.state = 'queued' AND excluded.priority > r.priority
+                      THEN excluded.trigger ELSE r.trigger END,
+       priority = CASE WHEN r.state = 'queued'
+                       THEN greatest(r.priority, excluded.priority) ELSE r.priority END,
+       run_at = CASE WHEN r.state = 'queued' AND excluded.priority > 0
+                      AND r.error_code <> ALL(%(spotify_asked)s)
+                     THEN least(r.run_at, excluded.run_at) ELSE r.run_at END,
+       again = CASE WHEN r.state = 'running' AND excluded.priority > 0
+                    THEN excluded.trigger ELSE r.again END
+RETURNING r.*, {_WOKEN}, r.xmax = 0 AS is_new"""
+
+# "id = (SELECT …)" and not IN, so that the planner must run the subquery once, and claim one row.
+_CLAIM = """
+UPDATE sync_requests AS r
+   SET state = 'running', attempt = r.attempt + 1, started = statement_timestamp(), progress = 0,
+       leased_by = %(worker)s, leased_until = statement_timestamp() + %(lease)s,
+       error_code = '', error_message = '', again = ''
+ WHERE r.id = (SELECT id FROM sync_requests
+                WHERE state = 'queued' AND run_at <= statement_timestamp()
+                ORDER BY priority DESC, run_at, id LIMIT 1
+                  FOR UPDATE SKIP LOCKED)
+RETURNING r.*"""
+
+# Skip rows that their own worker has locked: it is writing them.
+_HEARTBEAT = """
+WITH held AS MATERIALIZED (
+    SELECT id FROM sync_requests
+      JOIN unnest(%(ids)s::bigint[], %(attempts)s::int[]) AS job (id, attempt) USING (id, attempt)
+     WHERE state = 'running'
+       FOR UPDATE OF sync_requests SKIP LOCKED)
+UPDATE sync_requests AS r SET leased_until = statement_timestamp() + %(lease)s
+  FROM held WHERE r.id = held.id
+RETURNING r.id"""
+
+_NO_LEASE = "leased_by = '', leased_until = NULL, stage = ''"
+
+# A request that was asked to stop is not queued again.
+_REQUEUED = f"""{_NO_LEASE},
+    state = CASE WHEN r.cancel_asked_at IS NULL THEN 'queued' ELSE 'cancelled' END,
+    completed = CASE WHEN r.cancel_asked_at IS NULL THEN NULL ELSE statement_timestamp() END"""
+
+_ERROR = "error_code = %(code)s::text, error_message = %(message)s::text"
+
+_ERRORS = """r.errors || jsonb_build_array(jsonb_build_object(
+    'attempt', r.attempt, 'at', statement_timestamp(),
+    'code', %(code)s::text, 'message', %(message)s::text))"""
+
+_FAILED = f"failures = r.failures + 1, errors = {_ERRORS}, {_ERROR}"
+
+# The lease of a job that was handed over; its rescue counts nothing.
+_HANDED_OVER = "handed over"
+
+_RESCUE = f"""
+WITH lost AS MATERIALIZED (
+    SELECT id, leased_by <> '{_HANDED_OVER}' AS counts,
+           CASE WHEN cancel_asked_at IS NOT NULL THEN 'cancelled'
+                WHEN leased_by <> '{_HANDED_OVER}' AND rescues + 1 >= {MOST_RESCUES} THEN 'dead'
+                ELSE 'queued' END AS verdict
+      FROM sync_requests
+     WHERE state = 'running' AND leased_until < statement_timestamp()
+     ORDER BY id LIMIT 100
+       FOR UPDATE SKIP LOCKED)
+UPDATE sync_requests AS r
+   SET {_NO_LEASE}, state = verdict,
+       completed = CASE WHEN verdict = 'queued' THEN NULL ELSE statement_timestamp() END,
+       rescues = r.rescues + counts::int,
+       errors = CASE WHEN counts THEN {_ERRORS} ELSE r.errors END,
+       error_code = CASE WHEN counts THEN %(code)s::text ELSE '' END,
+       error_message = CASE WHEN counts THEN %(message)s::text ELSE '' END
+  FROM lost WHERE r.id = lost.id
+RETURNING r.*, {_WOKEN}"""
+
+# Waits that end when the operator has put their own side right.
+_UNPARK = f"""
+UPDATE sync_requests AS r SET run_at = statement_timestamp()
+ WHERE r.state = 'queued' AND r.error_code IN ('credentials', 'premium')
+   AND r.run_at > statement_timestamp()
+RETURNING r.id, {_WOKEN}"""
+
+# Cancelling drops a remembered wish: it was made before the wish to stop.
+_ASK_CANCEL = f"""
+UPDATE sync_requests AS r
+   SET state = CASE WHEN r.state = 'queued' THEN 'cancelled' ELSE r.state END,
+       completed = CASE WHEN r.state = 'queued' THEN statement_timestamp() END,
+       cancel_asked_at = coalesce(r.cancel_asked_at, statement_timestamp()),
+       again = ''
+ WHERE r.id = %(id)s AND r.completed IS NULL
+RETURNING r.*, {_TOLD}"""
+
+# The latest request of a listener says how they are, so it stays whatever its age.
+_PRUNE = """
+DELETE FROM sync_requests WHERE id IN (
+    SELECT id FROM sync_requests AS old
+     WHERE completed < statement_timestamp() - %(age)s
+       AND EXISTS (SELECT FROM sync_requests AS newer
+                    WHERE newer.user_id = old.user_id AND newer.kind = old.kind
+                      AND newer.id > old.id)
+     ORDER BY completed LIMIT %(batch)s)"""
+
+
+class LeaseLost(Exception):
+    """The attempt no longer holds its job: it was rescued, finished, or deleted."""
+
+
+class Fields(TypedDict, total=False):
+    """Columns that a worker may write along with any change; counts sum up all attempts."""
+
+    stage: str
+    song_count: int
+    progress: float
+    added: int
+    removed: int
+    moved: int
+    skipped: int
+    note: str
+    api_requests: int
+
+
+def enqueue(user_id: int, kind: str = "spotify", *, trigger: str) -> tuple[SyncRequest, bool]:
+    """Return the open request of this kind, and whether this call made it.
+
+    A person's wish (manual, first) raises a queued request's priority and ends its wait, unless
+    Spotify asked for the wait. One that meets a running request runs once more after it.
+    """
+    [request] = _rows(
+        _ENQUEUE,
+        user=user_id,
+        kind=kind,
+        trigger=trigger,
+        priority=_PRIORITY[trigger],
+        spotify_asked=SPOTIFY_ASKED,
+    )
+    return request, request.is_new  # type: ignore[attr-defined]  # a column of the statement
+
+
+def claim(*, worker: str, lease: timedelta = LEASE) -> SyncRequest | None:
+    """Lease to ``worker`` the ready job that goes first; None if none is ready."""
+    return next(iter(_rows(_CLAIM, worker=worker, lease=lease)), None)
+
+
+def heartbeat(jobs: Iterable[SyncRequest], *, lease: timedelta = LEASE) -> set[int]:
+    """Extend the leases that are still held; returns the ids of their jobs."""
+    held = [(job.pk, job.attempt) for job in jobs]
+    if not held:
+        return set()
+    ids, attempts = zip(*held, strict=True)
+    beat: dict[str, Any] = {"ids": list(ids), "attempts": list(attempts), "lease": lease}
+    with connection.cursor() as cursor:
+        cursor.execute(_HEARTBEAT, beat)
+        return {pk for (pk,) in cursor.fetchall()}
+
+
+def record_progress(job: SyncRequest, **fields: Unpack[Fields]) -> SyncRequest:
+    """Write ``fields``; the returned row says whether a person wants the job to stop.
+
+    Raises LeaseLost, as all functions below that take a ``job``.
+    """
+    return _update_held(job, [], fields, told=_TOLD)
+
+
+def hold_for(job: SyncRequest, duration: timedelta) -> SyncRequest:
+    """Make sure that the lease outlasts ``duration``; returns the row."""
+    lease = "leased_until = greatest(r.leased_until, statement_timestamp() + %(duration)s)"
+    return _update_held(job, [lease], {}, duration=duration)
+
+
+def succeed(job: SyncRequest, **fields: Unpack[Fields]) -> None:
+    _finish(job, "succeeded", ["progress = 1"], fields)
+
+
+def cancelled(job: SyncRequest, **fields: Unpack[Fields]) -> None:
+    _finish(job, "cancelled", [], fields)
+
+
+def bury(job: SyncRequest, *, code: str, message: str, **fields: Unpack[Fields]) -> None:
+    _finish(job, "dead", [_FAILED], fields, code=code, message=message)
+
+
+def retry(
+    job: SyncRequest, *, wait: timedelta, code: str, message: str, **fields: Unpack[Fields]
+) -> None:
+    """Queue the job again after ``wait``, and count a failure."""
+    changes = [_FAILED, "run_at = statement_timestamp() + %(wait)s"]
+    _requeue(job, changes, fields, wait=wait, code=code, message=message)
+
+
+def snooze(
+    job: SyncRequest, *, until: datetime, code: str, message: str, **fields: Unpack[Fields]
+) -> None:
+    """Queue the job again for ``until``, without counting a failure."""
+    _requeue(job, [_ERROR, "run_at = %(until)s"], fields, until=until, code=code, message=message)
+
+
+def release(job: SyncRequest, **fields: Unpack[Fields]) -> None:
+    """Give the job back, in its old place, for another worker to claim at once."""
+    _requeue(job, [], fields)
+
+
+def hand_over(job: SyncRequest) -> None:
+    """Leave the job running without a worker; its rescue after HANDOVER counts nothing."""
+    lease = f"leased_by = '{_HANDED_OVER}', leased_until = statement_timestamp() + %(wait)s"
+    _update_held(job, [lease], {}, told=_TOLD, wait=HANDOVER)
+
+
+def ask_cancel(request: SyncRequest) -> SyncRequest | None:
+    """Cancel a queued request, and ask a running one to stop; None if it has ended."""
+    return next(iter(_rows(_ASK_CANCEL, id=request.pk)), None)
+
+
+def rescue() -> Counter[str]:
+    """Requeue or end the jobs whose lease ran out; returns how many became what."""
+    message = "The worker that ran this sync disappeared."
+    with transaction.atomic():
+        rescued = _rows(_RESCUE, code="worker_lost", message=message)
+        for request in rescued:
+            _run_again(request)
+    return Counter(request.state for request in rescued)
+
+
+def unpark() -> int:
+    """Make ready what waits for the operator, who may have put it right; returns how many."""
+    return len(_rows(_UNPARK))
+
+
+def prune(*, age: timedelta, batch: int = 1000) -> int:
+    """Delete requests that ended longer ago than ``age``, but never the latest of its kind."""
+    what: dict[str, Any] = {"age": age, "batch": batch}
+    deleted, last = 0, batch
+    with connection.cursor() as cursor:
+        while last == batch:
+            cursor.execute(_PRUNE, what)
+            deleted += (last := cursor.rowcount)
+    return deleted
+
+
+def _finish(
+    job: SyncRequest, state: str, changes: list[str], fields: Fields, **params: Any
+) -> None:
+    final = [_NO_LEASE, "state = %(state)s", "completed = statement_timestamp()"]
+    with transaction.atomic():
+        _run_again(_update_held(job, [*final, *changes], fields, told=_TOLD, state=state, **params))
+
+
+def _requeue(job: SyncRequest, changes: list[str], fields: Fields, **params: Any) -> None:
+    with transaction.atomic():
+        _run_again(_update_held(job, [_REQUEUED, *changes], fields, told=_WOKEN, **params))
+
+
+def _run_again(request: SyncRequest) -> None:
+    """Queue what was wished while an ended request ran."""
+    if request.again and not request.is_open:
+        enqueue(request.user_id, request.kind, trigger=request.again)
+
+
+def _update_held(
+    job: SyncRequest, changes: list[str], fields: Fields, *, told: str = "", **params: Any
+) -> SyncRequest:
+    """Apply ``changes`` and ``fields`` where the attempt still holds the job; returns the row."""
+    columns = [f"{name} = %({name})s" for name in fields]
+    statement = f"""
+        UPDATE sync_requests AS r SET {", ".join([*changes, *columns])}
+         WHERE r.id = %(id)s AND r.attempt = %(attempt)s AND r.state = 'running'
+        RETURNING {", ".join(filter(None, ["r.*", told]))}"""
+    rows = _rows(statement, **params, **fields, id=job.pk, attempt=job.attempt)
+    if not rows:
+        raise LeaseLost(f"request={job.pk} attempt={job.attempt}")
+    return rows[0]
+
+
+def _rows(statement: str, **params: Any) -> list[SyncRequest]:
+    return list(SyncRequest.objects.raw(statement, params))

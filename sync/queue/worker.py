@@ -1,0 +1,263 @@
+"""Worker: claims jobs in a few threads, keeps their leases, and ends each in its state."""
+
+import logging
+import random
+import threading
+import time
+from collections.abc import Callable, Mapping
+from datetime import timedelta
+from typing import Any
+
+from django.db import InterfaceError, OperationalError, connection, transaction
+
+from accounts.services import mark_refused
+from sync.models import SyncRequest
+from sync.queue import backoff, processes
+from sync.queue import store as queue
+from sync.queue.backoff import Bury, Retry, Snooze
+from sync.queue.job import Cancelled, Job, Released
+from sync.queue.store import HEARTBEAT, LEASE, LeaseLost
+from sync.queue.wake import WakeListener
+from syncify.spotify.errors import AccessRefused
+from syncify.spotify.quota import lift_operator_block
+
+logger = logging.getLogger(__name__)
+
+#: Seconds between looks at the queue when nothing wakes us; it also starts what has become due.
+POLL = 5.0
+#: Seconds that a stopping worker waits for its jobs to reach a safe point.
+SHUTDOWN = 8.0
+#: Seconds before the database is asked again.
+FIRST_PAUSE, LONGEST_PAUSE = 0.5, 30.0
+DATABASE_LOST = (OperationalError, InterfaceError)
+
+
+#: For each kind of request, the function that runs its jobs.
+Runners = Mapping[str, Callable[[Job], None]]
+
+
+class Worker:
+    """Each of ``runners`` ends its job in success by itself; other ends come as exceptions.
+
+    With ``drain`` its threads end when nothing is ready, with ``once`` after one look at the queue.
+    ``lease`` is shorter in tests only.
+    """
+
+    def __init__(
+        self,
+        *,
+        runners: Runners,
+        concurrency: int = 2,
+        drain: bool = False,
+        once: bool = False,
+        lease: timedelta = LEASE,
+    ) -> None:
+        self.name = processes.own_name()
+        self._runners = runners
+        self._drain = drain
+        self._once = once
+        self._lease = lease
+        self._beat = (HEARTBEAT / LEASE) * lease.total_seconds()
+        self._held: dict[int, SyncRequest] = {}
+        self._threads = [
+            threading.Thread(target=self._work, name=f"work-{number}", daemon=True)
+            for number in range(1, 2 if once else concurrency + 1)
+        ]
+        self._caretaker = threading.Thread(target=self._take_care, name="heartbeat", daemon=True)
+        self._listener = WakeListener(self.wake)
+        self._helpers = [self._caretaker] if drain or once else [self._caretaker, self._listener]
+        self._stopping = False
+        #: The queue was looked after once: lost leases are free to be claimed.
+        self._ready = threading.Event()
+        #: Nothing more is worth trying again.
+        self._ended = threading.Event()
+        self._woken = threading.Condition()
+        self._wakes = 0
+
+    # --- The life of the process --------------------------------------------------------------
+
+    def start(self) -> None:
+        logger.info("worker started name=%s threads=%d", self.name, len(self._threads))
+        for thread in [*self._helpers, *self._threads]:
+            thread.start()
+
+    @property
+    def is_working(self) -> bool:
+        """Whether there is more to come: draining, while any thread works; else, while all do."""
+        every = any if self._drain or self._once else all
+        helped = all(thread.is_alive() for thread in self._helpers)
+        return helped and every(thread.is_alive() for thread in self._threads)
+
+    def stop(self) -> None:
+        """Claim no more, release at the next safe point; hand over what does not get there."""
+        logger.info("worker stopping name=%s jobs=%d", self.name, len(self._held))
+        self._stopping = True
+        self._listener.stop()
+        with self._woken:
+            self._woken.notify_all()
+        deadline = time.monotonic() + SHUTDOWN
+        for thread in self._threads:
+            thread.join(max(0.0, deadline - time.monotonic()))
+        self._ended.set()
+        self._caretaker.join(1.0)
+        try:
+            for request in list(self._held.values()):
+                self._hand_over(request)
+            processes.gone(processes.WORKER)
+        except DATABASE_LOST as error:
+            logger.warning("database lost step=stop error=%s", error)
+        logger.info("worker stopped name=%s", self.name)
+
+    def _hand_over(self, request: SyncRequest) -> None:
+        try:
+            queue.hand_over(request)
+        except LeaseLost as lost:
+            logger.warning("lease lost %s", lost)
+        else:
+            logger.warning("job handed over request=%d attempt=%d", request.pk, request.attempt)
+
+    def wake(self) -> None:
+        """One thread that rests; when it finds a job it wakes the next, as there may be more."""
+        with self._woken:
+            self._wakes += 1
+            self._woken.notify()
+
+    # --- Threads ------------------------------------------------------------------------------
+
+    def _work(self) -> None:
+        try:
+            self._ready.wait()
+            while not self._stopping:
+                wakes = self._wakes
+                worked = self._persist(self.run_one, "claim")
+                if self._once or (self._drain and not worked):
+                    return
+                if not worked:
+                    self._rest(wakes)
+        finally:
+            connection.close()
+
+    def _rest(self, wakes: int) -> None:
+        """Until somebody wakes us; they are counted, so that none is missed since the claim."""
+        pause = POLL * random.uniform(0.9, 1.1)  # noqa: S311 - spreads load, guards nothing
+        with self._woken:
+            self._woken.wait_for(lambda: self._stopping or self._wakes != wakes, pause)
+
+    def _take_care(self) -> None:
+        try:
+            self._persist(lift_operator_block, "start")
+            self._persist(queue.unpark, "start")
+            self._persist(self._look_after, "rescue")
+            self._ready.set()
+            while not self._ended.wait(self._beat):
+                self._persist(self._look_after, "heartbeat")
+        finally:
+            self._ready.set()
+            connection.close()
+
+    def _look_after(self) -> None:
+        """Our leases first; then those of workers that are gone."""
+        queue.heartbeat(list(self._held.values()), lease=self._lease)
+        rescued = queue.rescue()
+        if rescued:
+            logger.warning("jobs rescued %s", dict(rescued))
+        processes.seen(processes.WORKER)
+
+    def _persist[T](self, step: Callable[[], T], what: str) -> T | None:
+        """``step``, again with growing pauses while the database is away; None when we stop."""
+        pause = FIRST_PAUSE
+        while not self._ended.is_set():
+            try:
+                result = step()
+            except DATABASE_LOST as error:
+                logger.warning("database lost step=%s pause=%.1fs error=%s", what, pause, error)
+                connection.close()
+                self._ended.wait(pause)
+                pause = min(pause * 2, LONGEST_PAUSE)
+            else:
+                if pause > FIRST_PAUSE:
+                    logger.info("database back step=%s", what)
+                return result
+        return None
+
+    # --- One job ------------------------------------------------------------------------------
+
+    def run_one(self) -> bool:
+        """Claim a job and see it to an end; False when none is due."""
+        request = queue.claim(worker=self.name, lease=self._lease)
+        if request is None:
+            return False
+        logger.info(
+            "job claimed request=%d user=%d trigger=%s attempt=%d",
+            request.pk,
+            request.user_id,
+            request.trigger,
+            request.attempt,
+        )
+        self._held[request.pk] = request
+        self.wake()
+        try:
+            self._run_held(request)
+        finally:
+            self._held.pop(request.pk, None)
+        return True
+
+    def _run_held(self, request: SyncRequest) -> None:
+        job = Job(request, lambda: self._stopping)
+        try:
+            self._runners[request.kind](job)
+        except LeaseLost as lost:
+            logger.warning("lease lost %s", lost)
+        except Exception as error:  # noqa: BLE001 - whatever it is, the queue goes on
+            why = error
+            self._persist(lambda: self._end(request, why, job.calls), "end")
+        else:
+            logger.info("job done request=%d calls=%d", request.pk, job.calls)
+        finally:
+            job.close()
+
+    def _end(self, request: SyncRequest, why: Exception, calls: int) -> None:
+        """Write what follows from ``why`` into the row, if it is still ours."""
+        try:
+            match why:
+                case Cancelled():
+                    queue.cancelled(request, api_requests=calls)
+                    logger.info("job cancelled request=%d", request.pk)
+                case Released():
+                    queue.release(request, api_requests=calls)
+                    logger.info("job released request=%d", request.pk)
+                case _:
+                    self._end_in_error(request, why, calls)
+        except LeaseLost as lost:
+            logger.warning("lease lost %s", lost)
+
+    def _end_in_error(self, request: SyncRequest, error: Exception, calls: int) -> None:
+        jitter = random.uniform(-1, 1)  # noqa: S311 - spreads load, guards nothing
+        decision = backoff.decide(error, request.failures, jitter=jitter)
+        end: dict[str, Any] = {
+            "code": decision.code,
+            "message": decision.message,
+            "api_requests": calls,
+        }
+        # Together: when the connection is lost between the two, the job is held no longer.
+        with transaction.atomic():
+            match decision:
+                case Retry():
+                    queue.retry(request, wait=decision.wait, **end)
+                case Snooze():
+                    queue.snooze(request, until=decision.until, **end)
+                case Bury():
+                    queue.bury(request, **end)
+            if isinstance(error, AccessRefused):
+                mark_refused(request.user, error.reason)
+        is_bug = decision.code == backoff.INTERNAL
+        is_alarming = is_bug or (isinstance(decision, Bury) and decision.alert)
+        logger.log(
+            logging.ERROR if is_alarming else logging.WARNING,
+            "job failed request=%d attempt=%d decision=%r error=%s",
+            request.pk,
+            request.attempt,
+            decision,
+            error,
+            exc_info=error if is_bug else None,
+        )

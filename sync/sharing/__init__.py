@@ -1,0 +1,1 @@
+"""Songs that a listener shows to others: share links and feeds, pairs of listeners."""
