@@ -256,12 +256,12 @@ class Channel:
         cast("_Wire", connection.sock).deadline = deadline
         self._kept = connection
         connection.request(method, f"{self._path}{path}", body, headers)
-        response = connection.getresponse()
-        found = response.read(self._most_bytes + 1)
-        if len(found) > self._most_bytes:
-            raise NotUnderstood("The answer was too long.")
-        if response.length:
-            raise http.client.IncompleteRead(found, response.length)
+        with connection.getresponse() as response:
+            found = response.read(self._most_bytes + 1)
+            if len(found) > self._most_bytes:
+                raise NotUnderstood("The answer was too long.")
+            if response.length:
+                raise http.client.IncompleteRead(found, response.length)
         answer = Answer(response.status, {k.title(): v for k, v in response.getheaders()}, found)
         if response.will_close:
             self.close()
@@ -320,10 +320,16 @@ class Channel:
 
 
 class _Wire:
-    """A socket whose reads and writes all end by one deadline, however slowly bytes arrive."""
+    """A socket whose reads and writes all end by one deadline, however slowly bytes arrive.
+
+    Like a socket, it stays open until both itself and the file made of it are closed:
+    ``http.client`` closes it before it reads the body of a last answer.
+    """
 
     def __init__(self, raw: socket.socket, deadline: float) -> None:
         self._raw = raw
+        self._readers = 0
+        self._is_closed = False
         self.deadline = deadline
 
     def sendall(self, data: bytes) -> None:
@@ -335,10 +341,20 @@ class _Wire:
         return self._raw.recv_into(buffer)
 
     def makefile(self, _mode: str) -> io.BufferedReader:
+        self._readers += 1
         return io.BufferedReader(_Reader(self), 2**16)
 
+    def reader_closed(self) -> None:
+        self._readers -= 1
+        self._close_unused()
+
     def close(self) -> None:
-        self._raw.close()
+        self._is_closed = True
+        self._close_unused()
+
+    def _close_unused(self) -> None:
+        if self._is_closed and self._readers == 0:
+            self._raw.close()
 
 
 class _Reader(io.RawIOBase):
@@ -350,6 +366,11 @@ class _Reader(io.RawIOBase):
 
     def readinto(self, buffer: Any, /) -> int:
         return self._wire.receive_into(buffer)
+
+    def close(self) -> None:
+        if not self.closed:
+            self._wire.reader_closed()
+        super().close()
 
 
 def _left(deadline: float) -> float:

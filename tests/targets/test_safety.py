@@ -18,7 +18,7 @@ from sync.targets.safety import Allowed, Channel, Origin
 NEVER = [
     "127.0.0.1",
     "127.8.9.1",
-    "0.0.0.0",
+    "0.0.0.0",  # noqa: S104 - as an address to connect to
     "0.1.2.3",
     "169.254.169.254",
     "169.254.0.1",
@@ -226,8 +226,7 @@ def test_a_long_answer_is_not_read_to_its_end() -> None:
 
     def flood(connection: socket.socket) -> None:
         connection.sendall(b"HTTP/1.1 200 OK\r\n\r\n")
-        for _ in range(1_000):
-            sent.append(connection.send(b"x" * 10_000))
+        sent.extend(connection.send(b"x" * 10_000) for _ in range(1_000))
 
     with (
         serving(flood) as (url, allowed),
@@ -281,9 +280,12 @@ def test_a_broken_answer_is_unavailable(answer: str) -> None:
 @pytest.mark.parametrize("body", ["<html>", "", "[" * 100_000])
 def test_what_is_no_json_is_not_understood(body: str) -> None:
     answer = f"HTTP/1.1 200 OK\r\nContent-Length: {len(body)}\r\n\r\n{body}"
-    with serving(says(answer)) as (url, allowed), Channel(url, allowed) as channel:
-        with pytest.raises(NotUnderstood):
-            _ = channel.get("/", {}).json
+    with (
+        serving(says(answer)) as (url, allowed),
+        Channel(url, allowed) as channel,
+        pytest.raises(NotUnderstood),
+    ):
+        _ = channel.get("/", {}).json
 
 
 def test_the_name_is_looked_up_once(monkeypatch: pytest.MonkeyPatch) -> None:
@@ -341,11 +343,24 @@ def test_a_write_whose_connection_breaks_is_not_sent_again() -> None:
     def break_off(connection: socket.socket) -> None:
         connections.append(1)
 
-    with serving(break_off) as (url, allowed), Channel(url, allowed) as channel:
-        with pytest.raises(Unavailable):
-            channel.post_form("/", {"songId": ["1"]})
+    with (
+        serving(break_off) as (url, allowed),
+        Channel(url, allowed) as channel,
+        pytest.raises(Unavailable),
+    ):
+        channel.post_form("/", {"songId": ["1"]})
 
     assert len(connections) == 1
+
+
+def test_a_long_last_answer_is_read_to_its_end() -> None:
+    text = "[" + "1," * 300_000 + "1]"
+
+    with (
+        serving(says(f"HTTP/1.0 200 OK\r\n\r\n{text}")) as (url, allowed),
+        Channel(url, allowed) as channel,
+    ):
+        assert len(channel.get("/", {}).json) == 300_001
 
 
 def test_a_certificate_must_be_valid(tmp_path_factory: pytest.TempPathFactory) -> None:
