@@ -53,7 +53,6 @@ def bring_up_to_date(
     name: str,
     wanted: Sequence[str],
     now: datetime,
-    before_write: Callable[[], None],
 ) -> Outcome:
     """Make the playlist hold ``wanted``, each song once; a write only where something differs.
 
@@ -64,18 +63,17 @@ def bring_up_to_date(
     if not copy.remote_id:
         if not wanted:
             return Outcome(0, left="empty")
-        _create(target, copy, name=name, wanted=wanted, before_write=before_write)
-        present, is_new = target.read_playlist(copy.remote_id), True
+        _create(target, copy, name=name, wanted=wanted)
+        is_new = True
     else:
-        present, is_new = target.read_playlist(copy.remote_id), False
+        is_new = False
+    present = target.read_playlist(copy.remote_id, expected=len(wanted))
     if present is None:
         if not _is_sure(copy, "gone", now):
             return Outcome(0, left="gone")
         copy.remote_id = copy.written_name = copy.asked_name = ""
         _settle(copy)
-        return bring_up_to_date(
-            target, copy, name=name, wanted=wanted, now=now, before_write=before_write
-        )
+        return bring_up_to_date(target, copy, name=name, wanted=wanted, now=now)
     if present and not wanted:
         return Outcome(len(present), left="empty")
     leaving = len(set(present) - set(wanted))
@@ -83,14 +81,13 @@ def bring_up_to_date(
         return Outcome(len(present), left="shrinks")
     if present == wanted:
         _settle(copy)
-        _rename(target, copy, name=name, before_write=before_write)
+        _rename(target, copy, name=name)
         added = len(present) if is_new else 0
         return Outcome(len(present), added=added, wrote=is_new)
-    before_write()
     target.write_playlist(copy.remote_id, present, wanted)
     kept, lost = _kept(target, copy.remote_id, wanted)
     _settle(copy)
-    _rename(target, copy, name=name, before_write=before_write)
+    _rename(target, copy, name=name)
     before = set() if is_new else set(present)
     return Outcome(
         len(kept),
@@ -105,14 +102,12 @@ def add_loves(
     target: Target,
     wanted: Sequence[str],
     *,
-    before_write: Callable[[], None],
     progress: Callable[[float], None],
 ) -> int:
     """Love those of ``wanted`` that are not loved there; none is ever taken away. How many."""
     loved = target.loved()
     new = [each for each in dict.fromkeys(wanted) if each not in loved]
     for number, song in enumerate(new):
-        before_write()
         try:
             target.love(song)
         except (NotFound, Refused):
@@ -121,14 +116,7 @@ def add_loves(
     return len(set(new) & target.loved()) if new else 0
 
 
-def _create(
-    target: Target,
-    copy: Copy,
-    *,
-    name: str,
-    wanted: Sequence[str],
-    before_write: Callable[[], None],
-) -> None:
+def _create(target: Target, copy: Copy, *, name: str, wanted: Sequence[str]) -> None:
     if not copy.written_name:
         # Stored before the playlist is made: an attempt that dies in between leaves a playlist of
         # this name, and the next one takes it instead of making a second.
@@ -138,7 +126,6 @@ def _create(
     else:
         found = target.find_playlist(copy.written_name)
     if found is None:
-        before_write()
         found = target.create_playlist(copy.written_name, wanted)
     copy.remote_id = found
     copy.save()
@@ -154,12 +141,11 @@ def _unused(target: Target, name: str) -> str:
     raise Refused(f"There are too many playlists named “{name}” on the server.")
 
 
-def _rename(target: Target, copy: Copy, *, name: str, before_write: Callable[[], None]) -> None:
+def _rename(target: Target, copy: Copy, *, name: str) -> None:
     """Follow a new name of the mirror; a name that was given at the service stays until then."""
     if copy.asked_name == name:
         return
     unused = _unused(target, name)
-    before_write()
     target.rename_playlist(copy.remote_id, unused)
     copy.asked_name, copy.written_name = name, unused
     copy.save()
@@ -169,7 +155,7 @@ def _kept(
     target: Target, playlist_id: str, wanted: Sequence[str]
 ) -> tuple[list[str], frozenset[str]]:
     """What the playlist holds after a write, and what is missing because the service lacks it."""
-    kept = target.read_playlist(playlist_id)
+    kept = target.read_playlist(playlist_id, expected=len(wanted))
     if kept == wanted:
         return kept, frozenset()
     if kept:

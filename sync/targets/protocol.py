@@ -92,8 +92,11 @@ class Target(Protocol):
     def find_playlist(self, name: str) -> str | None:
         """The id of the listener's own playlist of exactly this name."""
 
-    def read_playlist(self, playlist_id: str) -> list[str] | None:
-        """The ids of its songs in their order; None when there is no such playlist."""
+    def read_playlist(self, playlist_id: str, *, expected: int = 0) -> list[str] | None:
+        """The ids of its songs in their order; None when there is no such playlist.
+
+        ``expected`` is about how many there are, so that a long answer is waited for.
+        """
 
     def create_playlist(self, name: str, songs: Sequence[str]) -> str:
         """The id of a new playlist; ``songs`` may be in it already, or not."""

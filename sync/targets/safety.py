@@ -21,7 +21,7 @@ from ipaddress import (
     ip_address,
     ip_network,
 )
-from typing import Any, Self, cast
+from typing import Any, NamedTuple, Self, cast
 from urllib.parse import urlencode, urlsplit
 
 import certifi
@@ -32,6 +32,9 @@ from sync.targets.protocol import AddressRefused, NotUnderstood, Unavailable
 TOTAL = 10.0
 #: Bytes that one answer may have.
 MOST_BYTES = 5 * 2**20
+#: What one request may take beyond that for each song of a list that is known to be long: some
+#: servers look up every song by itself.
+SECONDS_A_SONG, BYTES_A_SONG = 0.01, 1_000
 _AGENT = "Syncify"
 _PORTS = {"http": 80, "https": 443}
 
@@ -155,6 +158,15 @@ class Answer:
             raise NotUnderstood("The answer was not JSON.") from error
 
 
+class _Request(NamedTuple):
+    method: str
+    path: str
+    body: bytes | None
+    headers: dict[str, str]
+    deadline: float
+    most_bytes: int
+
+
 class Channel:
     """Requests to one service, all of them to the address that its name had at the beginning.
 
@@ -198,25 +210,33 @@ class Channel:
         return self._origin.scheme == "https" or not self._resolve()[1].is_global
 
     def get(
-        self, path: str, query: Mapping[str, Any], headers: Mapping[str, str] | None = None
+        self,
+        path: str,
+        query: Mapping[str, Any],
+        headers: Mapping[str, str] | None = None,
+        *,
+        songs: int = 0,
     ) -> Answer:
+        """``songs`` is the length of a list that the caller expects in the answer."""
         if query:
             path = f"{path}?{urlencode(query, doseq=True)}"
-        return self._ask("GET", path, None, dict(headers or {}))
+        return self._ask("GET", path, None, dict(headers or {}), songs)
 
-    def post_form(self, path: str, form: Mapping[str, Any]) -> Answer:
+    def post_form(self, path: str, form: Mapping[str, Any], *, songs: int = 0) -> Answer:
         headers = {"Content-Type": "application/x-www-form-urlencoded"}
-        return self._ask("POST", path, urlencode(form, doseq=True).encode(), headers)
+        return self._ask("POST", path, urlencode(form, doseq=True).encode(), headers, songs)
 
     def post_json(
         self, path: str, value: object, headers: Mapping[str, str] | None = None
     ) -> Answer:
         headers = {"Content-Type": "application/json", **(headers or {})}
-        return self._ask("POST", path, json.dumps(value).encode(), headers)
+        return self._ask("POST", path, json.dumps(value).encode(), headers, 0)
 
     # --- One request --------------------------------------------------------------------------
 
-    def _ask(self, method: str, path: str, body: bytes | None, headers: dict[str, str]) -> Answer:
+    def _ask(
+        self, method: str, path: str, body: bytes | None, headers: dict[str, str], songs: int
+    ) -> Answer:
         headers = {
             "User-Agent": _AGENT,
             "Accept": "application/json",
@@ -226,17 +246,24 @@ class Channel:
         if method != "GET":
             self.close()
         is_reused = self._kept is not None
-        deadline = time.monotonic() + self._total
+        request = _Request(
+            method,
+            path,
+            body,
+            headers,
+            deadline=time.monotonic() + self._total + songs * SECONDS_A_SONG,
+            most_bytes=self._most_bytes + songs * BYTES_A_SONG,
+        )
         self.calls += 1
         try:
             try:
-                return self._exchange(method, path, body, headers, deadline)
+                return self._exchange(request)
             except (http.client.RemoteDisconnected, ConnectionError, BrokenPipeError):
                 # A kept connection that the service had closed meanwhile.
                 if not is_reused:
                     raise
                 self.close()
-                return self._exchange(method, path, body, headers, deadline)
+                return self._exchange(request)
         except (OSError, http.client.HTTPException) as error:
             self.close()
             raise Unavailable(_why(error)) from error
@@ -244,21 +271,15 @@ class Channel:
             self.close()
             raise
 
-    def _exchange(
-        self,
-        method: str,
-        path: str,
-        body: bytes | None,
-        headers: dict[str, str],
-        deadline: float,
-    ) -> Answer:
-        connection = self._kept or self._connect(deadline)
-        cast("_Wire", connection.sock).deadline = deadline
+    def _exchange(self, request: _Request) -> Answer:
+        connection = self._kept or self._connect(request.deadline)
+        cast("_Wire", connection.sock).deadline = request.deadline
         self._kept = connection
-        connection.request(method, f"{self._path}{path}", body, headers)
+        path = f"{self._path}{request.path}"
+        connection.request(request.method, path, request.body, request.headers)
         with connection.getresponse() as response:
-            found = response.read(self._most_bytes + 1)
-            if len(found) > self._most_bytes:
+            found = response.read(request.most_bytes + 1)
+            if len(found) > request.most_bytes:
                 raise NotUnderstood("The answer was too long.")
             if response.length:
                 raise http.client.IncompleteRead(found, response.length)

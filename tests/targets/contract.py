@@ -47,7 +47,7 @@ class MemoryCopy:
 
 
 def bring(service: Service, copy: MemoryCopy, wanted: list[str], **changes: Any) -> Any:
-    settings = {"name": "Liked Songs of Ada", "now": NOW, "before_write": lambda: None, **changes}
+    settings = {"name": "Liked Songs of Ada", "now": NOW, **changes}
     return bring_up_to_date(service.target, copy, wanted=wanted, **settings)
 
 
@@ -195,7 +195,7 @@ class TargetContract:
         assert service.target.find_playlist("No such playlist") is None
 
     def test_loves_are_added_and_none_is_taken_away(self, service: Service) -> None:
-        add = {"before_write": lambda: None, "progress": lambda _share: None}
+        add = {"progress": lambda _share: None}
         first = add_loves(service.target, service.songs[:4], **add)
 
         second = add_loves(service.target, service.songs[3:6], **add)
@@ -204,7 +204,7 @@ class TargetContract:
         assert service.target.loved() == set(service.songs[:6])
 
     def test_a_second_run_loves_nothing(self, service: Service) -> None:
-        add = {"before_write": lambda: None, "progress": lambda _share: None}
+        add = {"progress": lambda _share: None}
         add_loves(service.target, service.songs[:4], **add)
         before = service.writes()
 

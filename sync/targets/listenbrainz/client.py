@@ -31,11 +31,20 @@ _MOST_PAUSES = 5
 class ListenBrainzClient:
     """One user of ListenBrainz. Implements ``sync.targets.protocol.Target``.
 
-    Waits out the pauses that the service asks for, as long as they are short, with ``sleep``.
+    Waits out the pauses that the service asks for, as long as they are short, with ``sleep``. Calls
+    ``before_write`` before each call that changes something; what it raises ends the attempt.
     """
 
-    def __init__(self, channel: Channel, *, token: str, sleep: Callable[[float], None]) -> None:
+    def __init__(
+        self,
+        channel: Channel,
+        *,
+        token: str,
+        sleep: Callable[[float], None],
+        before_write: Callable[[], None] = lambda: None,
+    ) -> None:
         self._channel = channel
+        self._before_write = before_write
         self._headers = {"Authorization": f"Token {token}"}
         self._sleep = sleep
         self._pause = timedelta(0)
@@ -67,7 +76,7 @@ class ListenBrainzClient:
         ListenBrainz answers with the likeliest recording, so the caller compares.
         """
         recordings = [{"recording_name": title, "artist_name": artist} for title, artist in songs]
-        rows = self._send("/1/metadata/lookup/", {"recordings": recordings}, is_list=True)
+        rows = self._post("/1/metadata/lookup/", {"recordings": recordings})
         found: list[tuple[str, str, str] | None] = [None] * len(songs)
         for row in rows if isinstance(rows, list) else []:
             at, mbid = row.get("index"), _mbid(row.get("recording_mbid"))
@@ -84,9 +93,10 @@ class ListenBrainzClient:
                 return str(playlist.get("identifier", "")).rpartition("/")[2] or None
         return None
 
-    def read_playlist(self, playlist_id: str) -> list[str] | None:
+    def read_playlist(self, playlist_id: str, *, expected: int = 0) -> list[str] | None:
+        where = f"/1/playlist/{quote(playlist_id)}"
         try:
-            answer = self._ask(f"/1/playlist/{quote(playlist_id)}", {"fetch_metadata": "false"})
+            answer = self._ask(where, {"fetch_metadata": "false"}, songs=expected)
         except NotFound:
             return None
         tracks = _object(answer.get("playlist")).get("track")
@@ -149,12 +159,18 @@ class ListenBrainzClient:
 
     # --- One call -----------------------------------------------------------------------------
 
-    def _ask(self, path: str, query: Mapping[str, Any]) -> dict[str, Any]:
-        return _object(self._paced(lambda: self._channel.get(path, query, self._headers)).json)
+    def _ask(self, path: str, query: Mapping[str, Any], *, songs: int = 0) -> dict[str, Any]:
+        def call() -> Answer:
+            return self._channel.get(path, query, self._headers, songs=songs)
 
-    def _send(self, path: str, value: object, *, is_list: bool = False) -> Any:
-        answer = self._paced(lambda: self._channel.post_json(path, value, self._headers)).json
-        return answer if is_list else _object(answer)
+        return _object(self._paced(call).json)
+
+    def _send(self, path: str, value: object) -> dict[str, Any]:
+        self._before_write()
+        return _object(self._post(path, value))
+
+    def _post(self, path: str, value: object) -> Any:
+        return self._paced(lambda: self._channel.post_json(path, value, self._headers)).json
 
     def _paced(self, call: Callable[[], Answer]) -> Answer:
         """``call``, after the pause that the last answer asked for; again after a 429."""

@@ -2,7 +2,7 @@
 
 import hashlib
 import secrets
-from collections.abc import Collection, Iterator, Mapping, Sequence
+from collections.abc import Callable, Collection, Iterator, Mapping, Sequence
 from contextlib import suppress
 from typing import Any
 
@@ -40,13 +40,21 @@ class SubsonicClient:
     """One user of one server. Implements ``sync.targets.protocol.Target``.
 
     ``sign_in`` says which kind of sign-in worked before, "" if none was tried; afterwards it says
-    which one works.
+    which one works. Calls ``before_write`` before each call that changes something; what it raises
+    ends the attempt.
     """
 
     def __init__(
-        self, channel: Channel, *, username: str, password: str, sign_in: str = ""
+        self,
+        channel: Channel,
+        *,
+        username: str,
+        password: str,
+        sign_in: str = "",
+        before_write: Callable[[], None] = lambda: None,
     ) -> None:
         self._channel = channel
+        self._before_write = before_write
         self._username = username
         self._password = password
         self.sign_in = sign_in
@@ -162,9 +170,9 @@ class SubsonicClient:
         ]
         return ours[0] if ours else None
 
-    def read_playlist(self, playlist_id: str) -> list[str] | None:
+    def read_playlist(self, playlist_id: str, *, expected: int = 0) -> list[str] | None:
         try:
-            playlist = _part(self._ask("getPlaylist", id=playlist_id), "playlist")
+            playlist = _part(self._ask("getPlaylist", expected, id=playlist_id), "playlist")
         except NotFound:
             return None
         return [str(each["id"]) for each in _rows(playlist.get("entry")) if "id" in each]
@@ -195,13 +203,14 @@ class SubsonicClient:
             if error.status not in _TOO_MUCH:
                 raise
             self._send("createPlaylist", playlistId=playlist_id, songId=list(wanted[:SONGS]))
-        kept = self.read_playlist(playlist_id) or []
+        kept = self.read_playlist(playlist_id, expected=len(wanted)) or []
         # A limit on the number of a form's fields cuts the end off without a word.
         while 0 < len(kept) < len(wanted) and kept == list(wanted[: len(kept)]):
             chunk = list(wanted[len(kept) : len(kept) + SONGS])
             self._send("updatePlaylist", playlistId=playlist_id, songIdToAdd=chunk)
-            before, kept = kept, self.read_playlist(playlist_id) or []
-            if len(kept) <= len(before):
+            before = len(kept)
+            kept = self.read_playlist(playlist_id, expected=len(wanted)) or []
+            if len(kept) <= before:
                 return
 
     def rename_playlist(self, playlist_id: str, name: str) -> None:
@@ -227,33 +236,34 @@ class SubsonicClient:
 
     # --- One call -----------------------------------------------------------------------------
 
-    def _ask(self, method: str, **params: Any) -> dict[str, Any]:
-        return self._call(method, params, is_write=False)
+    def _ask(self, method: str, expected: int = 0, /, **params: Any) -> dict[str, Any]:
+        """``expected`` is the length of a list in the answer."""
+        path = f"/rest/{method}.view"
+        return self._signed_in(
+            lambda who: self._channel.get(path, {**who, **params}, songs=expected)
+        )
 
     def _send(self, method: str, **params: Any) -> dict[str, Any]:
-        return self._call(method, params, is_write=True)
+        """Always as a form: long addresses are cut or refused."""
+        self._before_write()
+        path = f"/rest/{method}.view"
+        songs = sum(len(value) for value in params.values() if isinstance(value, list))
+        return self._signed_in(
+            lambda who: self._channel.post_form(path, {**who, **params}, songs=songs)
+        )
 
-    def _call(self, method: str, params: Mapping[str, Any], *, is_write: bool) -> dict[str, Any]:
+    def _signed_in(self, call: Callable[[dict[str, str]], Answer]) -> dict[str, Any]:
         """By token; with the password where the server wants that and nobody can read along."""
         sign_in = self.sign_in or TOKEN
         try:
-            answer = self._call_as(sign_in, method, params, is_write=is_write)
+            content = _judged(call(self._credentials(sign_in)))
         except OtherSignIn:
             if self.sign_in or not self._channel.is_private_way:
                 raise
             sign_in = PASSWORD
-            answer = self._call_as(sign_in, method, params, is_write=is_write)
+            content = _judged(call(self._credentials(sign_in)))
         self.sign_in = sign_in
-        return answer
-
-    def _call_as(
-        self, sign_in: str, method: str, params: Mapping[str, Any], *, is_write: bool
-    ) -> dict[str, Any]:
-        all_params = {**self._credentials(sign_in), **params}
-        path = f"/rest/{method}.view"
-        # Always as a form where songs are listed: addresses are cut or refused at some length.
-        send = self._channel.post_form if is_write else self._channel.get
-        return _judged(send(path, all_params))
+        return content
 
     def _credentials(self, sign_in: str) -> dict[str, str]:
         who = {"u": self._username, "v": API_VERSION, "c": CLIENT_NAME, "f": "json"}
