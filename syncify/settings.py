@@ -120,6 +120,19 @@ SECURE_CSP["form-action"] += [
     for address in (SPOTIFY_AUTHORIZE_URL, SPOTIFY_REDIRECT_URI)
 ]
 
+# --- Other services ---------------------------------------------------------------------------
+
+#: Networks, addresses and names of hosts in private networks that listeners may connect.
+TARGET_HOSTS = env_list("SYNCIFY_TARGET_HOSTS")
+#: The address of a music server that everybody is offered, with name and password if it has them.
+#: Alone of all addresses that listeners can enter, it may be on this machine.
+OFFERED_SERVER = env_str("SYNCIFY_OFFERED_SERVER", "") and env_url(
+    "SYNCIFY_OFFERED_SERVER", default="http://music.example:4533"
+)
+LISTENBRAINZ_URL = env_url(
+    "LISTENBRAINZ_URL", default="https://api.listenbrainz.org", secure=True
+).rstrip("/")
+
 # --- People and upkeep ------------------------------------------------------------------------
 
 #: Spotify ids; empty: whoever Spotify's own allow-list lets in.

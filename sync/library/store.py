@@ -12,6 +12,7 @@ from django.db.models.functions import Now
 
 from sync.library.reader import Changes, Library, Like, Page, Reading, Restart, changes, resumable
 from sync.models import SavedTrack, StoredPage, Track
+from sync.queue.connected import enqueue_connected
 from sync.queue.errors import RetryLater
 from syncify.text import folded
 
@@ -93,6 +94,8 @@ def store_library(job: Job, known: Sequence[Like], library: Library) -> Changes:
         )
         for like in (*found.new, *found.reliked)
     )
+    if found.new or found.gone or found.reliked:
+        enqueue_connected(job.user.pk)
     if library.complete or found.new or found.reliked:
         _rank(likes, library.likes)
     StoredPage.objects.filter(user=job.user).delete()

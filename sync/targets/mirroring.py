@@ -19,7 +19,7 @@ _MOST_LOST = 50
 
 
 class Copy(Protocol):
-    """What is known of the playlist at the service; ``save`` stores it at once."""
+    """What is known of the playlist at the service."""
 
     #: "" until the playlist exists.
     remote_id: str
@@ -30,7 +30,8 @@ class Copy(Protocol):
     doubt: str
     doubt_since: datetime | None
 
-    def save(self) -> None: ...
+
+type Save = Callable[[], None]
 
 
 @dataclass(frozen=True, slots=True)
@@ -53,41 +54,47 @@ def bring_up_to_date(
     name: str,
     wanted: Sequence[str],
     now: datetime,
+    save: Save,
 ) -> Outcome:
     """Make the playlist hold ``wanted``, each song once; a write only where something differs.
 
-    A playlist that has songs is never emptied. Raises NotKept when the service shows something else
+    ``save`` stores ``copy`` at once, so that a later attempt knows what this one has begun. A
+    playlist that has songs is never emptied. Raises NotKept when the service shows something else
     than what was written, and every other TargetError.
     """
     wanted = list(dict.fromkeys(wanted))
     if not copy.remote_id:
         if not wanted:
             return Outcome(0, left="empty")
-        _create(target, copy, name=name, wanted=wanted)
+        _create(target, copy, name=name, wanted=wanted, save=save)
         is_new = True
     else:
         is_new = False
     present = target.read_playlist(copy.remote_id, expected=len(wanted))
     if present is None:
-        if not _is_sure(copy, "gone", now):
+        if not _is_sure(copy, "gone", now, save):
             return Outcome(0, left="gone")
         copy.remote_id = copy.written_name = copy.asked_name = ""
-        _settle(copy)
-        return bring_up_to_date(target, copy, name=name, wanted=wanted, now=now)
+        _settle(copy, save)
+        return bring_up_to_date(target, copy, name=name, wanted=wanted, now=now, save=save)
     if present and not wanted:
         return Outcome(len(present), left="empty")
     leaving = len(set(present) - set(wanted))
-    if len(present) >= LARGE and leaving * 2 > len(present) and not _is_sure(copy, "shrinks", now):
+    if (
+        len(present) >= LARGE
+        and leaving * 2 > len(present)
+        and not _is_sure(copy, "shrinks", now, save)
+    ):
         return Outcome(len(present), left="shrinks")
     if present == wanted:
-        _settle(copy)
-        _rename(target, copy, name=name)
+        _settle(copy, save)
+        _rename(target, copy, name=name, save=save)
         added = len(present) if is_new else 0
         return Outcome(len(present), added=added, wrote=is_new)
     target.write_playlist(copy.remote_id, present, wanted)
     kept, lost = _kept(target, copy.remote_id, wanted)
-    _settle(copy)
-    _rename(target, copy, name=name)
+    _settle(copy, save)
+    _rename(target, copy, name=name, save=save)
     before = set() if is_new else set(present)
     return Outcome(
         len(kept),
@@ -116,19 +123,19 @@ def add_loves(
     return len(set(new) & target.loved()) if new else 0
 
 
-def _create(target: Target, copy: Copy, *, name: str, wanted: Sequence[str]) -> None:
+def _create(target: Target, copy: Copy, *, name: str, wanted: Sequence[str], save: Save) -> None:
     if not copy.written_name:
         # Stored before the playlist is made: an attempt that dies in between leaves a playlist of
         # this name, and the next one takes it instead of making a second.
         copy.asked_name, copy.written_name = name, _unused(target, name)
-        copy.save()
+        save()
         found = None
     else:
         found = target.find_playlist(copy.written_name)
     if found is None:
         found = target.create_playlist(copy.written_name, wanted)
     copy.remote_id = found
-    copy.save()
+    save()
 
 
 def _unused(target: Target, name: str) -> str:
@@ -141,14 +148,14 @@ def _unused(target: Target, name: str) -> str:
     raise Refused(f"There are too many playlists named “{name}” on the server.")
 
 
-def _rename(target: Target, copy: Copy, *, name: str) -> None:
+def _rename(target: Target, copy: Copy, *, name: str, save: Save) -> None:
     """Follow a new name of the mirror; a name that was given at the service stays until then."""
     if copy.asked_name == name:
         return
     unused = _unused(target, name)
     target.rename_playlist(copy.remote_id, unused)
     copy.asked_name, copy.written_name = name, unused
-    copy.save()
+    save()
 
 
 def _kept(
@@ -167,16 +174,16 @@ def _kept(
     raise NotKept("The service did not keep the playlist as it was written.")
 
 
-def _is_sure(copy: Copy, doubt: str, now: datetime) -> bool:
+def _is_sure(copy: Copy, doubt: str, now: datetime, save: Save) -> bool:
     """Whether the same doubt was noted long enough ago; notes it otherwise."""
     if copy.doubt == doubt and copy.doubt_since is not None:
         return now - copy.doubt_since >= DOUBT
     copy.doubt, copy.doubt_since = doubt, now
-    copy.save()
+    save()
     return False
 
 
-def _settle(copy: Copy) -> None:
+def _settle(copy: Copy, save: Save) -> None:
     if copy.doubt:
         copy.doubt, copy.doubt_since = "", None
-        copy.save()
+        save()

@@ -47,7 +47,7 @@ class MemoryCopy:
 
 
 def bring(service: Service, copy: MemoryCopy, wanted: list[str], **changes: Any) -> Any:
-    settings = {"name": "Liked Songs of Ada", "now": NOW, **changes}
+    settings = {"name": "Liked Songs of Ada", "now": NOW, "save": copy.save, **changes}
     return bring_up_to_date(service.target, copy, wanted=wanted, **settings)
 
 

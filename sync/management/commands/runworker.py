@@ -13,8 +13,11 @@ from sync.mirrors.engine import run_sync
 from sync.models import SyncRequest
 from sync.operations.alerts import check_incidents
 from sync.queue import scheduler
+from sync.queue.connected import enqueue_due_services
 from sync.queue.store import LEASE
 from sync.queue.worker import Worker
+from sync.targets.listenbrainz.sync import run_listenbrainz
+from sync.targets.subsonic.sync import run_subsonic
 
 SIGNALS = (signal.SIGTERM, signal.SIGINT)
 
@@ -54,7 +57,11 @@ class Command(BaseCommand):
         for number in SIGNALS:
             signal.signal(number, self._on_signal)
         worker = Worker(
-            runners={SyncRequest.Kind.SPOTIFY: run_sync},
+            runners={
+                SyncRequest.Kind.SPOTIFY: run_sync,
+                SyncRequest.Kind.SUBSONIC: run_subsonic,
+                SyncRequest.Kind.LISTENBRAINZ: run_listenbrainz,
+            },
             concurrency=concurrency,
             drain=drain,
             once=once,
@@ -62,7 +69,7 @@ class Command(BaseCommand):
         )
         scheduling = threading.Thread(
             target=scheduler.keep_scheduling,
-            args=[lambda: self._is_told_to_stop, check_incidents],
+            args=[lambda: self._is_told_to_stop, check_incidents, enqueue_due_services],
             daemon=True,
         )
         worker.start()

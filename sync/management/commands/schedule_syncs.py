@@ -8,6 +8,7 @@ from django.core.management.base import BaseCommand
 
 from sync.operations.alerts import check_incidents
 from sync.queue import scheduler
+from sync.queue.connected import enqueue_due_services
 
 
 class Command(BaseCommand):
@@ -22,9 +23,11 @@ class Command(BaseCommand):
         if loop:
             for number in (signal.SIGTERM, signal.SIGINT):
                 signal.signal(number, self._on_signal)
-            scheduler.keep_scheduling(lambda: self._is_told_to_stop, check_incidents)
+            scheduler.keep_scheduling(
+                lambda: self._is_told_to_stop, check_incidents, enqueue_due_services
+            )
             return
-        scheduled = scheduler.take_turn(check_incidents)
+        scheduled = scheduler.take_turn(check_incidents, enqueue_due_services)
         self.stdout.write(f"Queued {_syncs(scheduled.queued)}.")
         if scheduled.waiting:
             self.stdout.write(f"{_syncs(scheduled.waiting)} due: no room in Spotify's budget yet.")
