@@ -83,7 +83,7 @@ def test_once_well_a_check_costs_one_statement(
 def test_worker_and_scheduler_touch_a_file_at_each_turn(settings: Any, tmp_path: Path) -> None:
     settings.ALIVE_DIR = str(tmp_path)
 
-    Worker()._look_after()
+    Worker(runners={})._look_after()
     scheduling.take_turn()
 
     assert sorted(file.name for file in tmp_path.iterdir()) == ["scheduler", "worker"]
@@ -206,7 +206,8 @@ def test_metrics_take_the_same_few_statements_for_any_number_of_listeners(
 
 def test_a_process_at_rest_carries_no_library_that_it_may_never_need() -> None:
     load = (
-        "import sys, django; django.setup(); import syncify.urls, sync.queue.worker, sync.queue.scheduler; "
+        "import sys, django; django.setup(); "
+        "import syncify.urls, sync.queue.worker, sync.queue.scheduler; "
         "print(*{'apprise', 'prometheus_client', 'redis', 'requests', 'spotipy'} & {*sys.modules})"
     )
     environment = {**os.environ, "DJANGO_SETTINGS_MODULE": "syncify.settings"}
