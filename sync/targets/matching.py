@@ -10,7 +10,7 @@ from dataclasses import dataclass
 from enum import StrEnum
 
 from sync.targets.folding import Title, artist_keys, fold, fold_artist, fold_title, is_movement
-from sync.targets.protocol import RemoteSong
+from sync.targets.protocol import RemoteSong, minutes
 
 #: Seconds by which lengths of one recording differ.
 CLOSE = 5.0
@@ -194,7 +194,7 @@ def _titles(entries: list[Entry]) -> str:
 
 def _lengths(entries: list[Entry]) -> str:
     seconds = sorted({each.song.seconds for each in entries})[:_MOST_NAMED]
-    return ", ".join(f"{each // 60}:{each % 60:02}" if each else "unknown" for each in seconds)
+    return ", ".join(minutes(each) if each else "unknown" for each in seconds)
 
 
 def _key(base: str, artist: str) -> str:

@@ -68,6 +68,10 @@ class Check:
     note: str = ""
 
 
+def minutes(seconds: int) -> str:
+    return f"{seconds // 60}:{seconds % 60:02}"
+
+
 @dataclass(frozen=True, slots=True)
 class RemoteSong:
     """A song as a service describes it; 0 seconds where it does not say how long it lasts."""
@@ -78,6 +82,10 @@ class RemoteSong:
     album: str = ""
     seconds: int = 0
     isrcs: tuple[str, ...] = ()
+
+    @property
+    def length(self) -> str:
+        return minutes(self.seconds) if self.seconds else "unknown length"
 
 
 class Target(Protocol):
