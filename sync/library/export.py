@@ -23,6 +23,8 @@ from sync.models import (
     StoredPage,
     SyncRequest,
     SyncResult,
+    TargetCatalogue,
+    TargetPlaylist,
     TrackLink,
 )
 
@@ -46,6 +48,8 @@ SECTIONS: dict[type[Model], str] = {
     Pair: "pairs",
     PairInvitation: "pair_invitations",
     Connection: "connections",
+    TargetPlaylist: "target_playlists",
+    TargetCatalogue: "target_catalogues",
     TrackLink: "track_links",
     Incident: "alerts",
 }
@@ -56,10 +60,12 @@ OWNER = {
     PlaylistItems: "playlist__mirror__user",
     MirrorTrack: "mirror__user",
     SyncResult: "request__user",
+    TargetPlaylist: "connection__user",
+    TargetCatalogue: "connection__user",
     TrackLink: "connection__user",
 }
-#: Whoever holds them acts as the listener.
-SECRETS = {"access_token", "refresh_token", "secret", "token_hash", "code_hash"}
+#: Whoever holds them acts as the listener; and a copy of what the listener's own server lists.
+SECRETS = {"access_token", "refresh_token", "secret", "token_hash", "code_hash", "packed"}
 
 
 def export(user: User) -> dict[str, Any]:
