@@ -101,3 +101,32 @@ def _await(url: str, log: Path) -> None:
         else:
             return
     raise AssertionError(log.read_text())
+
+
+@contextmanager
+def maneki(folder: Path, music: Path) -> Iterator[str]:
+    """The address of a maneki that has scanned ``music``."""
+    config = folder / ".config" / "maneki"
+    config.mkdir(parents=True)
+    (config / "maneki.toml").write_text(
+        f'[[users]]\nname = "{USER}"\npassword = "{PASSWORD}"\nadmin = true\n', encoding="utf-8"
+    )
+    server = command("maneki")
+    assert server
+    port = free_port()
+    log = folder / "server.log"
+    with log.open("wb") as output:
+        child = subprocess.Popen(  # noqa: S603 - ours
+            [server, "serve", str(music), "--host", "127.0.0.1", "--port", str(port), "--no-ui"],
+            cwd=folder,
+            env={**os.environ, "HOME": str(folder), "XDG_CONFIG_HOME": str(folder / ".config")},
+            stdout=output,
+            stderr=output,
+        )
+        url = f"http://127.0.0.1:{port}/audio"
+        try:
+            _await(url, log)
+            yield url
+        finally:
+            child.terminate()
+            child.wait(timeout=20)
