@@ -64,8 +64,17 @@ OWNER = {
     TargetCatalogue: "connection__user",
     TrackLink: "connection__user",
 }
-#: Whoever holds them acts as the listener; and a copy of what the listener's own server lists.
-SECRETS = {"access_token", "refresh_token", "secret", "token_hash", "code_hash", "packed"}
+#: Whoever holds a token acts as the listener; where alerts went is the operator's; what is packed
+#: is a copy of what the listener's own server lists.
+SECRETS = {
+    "access_token",
+    "refresh_token",
+    "secret",
+    "token_hash",
+    "code_hash",
+    "alerted",
+    "packed",
+}
 
 
 def export(user: User) -> dict[str, Any]:

@@ -1,9 +1,9 @@
 """The songs that connected services should hold: the likes, and those of the chosen mirrors."""
 
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable
 
 from sync.mirrors import tracks
-from sync.models import Mirror, PlaylistItems, SavedTrack, Track
+from sync.models import Mirror, MirrorTrack, PlaylistItems, SavedTrack, Track
 from sync.targets.matching import Wanted
 
 _CHUNK = 2_000
@@ -18,15 +18,25 @@ def liked_ids(user_id: int) -> list[str]:
 def ids_of(mirror: Mirror) -> list[str]:
     """Ids of the songs of a mirror, in its order.
 
-    The main mirror's follow from the likes. Those of a rule are what its playlist held when Syncify
-    last left it, so that a rule is followed in one place only.
+    The plain mirror of all likes follows the likes. Every other one is what its playlist held when
+    Syncify last left it, so that rules and choices are followed in one place only.
     """
-    if mirror.is_main:
-        uris: Sequence[str | None] = tracks.wanted_uris(mirror)
-    else:
-        rows = PlaylistItems.objects.filter(playlist__mirror=mirror).order_by("playlist__number")
-        uris = [uri for held in rows.values_list("uris", flat=True) for uri in held]
-    return [tracks.track_id(uri) for uri in uris if uri and uri.startswith("spotify:track:")]
+    if _holds_all_likes(mirror):
+        return liked_ids(mirror.user_id)
+    rows = PlaylistItems.objects.filter(playlist__mirror=mirror).order_by("playlist__number")
+    uris = [uri for held in rows.values_list("uris", flat=True) for uri in held]
+    return [tracks.track_id(uri) for uri in uris if uri and tracks.is_track(uri)]
+
+
+def _holds_all_likes(mirror: Mirror) -> bool:
+    return (
+        mirror.is_main
+        and mirror.keep_same == Mirror.KeepSame.ALL
+        and mirror.keep_twin == Mirror.KeepTwin.BOTH
+        and not mirror.keeps_additions
+        and not Mirror.objects.filter(user=mirror.user_id, takes_from_main=True).exists()
+        and not MirrorTrack.objects.filter(mirror=mirror).exclude(choice="").exists()
+    )
 
 
 def described(ids: Iterable[str]) -> dict[str, Wanted]:

@@ -1,0 +1,7 @@
+"""The work of other rooms that each turn of a scheduler does."""
+
+from sync.operations.alerts import check_incidents
+from sync.operations.backups import make_backup_if_due
+from sync.queue.connected import enqueue_due_services
+
+CHORES = (make_backup_if_due, check_incidents, enqueue_due_services)
