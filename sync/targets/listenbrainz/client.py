@@ -78,7 +78,7 @@ class ListenBrainzClient:
         recordings = [{"recording_name": title, "artist_name": artist} for title, artist in songs]
         rows = self._post("/1/metadata/lookup/", {"recordings": recordings})
         found: list[tuple[str, str, str] | None] = [None] * len(songs)
-        for row in rows if isinstance(rows, list) else []:
+        for row in _objects(rows):
             at, mbid = row.get("index"), _mbid(row.get("recording_mbid"))
             if isinstance(at, int) and 0 <= at < len(songs) and mbid:
                 title, artist = row.get("recording_name"), row.get("artist_credit_name")
@@ -132,8 +132,8 @@ class ListenBrainzClient:
         where = f"/1/user/{quote(self.user_name(), safe='')}/playlists"
         for offset in range(0, MOST_PLAYLISTS, PLAYLISTS):
             page = self._ask(where, {"count": PLAYLISTS, "offset": offset}).get("playlists")
-            rows = page if isinstance(page, list) else []
-            yield from (_object(_object(each).get("playlist")) for each in rows)
+            rows = _objects(page)
+            yield from (_object(each.get("playlist")) for each in rows)
             if len(rows) < PLAYLISTS:
                 return
 
@@ -144,7 +144,7 @@ class ListenBrainzClient:
         found: set[str] = set()
         for offset in range(0, MOST_LOVES, LOVES):
             page = self._ask(where, {"score": 1, "count": LOVES, "offset": offset}).get("feedback")
-            rows = page if isinstance(page, list) else []
+            rows = _objects(page)
             found.update(mbid for each in rows if (mbid := _mbid(each.get("recording_mbid"))))
             if len(rows) < LOVES:
                 break
@@ -212,6 +212,10 @@ def _mbid(value: Any) -> str:
         return str(UUID(str(value))) if value else ""
     except ValueError:
         return ""
+
+
+def _objects(value: Any) -> list[dict[str, Any]]:
+    return [each for each in value if isinstance(each, dict)] if isinstance(value, list) else []
 
 
 def _object(value: Any) -> dict[str, Any]:

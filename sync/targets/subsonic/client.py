@@ -31,9 +31,11 @@ MOST_ALBUMS = 200_000
 #: Songs of one request where a server does not take them all at once.
 SONGS = 300
 SEARCH_RESULTS = 20
+#: A length beyond this is a mistake.
+MOST_SECONDS = 10**6
 
 TOKEN, PASSWORD = "token", "password"
-_TOO_MUCH = {400, 405, 413, 414, 431}
+_TOO_MUCH = {400, 413, 414, 431}
 
 
 class SubsonicClient:
@@ -313,15 +315,20 @@ def _songs(value: Any) -> list[RemoteSong]:
         if row.get("isDir") is True or row.get("id") is None or not row.get("title"):
             continue
         isrc = row.get("isrc") or []
-        seconds = row.get("duration")
         songs.append(
             RemoteSong(
                 id=str(row["id"]),
                 title=str(row["title"]),
                 artist=str(row.get("artist") or row.get("displayArtist") or ""),
                 album=str(row.get("album") or ""),
-                seconds=int(seconds) if isinstance(seconds, int | float) and seconds > 0 else 0,
+                seconds=_seconds(row.get("duration")),
                 isrcs=tuple(map(str, isrc if isinstance(isrc, list) else [isrc])),
             )
         )
     return songs
+
+
+def _seconds(value: Any) -> int:
+    """0 for what is no length."""
+    is_number = isinstance(value, int | float)
+    return int(value) if is_number and 0 < value < MOST_SECONDS else 0
