@@ -1,7 +1,6 @@
 """How this installation may reach connected services: settings made into the guard's terms."""
 
 from dataclasses import dataclass
-from urllib.parse import unquote, urlsplit
 
 from django.conf import settings
 
@@ -20,12 +19,8 @@ class Offered:
 def offered() -> Offered | None:
     if not settings.OFFERED_SERVER:
         return None
-    parts = urlsplit(settings.OFFERED_SERVER)
-    place = parts.netloc.rpartition("@")[2]
     return Offered(
-        f"{parts.scheme}://{place}{parts.path}".rstrip("/"),
-        unquote(parts.username or ""),
-        unquote(parts.password or ""),
+        settings.OFFERED_SERVER.rstrip("/"), settings.OFFERED_USER, settings.OFFERED_PASSWORD
     )
 
 

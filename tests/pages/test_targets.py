@@ -114,7 +114,7 @@ def test_the_password_is_never_shown_again(
 def test_an_offered_server_is_connected_with_two_presses(
     client: Client, ada: User, server: MusicServer, settings: Any
 ) -> None:
-    settings.OFFERED_SERVER = server.url.replace("//", f"//ada:{SECRET}@")
+    settings.OFFERED_USER, settings.OFFERED_PASSWORD = "ada", SECRET
     page = client.get("/connections/subsonic/").content.decode()
     hidden = dict(re.findall(r'type="hidden"\s+name="(\w+)"\s+value="([^"]*)"', page))
 
