@@ -320,3 +320,22 @@ def test_queries_of_the_list_do_not_grow(
         page = client.get("/connections/subsonic/missing/")
 
     assert len(page.context["rows"]) == 45
+
+
+def test_nasty_names_do_no_harm(
+    client: Client, ada: User, server: MusicServer, link: Connection
+) -> None:
+    nasty = "<b>&\"'{{ 7 }}\u202egnp.\x1b[31m\x85\u2066end"
+    like(ada, 30, name=nasty, artists=[nasty], album_name=nasty)
+    server.add(song(31, title=nasty, artist="Somebody", album=nasty))
+    Mirror.objects.update(name=nasty)
+    run(ada)
+
+    paths = ["", "missing/", "songs/t30/?q=gnp", "missing.csv"]
+    pages = [client.get(f"/connections/subsonic/{path}").content.decode() for path in paths]
+
+    assert "s31" in pages[2]
+    for page in pages:
+        assert not re.search("[\u202e\u2066\x1b\x85]", page)
+    for page in pages[:3]:
+        assert "<b>&" not in page
