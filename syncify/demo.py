@@ -28,6 +28,7 @@ if TYPE_CHECKING:
 
 #: Seconds in which everything must have started, and each sync of the check ended.
 PATIENCE = 120
+OFFERED_FIELD = re.compile(r'name="(address|username|password)"\s+value="([^"]+)"')
 HIDDEN_FIELD = re.compile(r'name="csrfmiddlewaretoken" value="([^"]+)"')
 
 
@@ -47,13 +48,16 @@ def main(argv: Sequence[str] | None = None) -> None:
     if options.watch:
         _watch_alone(options.watch)
         return
-    pages, spotify = (f"http://127.0.0.1:{free_port(wish)}" for wish in (options.port, 9090))
+    pages, spotify, music = (
+        f"http://127.0.0.1:{free_port(wish)}" for wish in (options.port, 9090, 9091)
+    )
     try:
-        with _running(pages, spotify) as children:
+        with _running(pages, spotify, music) as children:
             if options.check:
                 _check(pages, spotify)
             else:
                 _say(f"\nSyncify is at {pages} and its simulated Spotify at {spotify}/simulator/")
+                _say(f"A pretend music server is at {music}; connect it in the settings.")
                 _say("Sign in, watch your playlist being made, like a song there, and sync again.")
                 _say("Ctrl-C ends all.\n")
                 _watch(children, spotify)
@@ -67,7 +71,7 @@ def main(argv: Sequence[str] | None = None) -> None:
 
 
 @contextmanager
-def _running(pages: str, spotify: str) -> Iterator[dict[str, subprocess.Popen[bytes]]]:
+def _running(pages: str, spotify: str, music: str) -> Iterator[dict[str, subprocess.Popen[bytes]]]:
     """All processes of an installation, on data of its own; both are gone afterwards."""
     # A new simulator knows nothing of the tokens and playlists of the last one.
     folder = Path(tempfile.mkdtemp(prefix="syncify-demo-"))
@@ -82,6 +86,9 @@ def _running(pages: str, spotify: str) -> Iterator[dict[str, subprocess.Popen[by
         SPOTIFY_API_URL=f"{spotify}/v1/",
         SPOTIFY_ACCOUNTS_URL=spotify,
         SPOTIFY_OPEN_URL=spotify,
+        SYNCIFY_OFFERED_SERVER=music,
+        SYNCIFY_OFFERED_USER="demo",
+        SYNCIFY_OFFERED_PASSWORD="demo",  # noqa: S106 - opens nothing but the pretend server
         SYNCIFY_LOG_LEVEL="WARNING",
     )
     os.environ.pop("DATABASE_URL", None)
@@ -89,6 +96,7 @@ def _running(pages: str, spotify: str) -> Iterator[dict[str, subprocess.Popen[by
     bind = pages.removeprefix("http://")
     commands = {
         "simulator": [*python, "-m", "syncify.simulator", "--port", spotify.rpartition(":")[2]],
+        "music": [*python, "-m", "syncify.simulator.music", "--port", music.rpartition(":")[2]],
         "web": [*python, "-m", "gunicorn", "--bind", bind, "--log-level", "warning"],
         "worker": [*manage, "runworker", "--with-scheduler"],
     }
@@ -101,11 +109,12 @@ def _running(pages: str, spotify: str) -> Iterator[dict[str, subprocess.Popen[by
             children[name] = subprocess.Popen(command, start_new_session=True)  # noqa: S603 - as above
         _await(f"{pages}/healthz", children)
         _await(f"{spotify}/simulator/health", children)
+        _await(f"{music}/", children)
         yield children
     except subprocess.CalledProcessError as error:
         raise DemoFailed(f"{' '.join(error.cmd[-2:])} did not succeed.") from error
     finally:
-        for name in ("worker", "web", "simulator"):
+        for name in ("worker", "web", "simulator", "music"):
             if child := children.get(name):
                 child.terminate()
         for child in children.values():
@@ -214,6 +223,24 @@ def _check(pages: str, spotify: str) -> None:
     if (added, removed) != (1, 1):
         raise DemoFailed(f"1 added and 1 removed was to be expected, not {added} and {removed}.")
     _say("All playlists equal their Liked Songs.")
+    _check_music_server(visitors[listener], pages, listener)
+
+
+def _check_music_server(visitor: requests.Session, pages: str, listener: str) -> None:
+    """Connects the offered music server, and waits for the first run."""
+    page = visitor.get(f"{pages}/connections/subsonic/", timeout=30).text
+    form = dict(OFFERED_FIELD.findall(page))
+    press(visitor, pages, "/connections/subsonic/", **form)
+    deadline = time.monotonic() + PATIENCE
+    while time.monotonic() < deadline:
+        run = next(iter(_syncs(listener, kind="subsonic")), None)
+        if run and run.completed:
+            if run.state != "succeeded" or run.added < run.song_count / 2:
+                raise DemoFailed(f"{listener}'s run for the music server is {run.state}.")
+            _say(f"{listener}: {run.note} {run.added:,} added at the pretend music server.")
+            return
+        time.sleep(0.1)
+    raise DemoFailed(f"{listener}'s run for the music server did not end.")
 
 
 def sign_in(pages: str, listener: str) -> requests.Session:
@@ -227,12 +254,10 @@ def sign_in(pages: str, listener: str) -> requests.Session:
     return visitor
 
 
-def press(visitor: requests.Session, pages: str, path: str) -> requests.Response:
+def press(visitor: requests.Session, pages: str, path: str, **form: str) -> requests.Response:
     found = HIDDEN_FIELD.search(visitor.get(f"{pages}/", timeout=30).text)
-    token = found[1] if found else ""
-    return visitor.post(
-        f"{pages}{path}", data={"csrfmiddlewaretoken": token}, allow_redirects=False, timeout=30
-    )
+    form["csrfmiddlewaretoken"] = found[1] if found else ""
+    return visitor.post(f"{pages}{path}", data=form, allow_redirects=False, timeout=30)
 
 
 def _await_sync(listener: str, *, number: int) -> None:
@@ -269,14 +294,14 @@ def _report(spotify: str, listener: str) -> tuple[int, int]:
     return sync.added, sync.removed
 
 
-def _syncs(listener: str) -> list["SyncRequest"]:
+def _syncs(listener: str, kind: str = "spotify") -> list["SyncRequest"]:
     """The listener's requests, the oldest first, from the database of the demo."""
     from django import setup  # noqa: PLC0415 - not before the environment of the demo is set
 
     setup()
     from sync.models import SyncRequest  # noqa: PLC0415 - not before setup()
 
-    return list(SyncRequest.objects.filter(user__spotify_id=listener).order_by("id"))
+    return list(SyncRequest.objects.filter(user__spotify_id=listener, kind=kind).order_by("id"))
 
 
 def at_spotify(spotify: str, listener: str) -> Any:

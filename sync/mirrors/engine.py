@@ -19,6 +19,7 @@ from sync.mirrors.wanted import select_all
 from sync.models import Library, Mirror, SyncRequest, SyncResult
 from sync.queue import store as queue
 from sync.queue.backoff import decide
+from sync.queue.connected import enqueue_connected
 from sync.queue.errors import GiveUp, SnoozeUntil, SyncError
 from sync.queue.job import Job
 from syncify.spotify import quota
@@ -209,6 +210,9 @@ class _Sync:
         if error := self._worst():
             raise error
         with self.record.fenced(*self._there()):
+            totals = self.record.totals()
+            if totals["added"] or totals["removed"] or totals["moved"]:
+                enqueue_connected(self.job.request.user_id)
             queue.succeed(self.job.request, song_count=songs)
         mark_connected(self.job.user)
 

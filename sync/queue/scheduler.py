@@ -121,7 +121,9 @@ def _room() -> int | None:
         return None
     budget = settings.SPOTIFY_DAILY_QUOTA * (100 - RESERVE) // 100
     promised = SyncRequest.objects.filter(
-        completed=None, trigger=SyncRequest.Trigger.SCHEDULED
+        completed=None,
+        kind=SyncRequest.Kind.SPOTIFY,
+        trigger=SyncRequest.Trigger.SCHEDULED,
     ).count()
     return max(0, (budget - calls_last_day()) // TYPICAL_CALLS - promised)
 
