@@ -28,6 +28,8 @@ if TYPE_CHECKING:
 
 #: Seconds in which everything must have started, and each sync of the check ended.
 PATIENCE = 120
+#: The simulated Spotify's port lies this far above that of the pages.
+ABOVE = 1090
 HIDDEN_FIELD = re.compile(r'name="csrfmiddlewaretoken" value="([^"]+)"')
 
 
@@ -38,16 +40,23 @@ class DemoFailed(Exception):
 def main(argv: Sequence[str] | None = None) -> None:
     parser = argparse.ArgumentParser(prog="python -m syncify.demo", description=__doc__)
     parser.add_argument("--check", action="store_true", help="try it without a person")
-    parser.add_argument("--port", type=int, default=8000, help="of the pages, if it is free (8000)")
+    parser.add_argument(
+        "--port",
+        type=_port,
+        default=8000,
+        help="of the pages, if it is free (8000); the simulated Spotify is 1090 higher",
+    )
     parser.add_argument(
         "--watch", metavar="ADDRESS", help="only end blocks, for the simulated Spotify at ADDRESS"
     )
     options = parser.parse_args(argv)
-    signal.signal(signal.SIGTERM, _interrupt)
+    for number in (signal.SIGTERM, signal.SIGHUP):
+        signal.signal(number, _interrupt)
     if options.watch:
         _watch_alone(options.watch)
         return
-    pages, spotify = (f"http://127.0.0.1:{free_port(wish)}" for wish in (options.port, 9090))
+    wishes = (options.port, options.port + ABOVE)
+    pages, spotify = (f"http://127.0.0.1:{free_port(wish)}" for wish in wishes)
     try:
         with _running(pages, spotify) as children:
             if options.check:
@@ -94,21 +103,44 @@ def _running(pages: str, spotify: str) -> Iterator[dict[str, subprocess.Popen[by
     }
     children: dict[str, subprocess.Popen[bytes]] = {}
     try:
-        for preparation in (["migrate", "-v0"], ["collectstatic", "--noinput", "-v0"]):
-            subprocess.run([*manage, *preparation], check=True)  # noqa: S603 - our own commands
+        # All in sessions of their own, so that Ctrl-C reaches us alone and we end them in order.
+        _say("Making a database of its own for the demo …")
+        _prepare(children, [*manage, "migrate", "-v0"])
+        _say("Collecting styles and pictures …")
+        _prepare(children, [*manage, "collectstatic", "--noinput", "-v0"])
+        _say("Starting the simulated Spotify, the web server and the worker …")
         for name, command in commands.items():
-            # In sessions of their own, so that Ctrl-C reaches us alone and we end them in order.
-            children[name] = subprocess.Popen(command, start_new_session=True)  # noqa: S603 - as above
+            children[name] = subprocess.Popen(command, start_new_session=True)  # noqa: S603 - our own
         _await(f"{pages}/healthz", children)
         _await(f"{spotify}/simulator/health", children)
         yield children
-    except subprocess.CalledProcessError as error:
-        raise DemoFailed(f"{' '.join(error.cmd[-2:])} did not succeed.") from error
     finally:
-        for name in ("worker", "web", "simulator"):
-            if child := children.get(name):
-                child.terminate()
-        for child in children.values():
+        # Another Ctrl-C would leave some of them behind.
+        for number in (signal.SIGINT, signal.SIGTERM, signal.SIGHUP):
+            signal.signal(number, signal.SIG_IGN)
+        _say("Ending …")
+        _end(children)
+
+
+def _prepare(children: dict[str, subprocess.Popen[bytes]], command: list[str]) -> None:
+    """Run a command to its end; raises DemoFailed."""
+    child = children["preparation"] = subprocess.Popen(command, start_new_session=True)  # noqa: S603 - our own
+    if child.wait():
+        raise DemoFailed(f"{' '.join(command[-2:])} did not succeed; the reason stands above.")
+    del children["preparation"]
+
+
+def _end(children: dict[str, subprocess.Popen[bytes]]) -> None:
+    if preparation := children.get("preparation"):
+        preparation.send_signal(signal.SIGINT)  # so that it ends the database that it began
+    for name in ("worker", "web", "simulator"):
+        if child := children.get(name):
+            child.terminate()
+    for child in children.values():
+        try:
+            child.wait(20)
+        except subprocess.TimeoutExpired:
+            child.kill()
             child.wait()
 
 
@@ -181,6 +213,13 @@ def free_port(wish: int) -> int:
                 continue
             return int(probe.getsockname()[1])
     raise DemoFailed("no port is free on 127.0.0.1.")
+
+
+def _port(text: str) -> int:
+    number = int(text)
+    if not 0 < number < 65536 - ABOVE:
+        raise ValueError
+    return number
 
 
 def _interrupt(_number: int, _frame: FrameType | None) -> None:
