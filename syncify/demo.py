@@ -28,6 +28,7 @@ if TYPE_CHECKING:
 
 #: Seconds in which everything must have started, and each sync of the check ended.
 PATIENCE = 120
+_ENDINGS = (signal.SIGINT, signal.SIGTERM, signal.SIGHUP)
 #: The simulated Spotify's port lies this far above that of the pages.
 ABOVE = 1090
 HIDDEN_FIELD = re.compile(r'name="csrfmiddlewaretoken" value="([^"]+)"')
@@ -50,7 +51,7 @@ def main(argv: Sequence[str] | None = None) -> None:
         "--watch", metavar="ADDRESS", help="only end blocks, for the simulated Spotify at ADDRESS"
     )
     options = parser.parse_args(argv)
-    for number in (signal.SIGTERM, signal.SIGHUP):
+    for number in _ENDINGS:
         signal.signal(number, _interrupt)
     if options.watch:
         _watch_alone(options.watch)
@@ -79,8 +80,9 @@ def main(argv: Sequence[str] | None = None) -> None:
 def _running(pages: str, spotify: str) -> Iterator[dict[str, subprocess.Popen[bytes]]]:
     """All processes of an installation, on data of its own; both are gone afterwards."""
     # A new simulator knows nothing of the tokens and playlists of the last one.
-    folder = Path(tempfile.mkdtemp(prefix="syncify-demo-"))
-    atexit.register(shutil.rmtree, folder, ignore_errors=True)
+    with _uninterrupted():
+        folder = Path(tempfile.mkdtemp(prefix="syncify-demo-"))
+        atexit.register(shutil.rmtree, folder, ignore_errors=True)
     os.environ.update(
         DJANGO_SETTINGS_MODULE="syncify.settings",
         SYNCIFY_DATA_DIR=str(folder),
@@ -105,28 +107,37 @@ def _running(pages: str, spotify: str) -> Iterator[dict[str, subprocess.Popen[by
     try:
         # All in sessions of their own, so that Ctrl-C reaches us alone and we end them in order.
         _say("Making a database of its own for the demo …")
-        _prepare(children, [*manage, "migrate", "-v0"])
+        _prepare(folder, children, [*manage, "migrate", "-v0"])
         _say("Collecting styles and pictures …")
-        _prepare(children, [*manage, "collectstatic", "--noinput", "-v0"])
+        _prepare(folder, children, [*manage, "collectstatic", "--noinput", "-v0"])
         _say("Starting the simulated Spotify, the web server and the worker …")
         for name, command in commands.items():
-            children[name] = subprocess.Popen(command, start_new_session=True)  # noqa: S603 - our own
+            with _uninterrupted():
+                children[name] = subprocess.Popen(  # noqa: S603 - our own commands
+                    command, start_new_session=True
+                )
         _await(f"{pages}/healthz", children)
         _await(f"{spotify}/simulator/health", children)
         yield children
     finally:
-        # Another Ctrl-C would leave some of them behind.
-        for number in (signal.SIGINT, signal.SIGTERM, signal.SIGHUP):
-            signal.signal(number, signal.SIG_IGN)
         _say("Ending …")
         _end(children)
 
 
-def _prepare(children: dict[str, subprocess.Popen[bytes]], command: list[str]) -> None:
-    """Run a command to its end; raises DemoFailed."""
-    child = children["preparation"] = subprocess.Popen(command, start_new_session=True)  # noqa: S603 - our own
-    if child.wait():
-        raise DemoFailed(f"{' '.join(command[-2:])} did not succeed; the reason stands above.")
+def _prepare(
+    folder: Path, children: dict[str, subprocess.Popen[bytes]], command: list[str]
+) -> None:
+    """Run a command to its end; raises DemoFailed, having shown what it said."""
+    # Shown only then: one that is interrupted says so with a traceback.
+    said = folder / "preparation.log"
+    with said.open("wb") as log:
+        with _uninterrupted():
+            child = children["preparation"] = subprocess.Popen(  # noqa: S603 - our own commands
+                command, stdout=log, stderr=log, start_new_session=True
+            )
+        if child.wait():
+            _say(said.read_text(errors="replace"))
+            raise DemoFailed(f"{' '.join(command[-2:])} did not succeed.")
     del children["preparation"]
 
 
@@ -223,7 +234,24 @@ def _port(text: str) -> int:
 
 
 def _interrupt(_number: int, _frame: FrameType | None) -> None:
+    # A second one would keep us from ending what we have started.
+    for number in _ENDINGS:
+        signal.signal(number, signal.SIG_IGN)
     raise KeyboardInterrupt
+
+
+@contextmanager
+def _uninterrupted() -> Iterator[None]:
+    """What is begun here is known to us before a signal can end us."""
+    came: list[int] = []
+    before = [signal.signal(number, lambda number, _: came.append(number)) for number in _ENDINGS]
+    try:
+        yield
+    finally:
+        for number, handler in zip(_ENDINGS, before, strict=True):
+            signal.signal(number, handler)
+    if came:
+        _interrupt(came[0], None)
 
 
 def _say(line: str) -> None:
