@@ -21,7 +21,7 @@ help:
 	@echo "make test        all tests"
 	@echo "make lint        ruff, mypy, template and migration checks; make format corrects what it can"
 	@echo "make bench       benchmarks"
-	@echo "make image       the image for amd64 and arm64, as a file in dist/; PUSH=1 IMAGE=… pushes it"
+	@echo "make image       the image for amd64 and arm64, in dist/; PUSH=1 IMAGE=… pushes it"
 	@echo "make audit       looks for known flaws in what is installed, and lists it in dist/"
 	@echo "make lock        pin the requirements anew; make lock UPGRADE=1 moves them to the newest"
 
@@ -88,10 +88,10 @@ image:
 	@mkdir -p dist
 	docker buildx build . --tag $(IMAGE) --platform $(PLATFORMS) \
 		--build-arg VERSION=$(VERSION) --build-arg REVISION=$$(git rev-parse HEAD) \
-		$(if $(PUSH),--push,--output type=oci,dest=dist/syncify-$(VERSION).tar)
+		$(if $(PUSH),--push,$(if $(LOAD),--load,--output type=oci,dest=dist/syncify-$(VERSION).tar))
 
 audit: .venv-audit/installed
 	@mkdir -p dist
 	.venv-audit/bin/cyclonedx-py requirements requirements.txt --pyproject pyproject.toml \
 		--output-reproducible --output-file dist/syncify-$(VERSION).cdx.json
-	.venv-audit/bin/pip-audit --require-hashes --disable-pip --requirement requirements.txt
+	.venv-audit/bin/pip-audit --strict --require-hashes --disable-pip --requirement requirements.txt
