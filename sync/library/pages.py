@@ -10,8 +10,8 @@ from django.db import connection, transaction
 from django.db.models.functions import Now
 from psycopg.types.json import Jsonb
 
-from sync.library.likes import Like, Page
 from sync.library.catalogue import store_songs
+from sync.library.likes import Like, Page
 from sync.models import StoredPage
 from sync.queue.store import LeaseLost
 

@@ -15,9 +15,9 @@ from sync.mirrors.look import Look
 from sync.mirrors.making import create, find_created
 from sync.mirrors.planner import MirrorPlan, plan_mirror
 from sync.mirrors.relinks import as_added
-from sync.mirrors.volumes import Volume, save_volumes
+from sync.mirrors.volumes import Volume, new_volume, save_volumes
 from sync.mirrors.writer import Diverged, PlaylistWriter
-from sync.models import Mirror, Playlist, SyncRequest
+from sync.models import Mirror, SyncRequest
 from sync.queue.errors import RetryLater
 
 if TYPE_CHECKING:
@@ -207,7 +207,7 @@ class MirrorSync:
     def _make_playlists(self, count: int) -> None:
         """Let the first ``count`` volumes have a playlist each."""
         for number in range(len(self._volumes) + 1, count + 1):
-            self._volumes.append(Volume(Playlist(mirror=self.mirror, number=number)))
+            self._volumes.append(new_volume(self.mirror, number))
         for volume in self._volumes[:count]:
             if not volume.spotify_id:
                 self._make_playlist(volume)

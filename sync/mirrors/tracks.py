@@ -41,7 +41,7 @@ class Facts:
 
 
 def facts_of(mirror: Mirror) -> Facts:
-    refused, stuck, excluded, missing = set(), set(), set(), set()
+    refused, stuck, excluded, missing = set[str](), set[str](), set[str](), set[str]()
     kept: list[str] = []
     shown_as = {}
     for fact in MirrorTrack.objects.filter(mirror=mirror).order_by("id"):

@@ -292,7 +292,7 @@ def test_songs_are_stored_as_spotify_describes_them(db: None, simulator: Simulat
 
     track = Track.objects.get(pk=song.id)
     assert (track.name, track.artists) == (song.name, [name for _, name in song.artists])
-    assert (track.album, track.release_date) == (song.album, song.release_date)
+    assert (track.album_name, track.release_date) == (song.album, song.release_date)
     assert (track.duration_ms, track.explicit, track.isrc) == (song.duration_ms, True, song.isrc)
 
 
