@@ -6,7 +6,7 @@ from typing import Any
 from django.utils import timezone
 
 from accounts.models import SpotifyConnection, User
-from sync.models import Library, Mirror, SavedTrack, SyncRequest, Track
+from sync.models import Library, Mirror, MirrorTrack, SavedTrack, SyncRequest, Track
 from syncify.simulator.server import Simulator
 
 
@@ -35,6 +35,10 @@ def make_user(spotify_id: str) -> User:
     return user
 
 
+def main_mirror(user: User) -> Mirror:
+    return Mirror.objects.get(user=user, is_main=True)
+
+
 def make_request(user: User, **fields: Any) -> SyncRequest:
     """A sync request, queued unless ``state`` says otherwise, with what that state demands."""
     state = fields.get("state", SyncRequest.State.QUEUED)
@@ -53,3 +57,12 @@ def make_like(user: User, name: str, **fields: Any) -> SavedTrack:
     return SavedTrack.objects.create(
         user=user, track=track, **{"added_at": timezone.now(), **fields}
     )
+
+
+def make_refused(user: User, name: str, **fields: Any) -> SavedTrack:
+    """A like that Spotify does not take into the main playlist."""
+    like = make_like(user, name, **fields)
+    MirrorTrack.objects.create(
+        mirror=main_mirror(user), track_id=like.track_id, refused_at=timezone.now()
+    )
+    return like

@@ -7,6 +7,7 @@ from itertools import chain, zip_longest
 from typing import NamedTuple
 
 from django.db.models import F, OrderBy, Q, QuerySet, TextField, Value
+from django.db.models.expressions import Combinable
 from django.db.models.functions import MD5, Collate, Concat
 
 from sync.mirrors.conditions import Line, Scope, condition
@@ -21,30 +22,33 @@ class Selection(NamedTuple):
     rotation: Rotation | None
 
 
-class _Row(NamedTuple):
-    track_id: str
-    artist: str | None
-    user_id: int
-    key: str
-
-
 def select(rule: Rule, scope: Scope, rotation: Rotation | None = None) -> Selection:
     """The tracks of ``rule`` in order, each once."""
-    rows = _rows(rule, scope)
-    if isinstance(rule.source, PairSongs) and rule.source.of == "turns":
-        rows = _in_turns(rows)
-    rows = _once(rows)
+    likes = _ordered(rule, scope)
+    if _in_turns(rule):
+        by_user: dict[int, list[str]] = defaultdict(list)
+        for user_id, track_id in likes.values_list("user_id", "track_id"):
+            by_user[user_id].append(track_id)
+        # The first of each listener, then the second of each.
+        turns = chain.from_iterable(zip_longest(*by_user.values()))
+        track_ids = [each for each in turns if each is not None]
+    else:
+        track_ids = list(likes.values_list("track_id", flat=True))
+    # A song that was liked twice, or by two listeners, stays where it comes first.
+    track_ids = list(dict.fromkeys(track_ids))
     if rule.per_artist is not None:
-        rows = _few_per_artist(rows, rule.per_artist)
+        artists = dict(likes.values_list("track_id", "track__artists__0"))
+        track_ids = _few_per_artist(track_ids, artists, rule.per_artist)
     if rule.sort != "rediscover" or rule.limit is None:
-        return Selection([row.track_id for row in rows[: rule.limit]], None)
+        return Selection(track_ids[: rule.limit], None)
+    keys = dict(likes.values_list("track_id", _chance(rule, scope)))
     places, rotation = rotate(
-        [row.key for row in rows],
+        [keys[track_id] for track_id in track_ids],
         rule.limit,
         period=period_of(rule.refresh, scope.today),
         last=rotation,
     )
-    return Selection([rows[place].track_id for place in places], rotation)
+    return Selection([track_ids[place] for place in places], rotation)
 
 
 def is_due(rule: Rule, scope: Scope, selected_at: datetime | None) -> bool:
@@ -60,18 +64,22 @@ def matching(rule: Rule, scope: Scope) -> QuerySet[SavedTrack]:
     return _source(rule, scope).filter(condition(rule, scope))
 
 
-def _rows(rule: Rule, scope: Scope) -> list[_Row]:
-    key = MD5(Concat(Value(_seed(rule, scope)), F("track_id"), output_field=TextField()))
-    hashed = rule.sort in {"random", "rediscover"}
-    rows = matching(rule, scope).order_by(*([key] if hashed else []), *_ORDERS[rule.sort])
-    columns = ("track_id", "track__artists__0", "user_id")
-    return [_Row(*row) for row in rows.values_list(*columns, key if hashed else Value(""))]
+def _ordered(rule: Rule, scope: Scope) -> QuerySet[SavedTrack]:
+    likes = matching(rule, scope)
+    if rule.sort in {"random", "rediscover"}:
+        return likes.order_by(_chance(rule, scope), *_NEWEST)
+    return likes.order_by(*_ORDERS[rule.sort])
 
 
-def _seed(rule: Rule, scope: Scope) -> str:
-    """What the order by chance depends on, besides the track."""
+def _chance(rule: Rule, scope: Scope) -> Combinable:
+    """A number that looks like chance, and is the same for a mirror, a period and a track."""
     period = "" if rule.sort == "rediscover" else period_of(rule.refresh, scope.today)
-    return f"{scope.mirror_id} {period} "
+    seed = Value(f"{scope.mirror_id} {period} ")
+    return MD5(Concat(seed, F("track_id"), output_field=TextField()))
+
+
+def _in_turns(rule: Rule) -> bool:
+    return isinstance(rule.source, PairSongs) and rule.source.of == "turns"
 
 
 def _source(rule: Rule, scope: Scope) -> QuerySet[SavedTrack]:
@@ -88,33 +96,18 @@ def _source(rule: Rule, scope: Scope) -> QuerySet[SavedTrack]:
             return SavedTrack.objects.filter(user=scope.user_id, removed_at=None)
 
 
-def _in_turns(rows: list[_Row]) -> list[_Row]:
-    """The first of each listener, then the second of each."""
-    by_user: dict[int, list[_Row]] = defaultdict(list)
-    for row in rows:
-        by_user[row.user_id].append(row)
-    turns = chain.from_iterable(zip_longest(*by_user.values()))
-    return [row for row in turns if row is not None]
-
-
-def _once(rows: list[_Row]) -> list[_Row]:
-    """A song that was liked twice, or by two listeners, only where it comes first."""
-    first: dict[str, _Row] = {}
-    for row in rows:
-        first.setdefault(row.track_id, row)
-    return list(first.values())
-
-
-def _few_per_artist(rows: list[_Row], most: int) -> list[_Row]:
+def _few_per_artist(
+    track_ids: list[str], artists: Mapping[str, str | None], most: int
+) -> list[str]:
     """At most so many songs of each first artist; songs without an artist all stay."""
     seen: Counter[str] = Counter()
     kept = []
-    for row in rows:
-        if row.artist is not None:
-            seen[row.artist] += 1
-            if seen[row.artist] > most:
+    for track_id in track_ids:
+        if (artist := artists[track_id]) is not None:
+            seen[artist] += 1
+            if seen[artist] > most:
                 continue
-        kept.append(row)
+        kept.append(track_id)
     return kept
 
 
@@ -133,6 +126,4 @@ _ORDERS: Mapping[Sort, tuple[OrderBy, ...]] = {
     "title": (OrderBy(_text(1)), OrderBy(_text(2)), *_NEWEST),
     "artist": (OrderBy(_text(2)), OrderBy(_text(1)), *_NEWEST),
     "length": (F("track__duration_ms").desc(), *_NEWEST),
-    "random": _NEWEST,
-    "rediscover": _NEWEST,
 }

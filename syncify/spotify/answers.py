@@ -9,7 +9,7 @@ from syncify.spotify.errors import AccessRefused, BadRequest, NotFound, SpotifyE
 from syncify.spotify.waits import LONGEST_PAUSE, UNTOLD_BLOCK, block_for, named_wait
 
 #: Added to each short wait, for clocks and rounding.
-SPARE = timedelta(seconds=0.5)
+SPARE = timedelta(seconds=0.75)
 
 
 @dataclass(frozen=True, slots=True)

@@ -40,9 +40,13 @@ class QuietTimes:
         until = time.monotonic() + wait.total_seconds()
         self._until[address] = max(until, self._until.get(address, 0.0))
 
-    def left(self, address: str) -> float:
-        """Seconds, or 0."""
-        return max(0.0, self._until.get(address, 0.0) - time.monotonic())
+    def keep(self, address: str, sleep: Callable[[float], None]) -> None:
+        """Sleep for what is left of the wait, if any."""
+        until = self._until.get(address, 0.0)
+        if (left := until - time.monotonic()) > 0:
+            sleep(left)
+            if self._until.get(address) == until:  # nobody was asked to wait longer meanwhile
+                self._until.pop(address, None)
 
     def forget(self) -> None:
         self._until.clear()
@@ -136,7 +140,7 @@ class Caller:
     ) -> T:
         tries, renewals, pauses = 1 if write else READ_TRIES, 1, PAUSES
         while True:
-            self._keep_quiet()
+            quiet_times.keep(self._address, self._sleep)
             token = self._tokens.current()
             self._gate.admit()
             try:
@@ -167,10 +171,6 @@ class Caller:
                         self._sleep(_jitter(READ_TRIES - tries))
                 case _:
                     raise self._error(heard, write=write)
-
-    def _keep_quiet(self) -> None:
-        if left := quiet_times.left(self._address):
-            self._sleep(left)
 
     def _send(self, token: str, send: Callable[[], Any], write: bool) -> Any:
         with _one_call_at_a_time:

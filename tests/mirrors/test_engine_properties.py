@@ -16,7 +16,7 @@ from accounts.models import User
 from sync.mirrors import engine
 from sync.mirrors import writer as playlists
 from sync.mirrors.planner import plan_mirror
-from sync.models import Mirror, Playlist, SyncRequest
+from sync.models import Playlist, SyncRequest
 from sync.queue import store as queue
 from sync.queue.job import Job
 from syncify.simulator import api

@@ -13,10 +13,9 @@ from django.utils import timezone
 from accounts import services as accounts
 from accounts.models import SpotifyConnection, User
 from sync.mirrors import writer as playlists
-from sync.models import Mirror, Playlist, SavedTrack, SyncRequest
+from sync.models import Mirror, Playlist, SyncRequest
 from sync.queue import store as queue
 from sync.queue.job import Job
-from sync.queue.worker import Worker
 from syncify.simulator.grants import SCOPES
 from syncify.simulator.server import Simulator
 from syncify.simulator.state import Recorded

@@ -3,6 +3,7 @@
 from datetime import UTC, datetime, timedelta
 from typing import Any
 
+from syncify.simulator.grants import SCOPES
 from syncify.simulator.server import Simulator
 from syncify.spotify.client import SpotifyClient
 from syncify.spotify.errors import Blocked
@@ -28,8 +29,10 @@ class Gate:
 
 
 class Tokens:
-    def __init__(self, simulator: Simulator, listener: str) -> None:
-        self._new = lambda: str(simulator.authorize(listener)["access_token"])
+    def __init__(
+        self, simulator: Simulator, listener: str, scopes: frozenset[str] = SCOPES
+    ) -> None:
+        self._new = lambda: str(simulator.authorize(listener, scopes)["access_token"])
         self.token, self.renewals = self._new(), 0
 
     def current(self) -> str:
@@ -46,7 +49,8 @@ class Spotify(SpotifyClient):
     """A client whose waits are noted rather than waited for."""
 
     def __init__(self, simulator: Simulator, listener: str = "ada", **kwargs: Any) -> None:
-        self.gate, self.tokens = Gate(), Tokens(simulator, listener)
+        scopes = kwargs.pop("scopes", SCOPES)
+        self.gate, self.tokens = Gate(), Tokens(simulator, listener, scopes)
         self.waits: list[float] = []
         super().__init__(
             api_url=kwargs.pop("api_url", simulator.api_url),

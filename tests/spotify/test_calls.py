@@ -1,7 +1,11 @@
 """How the gateway sends a call over real HTTP, and what it makes of each way to fail."""
 
 import socket
+import threading
+import time
 from collections.abc import Callable
+from concurrent.futures import ThreadPoolExecutor
+from contextlib import suppress
 from datetime import timedelta
 from typing import Any
 
@@ -55,6 +59,21 @@ def test_a_read_is_tried_again(
     assert _read(spotify, playlist_id) == "Mirror"
     assert spotify.calls == spotify.gate.admitted == simulator.count() == 2
     assert len(spotify.waits) == 1
+
+
+def test_reads_are_repeated_at_uneven_times(
+    spotify: Spotify, simulator: Simulator, playlist_id: str
+) -> None:
+    simulator.fault("status", times=0)
+
+    for _ in range(10):
+        with suppress(Unavailable):
+            _read(spotify, playlist_id)
+
+    first, second = spotify.waits[::2], spotify.waits[1::2]
+    assert all(0.25 <= wait <= 0.75 for wait in first)
+    assert all(0.5 <= wait <= 1.5 for wait in second)
+    assert len(set(first)) == len(set(second)) == 10
 
 
 @pytest.mark.parametrize("fault", TROUBLE[:-3])
@@ -188,7 +207,7 @@ def test_a_burst_limit_without_end_is_everybodys(
         _read(spotify, playlist_id)
 
     assert simulator.count() == 1 + PAUSES
-    assert [because for _, because in spotify.gate.blocks] == ["quota"]
+    assert spotify.gate.blocks == [(timedelta(minutes=1), "quota")]
 
 
 @pytest.mark.parametrize("call", [_read, _write])
@@ -291,3 +310,227 @@ def test_too_many_songs_in_a_write_are_a_bad_request(
 
     assert "100" in raised.value.message
     assert simulator.count() == 1
+
+
+# --- Waits that Spotify names -----------------------------------------------------------------
+
+
+@pytest.mark.parametrize(
+    ("retry_after", "least", "most"),
+    [
+        ("1.5", 1.5, 2.5),
+        ("date+8", 6.5, 9),
+        ("0", 0.4, 1),
+        ("-3", 0.4, 1),
+        ("date-8", 0.4, 1),
+    ],
+)
+def test_a_short_wait_is_sat_out_however_it_is_written(
+    spotify: Spotify,
+    simulator: Simulator,
+    playlist_id: str,
+    retry_after: str,
+    least: float,
+    most: float,
+) -> None:
+    simulator.fault("burst", retry_after=retry_after)
+
+    assert _read(spotify, playlist_id) == "Mirror"
+
+    (wait,) = spotify.waits
+    assert least <= wait <= most
+    assert spotify.gate.blocks == []
+
+
+@pytest.mark.parametrize("fault", ["burst", "status:code=503", "status:code=403", "unauthorized"])
+@pytest.mark.parametrize(
+    ("retry_after", "seconds"), [("86400", 86_400), ("date+72000", 72_000), ("50.5", 50)]
+)
+def test_a_long_wait_in_any_answer_is_everybodys(
+    spotify: Spotify,
+    simulator: Simulator,
+    playlist_id: str,
+    fault: str,
+    retry_after: str,
+    seconds: int,
+) -> None:
+    simulator.fault(f"{fault}{',' if ':' in fault else ':'}retry_after={retry_after}")
+
+    with pytest.raises(Blocked):
+        _read(spotify, playlist_id)
+
+    ((wait, because),) = spotify.gate.blocks
+    assert because == "quota"
+    assert seconds - 2 <= wait.total_seconds() <= seconds + LONGEST_MARGIN.total_seconds()
+    assert spotify.waits == []
+
+
+@pytest.mark.parametrize("fault", ["burst:retry_after=garbage", "bare429"])
+def test_a_limit_without_a_readable_wait_is_left_alone_for_an_hour(
+    spotify: Spotify, simulator: Simulator, playlist_id: str, fault: str
+) -> None:
+    simulator.fault(fault)
+
+    with pytest.raises(Blocked):
+        _read(spotify, playlist_id)
+
+    assert spotify.gate.blocks == [(timedelta(hours=1), "quota")]
+
+
+@pytest.mark.parametrize("call", [_read, _write])
+@pytest.mark.parametrize(
+    "fault", ["status:code=404", "status:code=403,message=Forbidden", "unauthorized"]
+)
+def test_a_refusal_that_names_a_short_wait_is_asked_again_after_it(
+    spotify: Spotify, simulator: Simulator, playlist_id: str, call: Call, fault: str
+) -> None:
+    simulator.fault(f"{fault}{',' if ':' in fault else ':'}retry_after=4")
+    simulator.fault("poison", uri="spotify:track:" + "0" * 22, code=400)
+
+    with suppress(BadRequest):
+        call(spotify, playlist_id)
+
+    (wait,) = spotify.waits
+    assert 4 <= wait <= 5
+    assert simulator.count() == 2
+
+
+def test_a_refusal_is_believed_when_waiting_never_helps(
+    spotify: Spotify, simulator: Simulator, playlist_id: str
+) -> None:
+    simulator.fault("status", code=404, retry_after=4, times=0)
+
+    with pytest.raises(NotFound):
+        _read(spotify, playlist_id)
+
+    assert simulator.count() == 1 + PAUSES
+    assert spotify.gate.blocks == []
+
+
+@pytest.mark.parametrize(("retry_after", "blocks"), [("4", 0), ("4000", 1)])
+def test_a_write_without_an_answer_is_not_repeated_after_a_wait_but_the_wait_is_kept(
+    spotify: Spotify, simulator: Simulator, playlist_id: str, retry_after: str, blocks: int
+) -> None:
+    simulator.fault("status", code=503, when="after", retry_after=retry_after)
+
+    with pytest.raises(OutcomeUnknown):
+        spotify.add_items(playlist_id, simulator.liked("ada")[:1], 0)
+
+    assert len(simulator.playlist_uris(playlist_id)) == 121
+    assert simulator.count() == 1
+    assert len(spotify.gate.blocks) == blocks
+    if not blocks:
+        _read(spotify, playlist_id)
+        assert [4 <= wait <= 5 for wait in spotify.waits] == [True]
+
+
+def test_a_short_wait_is_kept_by_the_whole_process(
+    spotify: Spotify, simulator: Simulator, playlist_id: str
+) -> None:
+    simulator.fault("status", code=503, retry_after=20, times=READ_TRIES)
+    other = Spotify(simulator, "bea")
+
+    with pytest.raises(Unavailable):
+        _read(spotify, playlist_id)
+    assert other.me().id == "bea"
+    assert other.me().id == "bea"
+
+    assert [19 <= wait <= 21 for wait in other.waits] == [True]
+
+
+# --- One at a time, and only by right ---------------------------------------------------------
+
+
+def test_one_call_at_a_time_leaves_the_process(simulator: Simulator) -> None:
+    clients = [Spotify(simulator, listener) for listener in ("ada", "bea", "emil", "dora")]
+    simulator.fault("latency", seconds=0.15, times=0)
+    running, most = 0, 0
+    counting = threading.Lock()
+
+    def in_between(client: Spotify) -> None:
+        send = client._session.request
+
+        def counted(*args: Any, **kwargs: Any) -> Any:
+            nonlocal running, most
+            with counting:
+                running += 1
+                most = max(most, running)
+            try:
+                return send(*args, **kwargs)
+            finally:
+                with counting:
+                    running -= 1
+
+        client._session.request = counted  # type: ignore[method-assign]
+
+    for client in clients:
+        in_between(client)
+    with ThreadPoolExecutor(4) as threads:
+        names = list(threads.map(lambda client: client.me().id, clients))
+
+    assert names == ["ada", "bea", "emil", "dora"]
+    assert most == 1
+
+
+class GivenUp(Exception):
+    pass
+
+
+def test_the_right_to_write_is_checked_last_and_for_each_try(
+    simulator: Simulator, playlist_id: str
+) -> None:
+    order: list[str] = []
+    spotify = Spotify(simulator, before_send=lambda: order.append("check"))
+    renewed, admit = spotify.tokens.renewed, spotify.gate.admit
+    spotify.tokens.renewed = lambda used: (order.append("token"), renewed(used))[1]  # type: ignore[method-assign]
+    spotify.gate.admit = lambda: (order.append("gate"), admit())[1]  # type: ignore[method-assign,func-returns-value]
+    simulator.expire_access_tokens("ada")
+
+    spotify.add_items(playlist_id, simulator.liked("ada")[:1], 0)
+
+    assert order == ["gate", "check", "token", "gate", "check"]
+
+    order.clear()
+    _read(spotify, playlist_id)
+    assert order == ["gate"]
+
+
+def test_a_right_that_is_lost_while_waiting_for_others_sends_nothing(
+    simulator: Simulator, playlist_id: str
+) -> None:
+    held = True
+
+    def check() -> None:
+        if not held:
+            raise GivenUp
+
+    spotify, slow = Spotify(simulator, before_send=check), Spotify(simulator, "bea", timeout=(5, 5))
+    simulator.fault("latency", seconds=0.4, listener="bea")
+    with ThreadPoolExecutor(2) as threads:
+        reading = threads.submit(slow.me)
+        time.sleep(0.15)
+        writing = threads.submit(
+            spotify.add_items, playlist_id, simulator.liked("ada")[:1], position=0
+        )
+        time.sleep(0.1)
+        held = False
+
+    assert reading.result().id == "bea"
+    with pytest.raises(GivenUp):
+        writing.result()
+    assert len(simulator.playlist_uris(playlist_id)) == 120
+    assert spotify.calls == 0
+    held = True
+    spotify.add_items(playlist_id, simulator.liked("ada")[:1], 0)  # the lock was given back
+
+
+def test_an_error_of_our_own_is_no_trouble_of_spotifys(
+    spotify: Spotify, simulator: Simulator, playlist_id: str
+) -> None:
+    with pytest.raises(TypeError):
+        spotify.add_items(playlist_id, [object()], 0)  # type: ignore[list-item]
+    with pytest.raises(TypeError):
+        spotify.in_library(None)  # type: ignore[arg-type]
+
+    assert simulator.count() == 0
+    assert spotify.waits == []
