@@ -148,17 +148,6 @@ def when_unliked(user_id: int, uris: Iterable[str]) -> dict[str, datetime]:
     return {track_uri(track): at for track, at in rows if at is not None}
 
 
-def written_before(user_id: int, uris: Iterable[str], moment: datetime | None) -> set[str]:
-    """Of these likes, those whose first sync had ended before ``moment``."""
-    if moment is None:
-        return set()
-    tracks = [track_id(uri) for uri in uris if is_track(uri)]
-    likes = SavedTrack.objects.filter(user=user_id, removed_at=None, track__in=tracks)
-    fresh = likes.filter(added_in__isnull=False).exclude(added_in__completed__lt=moment)
-    old = likes.exclude(pk__in=fresh.values("pk"))
-    return {track_uri(track) for track in old.values_list("track_id", flat=True)}
-
-
 def is_track(uri: str) -> bool:
     return uri.startswith(_PREFIX)
 

@@ -12,9 +12,17 @@ from django.db import connection
 from django.utils import timezone
 
 from accounts.models import User
-from sync.mirrors import engine, planner, services
+from sync.mirrors import mirror_sync, planner, services
 from sync.mirrors import writer as playlists
-from sync.models import Mirror, Playlist, SavedTrack, StoredPage, SyncRequest
+from sync.models import (
+    Library,
+    Mirror,
+    MirrorTrack,
+    Playlist,
+    SavedTrack,
+    StoredPage,
+    SyncRequest,
+)
 from sync.queue import store as queue
 from sync.queue.job import Job
 from syncify.simulator import api
@@ -233,7 +241,7 @@ def let_time_pass() -> None:
 def chaos(db: None, simulator: Simulator, monkeypatch: pytest.MonkeyPatch) -> Chaos:
     chaos = Chaos(simulator, seed=20261123)
     small = partial(planner.plan_mirror, capacity=CAPACITY, hand_down=HAND_DOWN)
-    monkeypatch.setattr(engine, "plan_mirror", small)
+    monkeypatch.setattr(mirror_sync, "plan_mirror", small)
     monkeypatch.setattr(api, "PLAYLIST_MAX", CAPACITY)
     monkeypatch.setattr(playlists, "SETTLE", 0)
     monkeypatch.setattr(Job, "sleep", lambda *_: None)

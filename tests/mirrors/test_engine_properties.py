@@ -13,10 +13,10 @@ from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
 from accounts.models import User
-from sync.mirrors import engine
+from sync.mirrors import mirror_sync
 from sync.mirrors import writer as playlists
 from sync.mirrors.planner import plan_mirror
-from sync.models import Playlist, SyncRequest
+from sync.models import Library, Playlist, SyncRequest
 from sync.queue import store as queue
 from sync.queue.job import Job
 from syncify.simulator import api
@@ -40,7 +40,7 @@ def small_playlists(monkeypatch: pytest.MonkeyPatch) -> None:
     """A playlist takes 60 songs and hands down 20, so that libraries need several."""
     monkeypatch.setattr(api, "PLAYLIST_MAX", CAPACITY)
     monkeypatch.setattr(
-        engine, "plan_mirror", partial(plan_mirror, capacity=CAPACITY, hand_down=20)
+        mirror_sync, "plan_mirror", partial(plan_mirror, capacity=CAPACITY, hand_down=20)
     )
     monkeypatch.setattr(playlists, "SETTLE", 0)
     monkeypatch.setattr(Job, "sleep", lambda *_: None)

@@ -13,7 +13,7 @@ from django.utils import timezone
 from accounts import services as accounts
 from accounts.models import SpotifyConnection, User
 from sync.mirrors import writer as playlists
-from sync.models import Mirror, Playlist, SyncRequest
+from sync.models import Library, Mirror, MirrorTrack, Playlist, SyncRequest
 from sync.queue import store as queue
 from sync.queue.job import Job
 from syncify.simulator.grants import SCOPES
