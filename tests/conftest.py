@@ -14,7 +14,7 @@ from hypothesis import HealthCheck
 from hypothesis import settings as hypothesis
 
 from accounts.models import User
-from sync.mirrors import mirror_sync
+from sync.mirrors import adoption, mirror_sync
 from sync.mirrors.planner import plan_mirror
 from syncify.simulator.server import Simulator
 from syncify.spotify.calls import quiet_times
@@ -110,3 +110,4 @@ def small_volumes(monkeypatch: pytest.MonkeyPatch) -> None:
     """A playlist takes 60 songs, and hands down 20."""
     small = partial(plan_mirror, capacity=60, hand_down=20)
     monkeypatch.setattr(mirror_sync, "plan_mirror", small)
+    monkeypatch.setattr(adoption, "PLAYLIST_CAPACITY", 60)

@@ -156,7 +156,8 @@ class MirrorSync:
         before = (self.mirror.confirm_after, self.mirror.confirm_gone)
         held = sum(1 for volume in self._volumes for uri in volume.uris if uri)
         leaving = guard.leaving_unexplained(self.mirror.user_id, plan.removed, self._ours)
-        is_confirmed = guard.is_confirmed(self.mirror, leaving, held, now)
+        left = sum(map(len, plan.contents))
+        is_confirmed = guard.is_confirmed(self.mirror, leaving, now, held=held, left=left)
         if (self.mirror.confirm_after, self.mirror.confirm_gone) != before:
             with self._record.fenced(self.mirror):
                 self.mirror.save(update_fields=["confirm_after", "confirm_gone"])

@@ -15,7 +15,6 @@ from accounts.models import User
 from sync.mirrors import mirror_sync, planner, services
 from sync.mirrors import writer as playlists
 from sync.models import (
-    Library,
     Mirror,
     MirrorTrack,
     Playlist,
@@ -32,7 +31,7 @@ from syncify.simulator.state import bare
 from syncify.spotify.client import SpotifyClient
 from syncify.spotify.models import Block
 from tests.builders import connect
-from tests.driving import end_waits, mirrored
+from tests.driving import end_waits, mirrored, time_for_a_second_look, worker
 
 pytestmark = [pytest.mark.django_db, pytest.mark.slow]
 
@@ -55,6 +54,7 @@ KNOWN_ERRORS = {
     "library_changing",
     "playlist_changing",
     "playlist_removed",
+    "playlist_gone",
     "not_found",
     "worker_lost",
 }
@@ -217,21 +217,14 @@ class Chaos:
 
     def _rename(self, name: str) -> None:
         mirror = Mirror.objects.get(user__spotify_id=name)
-        services.change_settings(
-            mirror=mirror,
-            name=f"Songs {self._random.randrange(1000)}",
-            description=mirror.description,
-            public=mirror.public,
-            remind_in_spotify=mirror.remind_in_spotify,
-            interval=mirror.interval,
-        )
+        services.change_settings(mirror=mirror, name=f"Songs {self._random.randrange(1000)}")
 
 
 def let_time_pass() -> None:
     """All that waits need wait no longer; playlists were looked at yesterday."""
     Block.objects.all().delete()
     now = timezone.now()
-    Library.objects.exclude(confirm_after=None).update(confirm_after=now)
+    time_for_a_second_look()
     Playlist.objects.update(checked_at=now - timedelta(days=1))
     for user in User.objects.all():
         end_waits(user)

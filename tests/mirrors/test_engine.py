@@ -27,7 +27,7 @@ from sync.models import (
 )
 from sync.queue import store as queue
 from syncify.simulator.server import Simulator
-from syncify.simulator.state import Recorded, local_file
+from syncify.simulator.state import Recorded
 from tests.builders import connect
 from tests.driving import (
     a_day_later,
