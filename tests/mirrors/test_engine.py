@@ -41,7 +41,7 @@ from tests.driving import (
     set_details,
 )
 
-pytestmark = pytest.mark.django_db
+pytestmark = [pytest.mark.django_db, pytest.mark.usefixtures("bystander")]
 
 DONE = ("succeeded", "", 0)
 #: Megabytes that a sync of 10,000 songs may take over a worker that has nothing to do.
@@ -313,10 +313,10 @@ def test_likes_that_end_become_history(ada: User, simulator: Simulator) -> None:
 
     second = run(ada)
 
-    [ended] = SavedTrack.objects.filter(track=gone)
+    [ended] = SavedTrack.objects.filter(user=ada, track=gone)
     assert (ended.added_in, ended.removed_in) == (first, second)
     assert ended.removed_at is not None
-    old, new = SavedTrack.objects.filter(track=again).order_by("added_at")
+    old, new = SavedTrack.objects.filter(user=ada, track=again).order_by("added_at")
     assert (old.removed_in, new.added_in, new.removed_at) == (second, second, None)
     assert (second.added, second.removed, second.moved) == (0, 1, 1)
 
@@ -579,8 +579,8 @@ def test_a_public_setting_that_spotify_ignores_is_asked_for_once(
     ada: User, simulator: Simulator
 ) -> None:
     run(ada)
-    volume = Playlist.objects.get()
-    assert (Mirror.objects.get().public, volume.seen_public) == (False, True)
+    volume = Playlist.objects.get(mirror__user=ada)
+    assert (Mirror.objects.get(user=ada).public, volume.seen_public) == (False, True)
 
     assert cost(simulator, ada) == 1
     a_day_later()
@@ -676,7 +676,7 @@ def test_a_sync_that_is_stopped_after_every_call_comes_to_its_end(
             break
 
     assert mirrored(simulator, nora) == simulator.liked("nora")
-    request = SyncRequest.objects.get()
+    request = SyncRequest.objects.get(user=nora)
     assert (request.state, request.removed, request.moved) == ("succeeded", 0, 0)
     assert len(playlists_of(nora)) == len(simulator.playlists("nora")) == 1
     assert killed or request.added == 230

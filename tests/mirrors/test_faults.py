@@ -38,7 +38,7 @@ from tests.driving import (
 )
 from tests.signing_in import sign_in
 
-pytestmark = pytest.mark.django_db
+pytestmark = [pytest.mark.django_db, pytest.mark.usefixtures("bystander")]
 
 DONE = ("succeeded", "", 0)
 
@@ -245,7 +245,7 @@ def test_an_edit_without_an_answer_is_settled_by_reading(
     sent_again = trouble in UNAPPLIED
     assert simulator.count(method) == 1 + sent_again
     assert request.api_requests == simulator.count() == calls + 1 + sent_again
-    assert Playlist.objects.get().items_known
+    assert Playlist.objects.get(mirror__user=emil).items_known
     assert "In step with your Liked Songs" in card(client, emil)
 
     # And there is nothing left to do.
@@ -335,7 +335,7 @@ def test_a_name_is_written_until_it_is_known_to_be_there(
     assert outcome(run_again(emil)) == ("queued", "outcome_unknown", 1)
     assert outcome(run_again(emil)) == ("succeeded", "", 1)
 
-    assert simulator.playlist(mirror_of_emil).name == Mirror.objects.get().name == "Songs"
+    assert simulator.playlist(mirror_of_emil).name == Mirror.objects.get(user=emil).name == "Songs"
 
 
 # --- Tokens and consent --------------------------------------------------------------------------
@@ -377,8 +377,8 @@ def test_a_write_that_met_a_spurious_401_is_sent_again(
 def test_consent_that_ended_asks_for_a_sign_in_and_keeps_everything_else(
     emil: User, mirror_of_emil: str, simulator: Simulator, client: Client, known_here: bool
 ) -> None:
-    Mirror.objects.update(description="Mine")
-    Library.objects.update(interval="weekly")
+    Mirror.objects.filter(user=emil).update(description="Mine")
+    Library.objects.filter(user=emil).update(interval="weekly")
     simulator.revoke("emil")
     simulator.expire_access_tokens("emil")
     if known_here:
@@ -403,9 +403,9 @@ def test_consent_that_ended_asks_for_a_sign_in_and_keeps_everything_else(
     assert outcome(run_again(emil)) == DONE
     assert simulator.playlists("emil") == [mirror_of_emil]
     assert simulator.playlist_uris(mirror_of_emil) == simulator.liked("emil")
-    mirror = Mirror.objects.get()
+    mirror = Mirror.objects.get(user=emil)
     assert (mirror.description, mirror.state) == ("Mine", "active")
-    assert Library.objects.get().interval == "weekly"
+    assert Library.objects.get(user=emil).interval == "weekly"
 
 
 def test_a_token_host_that_fails_is_passing_trouble(
@@ -765,7 +765,7 @@ def test_a_playlist_that_left_the_library_rests_until_a_person_wants_it_back(
     assert request.api_requests == simulator.count() == 2
     time_for_a_second_look()
     assert outcome(run_again(emil)) == ("dead", "playlist_removed", 1)
-    assert Mirror.objects.get().state == "removed"
+    assert Mirror.objects.get(user=emil).state == "removed"
     assert simulator.playlists("emil") == []
 
     # No sync that a person asks for otherwise brings it back.
@@ -774,10 +774,10 @@ def test_a_playlist_that_left_the_library_rests_until_a_person_wants_it_back(
     assert simulator.playlists("emil") == []
 
     like_one(simulator)
-    services.bring_back(Mirror.objects.get())
+    services.bring_back(Mirror.objects.get(user=emil))
 
     assert outcome(run_again(emil)) == DONE
-    assert Mirror.objects.get().state == "active"
+    assert Mirror.objects.get(user=emil).state == "active"
     assert simulator.playlists("emil") == [mirror_of_emil]
     assert mirrored(simulator, emil) == simulator.liked("emil")
 
@@ -794,9 +794,9 @@ def test_a_playlist_that_is_gone_is_made_anew_only_when_the_listener_says_so(
     code = "playlist_gone" if trigger == "manual" else "playlist_removed"
     assert outcome(run_again(emil)) == ("dead", code, 1)
     assert simulator.playlists("emil") == []
-    assert Playlist.objects.get().spotify_id == mirror_of_emil
+    assert Playlist.objects.get(mirror__user=emil).spotify_id == mirror_of_emil
 
-    services.make_new_playlist(Mirror.objects.get())
+    services.make_new_playlist(Mirror.objects.get(user=emil))
 
     assert outcome(run_again(emil)) == DONE
     [playlist_id] = simulator.playlists("emil")
@@ -813,7 +813,7 @@ def test_one_404_of_a_playlist_that_is_in_the_library_is_passing_trouble(
     fault(simulator, "status:code=404", path=f"/playlists/{mirror_of_emil}", times=1)
 
     assert outcome(run(emil, trigger)) == ("queued", "not_found", 1)
-    assert Playlist.objects.get().missing_since is None
+    assert Playlist.objects.get(mirror__user=emil).missing_since is None
     assert outcome(run_again(emil)) == ("succeeded", "", 1)
 
     assert simulator.playlists("emil") == [mirror_of_emil]
