@@ -207,8 +207,8 @@ class _Sync:
         for mirror, error in self.failures:
             if self.has_several and isinstance(error, GiveUp) and not mirror.is_main:
                 self.record.say(f"Left out: {error.message}", of=mirror.name)
-        if error := self._worst():
-            raise error
+        if worst := self._worst():
+            raise worst
         with self.record.fenced(*self._there()):
             totals = self.record.totals()
             if totals["added"] or totals["removed"] or totals["moved"]:
