@@ -96,7 +96,7 @@ def compare() -> None:
     upload.write_bytes(history(random.Random("history"), [song.id for song in songs]))
     # In a process of its own, whose memory nothing else has grown before.
     command = [sys.executable, "-m", "bench.rules", "--history", str(upload)]
-    subprocess.run(command, check=True)  # noqa: S603 - this module
+    subprocess.run(command, check=True)
 
 
 def timed(work: Callable[[], Any]) -> float:
@@ -146,7 +146,7 @@ def fill(chance: random.Random) -> User:
             explicit=song.explicit,
             isrc=song.isrc,
             release_date=song.release_date,
-            released=song.release_date,
+            released=f"{song.release_date[:4]}-01-01",
             search="\n".join((folded(song.name), folded(song.artists[0][1]), folded(song.album))),
         )
         for song in songs
