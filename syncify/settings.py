@@ -133,6 +133,22 @@ SECURE_CSP["form-action"] += [
     for address in (SPOTIFY_AUTHORIZE_URL, SPOTIFY_REDIRECT_URI)
 ]
 
+# --- Other services ---------------------------------------------------------------------------
+
+#: Networks, addresses and names of hosts in private networks that listeners may connect.
+TARGET_HOSTS = env_list("SYNCIFY_TARGET_HOSTS")
+#: The address of a music server that everybody is offered. Alone of all addresses that listeners
+#: can enter, it may be on this machine.
+OFFERED_SERVER = env_word("SYNCIFY_OFFERED_SERVER") and env_url(
+    "SYNCIFY_OFFERED_SERVER", default="http://music.example:4533"
+)
+#: Shown to everybody who is signed in, with the address.
+OFFERED_USER = env_str("SYNCIFY_OFFERED_USER", "")
+OFFERED_PASSWORD = env_str("SYNCIFY_OFFERED_PASSWORD", "", is_verbatim=True)
+LISTENBRAINZ_URL = env_url(
+    "LISTENBRAINZ_URL", default="https://api.listenbrainz.org", secure=True
+).rstrip("/")
+
 # --- People and upkeep ------------------------------------------------------------------------
 
 #: Spotify ids; empty: whoever Spotify's own allow-list lets in.

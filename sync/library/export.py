@@ -25,6 +25,8 @@ from sync.models import (
     StoredPage,
     SyncRequest,
     SyncResult,
+    TargetCatalogue,
+    TargetPlaylist,
     TrackLink,
     UploadPart,
 )
@@ -52,6 +54,8 @@ SECTIONS: dict[type[Model], str] = {
     Pair: "pairs",
     PairInvitation: "pair_invitations",
     Connection: "connections",
+    TargetPlaylist: "target_playlists",
+    TargetCatalogue: "target_catalogues",
     TrackLink: "track_links",
     Incident: "alerts",
 }
@@ -62,10 +66,12 @@ OWNER = {
     PlaylistItems: "playlist__mirror__user",
     MirrorTrack: "mirror__user",
     SyncResult: "request__user",
+    TargetPlaylist: "connection__user",
+    TargetCatalogue: "connection__user",
     TrackLink: "connection__user",
 }
 #: Whoever holds a token acts as the listener; where alerts went is the operator's; the bytes of an
-#: upload are a file that the listener has.
+#: upload and what is packed are copies of what the listener has.
 SECRETS = {
     "access_token",
     "refresh_token",
@@ -74,6 +80,7 @@ SECRETS = {
     "code_hash",
     "alerted",
     "data",
+    "packed",
 }
 
 

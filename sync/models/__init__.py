@@ -17,6 +17,7 @@ from sync.models.mirrors import InboxItem, Mirror, MirrorTrack, Playlist, Playli
 from sync.models.operations import Backup, Incident, Process
 from sync.models.requests import SyncRequest, SyncResult
 from sync.models.sharing import Pair, PairInvitation, ShareLink
+from sync.models.targets import TargetCatalogue, TargetPlaylist, TrackRecording
 
 __all__ = [
     "Album",
@@ -43,8 +44,11 @@ __all__ = [
     "StoredPage",
     "SyncRequest",
     "SyncResult",
+    "TargetCatalogue",
+    "TargetPlaylist",
     "Track",
     "TrackArtist",
     "TrackLink",
+    "TrackRecording",
     "UploadPart",
 ]

@@ -31,6 +31,8 @@ from sync.models import (
     StoredPage,
     SyncRequest,
     SyncResult,
+    TargetCatalogue,
+    TargetPlaylist,
     Track,
     TrackLink,
     UploadPart,
@@ -74,6 +76,8 @@ def full(name: str) -> User:
     PairInvitation.objects.create(user=user, code_hash=f"hash-of-{name}", expires=expires)
     connection = Connection.objects.create(user=user, service="subsonic", secret="PW")
     TrackLink.objects.create(connection=connection, track_id="looped")
+    TargetPlaylist.objects.create(connection=connection, mirror=mirror)
+    TargetCatalogue.objects.create(connection=connection, packed=b"")
     make_like(user, "swayed", removed_at=timezone.now(), added_at=timezone.now() - timedelta(1))
     StoredPage.objects.create(user=user, offset=0, total=2, items=[["looped", "2026-11-20"]])
     Incident.objects.create(key=f"consent:{user.pk}", message=f"{user} has to sign in", user=user)

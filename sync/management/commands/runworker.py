@@ -17,6 +17,8 @@ from sync.operations.chores import CHORES
 from sync.queue import scheduler
 from sync.queue.store import LEASE
 from sync.queue.worker import Worker
+from sync.targets.listenbrainz.sync import run_listenbrainz
+from sync.targets.subsonic.sync import run_subsonic
 
 SIGNALS = (signal.SIGTERM, signal.SIGINT)
 
@@ -60,6 +62,8 @@ class Command(BaseCommand):
                 SyncRequest.Kind.SPOTIFY: run_sync,
                 SyncRequest.Kind.GENRES: run_genres,
                 SyncRequest.Kind.IMPORT: run_import,
+                SyncRequest.Kind.SUBSONIC: run_subsonic,
+                SyncRequest.Kind.LISTENBRAINZ: run_listenbrainz,
             },
             concurrency=concurrency,
             drain=drain,
