@@ -39,6 +39,7 @@ def django_db_setup(django_db_setup: None, django_db_blocker: Any) -> None:
     """
     with django_db_blocker.unblock(), connection.cursor() as cursor:
         cursor.execute("DROP TABLE IF EXISTS mirror_volumes")
+        cursor.execute("DROP FUNCTION IF EXISTS mirror_volumes_forget() CASCADE")
 
 
 @pytest.fixture(scope="session")
