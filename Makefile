@@ -59,6 +59,7 @@ bench: .venv
 	$(BIN)/python -m bench.queue
 	$(BIN)/python -m bench.memory
 	$(BIN)/python -m bench.events
+	$(BIN)/python -m bench.matching
 
 lock: .venv
 	$(LOCK) $(if $(UPGRADE),--upgrade) --output-file requirements.txt

@@ -40,8 +40,9 @@ def cancel_sync(request: SyncRequest) -> None:
 
 
 def retry_dead(request: SyncRequest) -> SyncRequest:
-    """Queue a new request for the listener of a dead one, which stays as it is."""
-    return request_sync(user=request.user)
+    """Queue a new request of the kind of a dead one, which stays as it is."""
+    again, _ = queue.enqueue(request.user_id, request.kind, trigger=SyncRequest.Trigger.MANUAL)
+    return again
 
 
 def pause_mirror(user: User) -> None:
@@ -52,7 +53,10 @@ def pause_mirror(user: User) -> None:
         ):
             tell_pages(user_id=user.pk)
         scheduled = SyncRequest.objects.filter(
-            user=user, completed=None, trigger=SyncRequest.Trigger.SCHEDULED
+            user=user,
+            kind=SyncRequest.Kind.SPOTIFY,
+            completed=None,
+            trigger=SyncRequest.Trigger.SCHEDULED,
         )
         for request in scheduled:
             queue.ask_cancel(request)
@@ -124,7 +128,8 @@ def connected(*, user: User, first: bool, **signal: object) -> None:  # noqa: AR
 
 def _has_waited_for_consent(user: User) -> bool:
     """Whether anything is to be done at once: a sync that failed or waits, a reminder to erase."""
-    latest = SyncRequest.objects.filter(user=user).order_by("-id").first()
+    syncs = SyncRequest.objects.filter(user=user, kind=SyncRequest.Kind.SPOTIFY)
+    latest = syncs.order_by("-id").first()
     return (
         latest is None
         or latest.state in {SyncRequest.State.DEAD, SyncRequest.State.QUEUED}

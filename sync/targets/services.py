@@ -49,6 +49,7 @@ def connect(
     begins anew, with the main mirror chosen.
     """
     with transaction.atomic():
+        _lock_mirrors(user.pk)
         queue.enqueue(user.pk, service, trigger=SyncRequest.Trigger.FIRST)
         Connection.objects.filter(user=user, service=service).exclude(
             address=address, username=username
@@ -115,6 +116,7 @@ def set_options(
     """Choose the mirrors that the service holds, and how; the playlists of others stay there."""
     chosen = list(mirrors)
     with transaction.atomic():
+        _lock_mirrors(connection.user_id)
         queue.enqueue(connection.user_id, connection.service, trigger=SyncRequest.Trigger.MANUAL)
         row = Connection.objects.select_for_update().get(pk=connection.pk)
         row.settings = {**row.settings, **options}
@@ -124,6 +126,12 @@ def set_options(
             [TargetPlaylist(connection=row, mirror=mirror) for mirror in chosen],
             ignore_conflicts=True,
         )
+
+
+def _lock_mirrors(user_id: int) -> None:
+    """Mirrors are locked before requests, as everywhere; a new row of a playlist names its mirror."""
+    mirrors = Mirror.objects.select_for_update(no_key=True).filter(user=user_id)
+    list(mirrors.order_by("pk").values("pk"))
 
 
 def _ask_open_to_stop(connection: Connection) -> None:
