@@ -29,6 +29,9 @@ if TYPE_CHECKING:
 #: Seconds in which everything must have started, and each sync of the check ended.
 PATIENCE = 120
 OFFERED_FIELD = re.compile(r'name="(address|username|password)"\s+value="([^"]+)"')
+_ENDINGS = (signal.SIGINT, signal.SIGTERM, signal.SIGHUP)
+#: The simulated Spotify's port lies this far above that of the pages.
+ABOVE = 1090
 HIDDEN_FIELD = re.compile(r'name="csrfmiddlewaretoken" value="([^"]+)"')
 
 
@@ -39,18 +42,23 @@ class DemoFailed(Exception):
 def main(argv: Sequence[str] | None = None) -> None:
     parser = argparse.ArgumentParser(prog="python -m syncify.demo", description=__doc__)
     parser.add_argument("--check", action="store_true", help="try it without a person")
-    parser.add_argument("--port", type=int, default=8000, help="of the pages, if it is free (8000)")
+    parser.add_argument(
+        "--port",
+        type=_port,
+        default=8000,
+        help="of the pages, if it is free (8000); the simulated Spotify is 1090 higher",
+    )
     parser.add_argument(
         "--watch", metavar="ADDRESS", help="only end blocks, for the simulated Spotify at ADDRESS"
     )
     options = parser.parse_args(argv)
-    signal.signal(signal.SIGTERM, _interrupt)
+    for number in _ENDINGS:
+        signal.signal(number, _interrupt)
     if options.watch:
         _watch_alone(options.watch)
         return
-    pages, spotify, music = (
-        f"http://127.0.0.1:{free_port(wish)}" for wish in (options.port, 9090, 9091)
-    )
+    wishes = (options.port, options.port + ABOVE, options.port + ABOVE + 1)
+    pages, spotify, music = (f"http://127.0.0.1:{free_port(wish)}" for wish in wishes)
     try:
         with _running(pages, spotify, music) as children:
             if options.check:
@@ -74,8 +82,9 @@ def main(argv: Sequence[str] | None = None) -> None:
 def _running(pages: str, spotify: str, music: str) -> Iterator[dict[str, subprocess.Popen[bytes]]]:
     """All processes of an installation, on data of its own; both are gone afterwards."""
     # A new simulator knows nothing of the tokens and playlists of the last one.
-    folder = Path(tempfile.mkdtemp(prefix="syncify-demo-"))
-    atexit.register(shutil.rmtree, folder, ignore_errors=True)
+    with _uninterrupted():
+        folder = Path(tempfile.mkdtemp(prefix="syncify-demo-"))
+        atexit.register(shutil.rmtree, folder, ignore_errors=True)
     os.environ.update(
         DJANGO_SETTINGS_MODULE="syncify.settings",
         SYNCIFY_DATA_DIR=str(folder),
@@ -102,22 +111,54 @@ def _running(pages: str, spotify: str, music: str) -> Iterator[dict[str, subproc
     }
     children: dict[str, subprocess.Popen[bytes]] = {}
     try:
-        for preparation in (["migrate", "-v0"], ["collectstatic", "--noinput", "-v0"]):
-            subprocess.run([*manage, *preparation], check=True)  # noqa: S603 - our own commands
+        # All in sessions of their own, so that Ctrl-C reaches us alone and we end them in order.
+        _say("Making a database of its own for the demo …")
+        _prepare(folder, children, [*manage, "migrate", "-v0"])
+        _say("Collecting styles and pictures …")
+        _prepare(folder, children, [*manage, "collectstatic", "--noinput", "-v0"])
+        _say("Starting the simulated Spotify, the web server and the worker …")
         for name, command in commands.items():
-            # In sessions of their own, so that Ctrl-C reaches us alone and we end them in order.
-            children[name] = subprocess.Popen(command, start_new_session=True)  # noqa: S603 - as above
+            with _uninterrupted():
+                children[name] = subprocess.Popen(  # noqa: S603 - our own commands
+                    command, start_new_session=True
+                )
         _await(f"{pages}/healthz", children)
         _await(f"{spotify}/simulator/health", children)
         _await(f"{music}/", children)
         yield children
-    except subprocess.CalledProcessError as error:
-        raise DemoFailed(f"{' '.join(error.cmd[-2:])} did not succeed.") from error
     finally:
-        for name in ("worker", "web", "simulator", "music"):
-            if child := children.get(name):
-                child.terminate()
-        for child in children.values():
+        _say("Ending …")
+        _end(children)
+
+
+def _prepare(
+    folder: Path, children: dict[str, subprocess.Popen[bytes]], command: list[str]
+) -> None:
+    """Run a command to its end; raises DemoFailed, having shown what it said."""
+    # Shown only then: one that is interrupted says so with a traceback.
+    said = folder / "preparation.log"
+    with said.open("wb") as log:
+        with _uninterrupted():
+            child = children["preparation"] = subprocess.Popen(  # noqa: S603 - our own commands
+                command, stdout=log, stderr=log, start_new_session=True
+            )
+        if child.wait():
+            _say(said.read_text(errors="replace"))
+            raise DemoFailed(f"{' '.join(command[-2:])} did not succeed.")
+    del children["preparation"]
+
+
+def _end(children: dict[str, subprocess.Popen[bytes]]) -> None:
+    if preparation := children.get("preparation"):
+        preparation.send_signal(signal.SIGINT)  # so that it ends the database that it began
+    for name in ("worker", "web", "simulator", "music"):
+        if child := children.get(name):
+            child.terminate()
+    for child in children.values():
+        try:
+            child.wait(20)
+        except subprocess.TimeoutExpired:
+            child.kill()
             child.wait()
 
 
@@ -192,8 +233,32 @@ def free_port(wish: int) -> int:
     raise DemoFailed("no port is free on 127.0.0.1.")
 
 
+def _port(text: str) -> int:
+    number = int(text)
+    if not 0 < number < 65536 - ABOVE:
+        raise ValueError
+    return number
+
+
 def _interrupt(_number: int, _frame: FrameType | None) -> None:
+    # A second one would keep us from ending what we have started.
+    for number in _ENDINGS:
+        signal.signal(number, signal.SIG_IGN)
     raise KeyboardInterrupt
+
+
+@contextmanager
+def _uninterrupted() -> Iterator[None]:
+    """What is begun here is known to us before a signal can end us."""
+    came: list[int] = []
+    before = [signal.signal(number, lambda number, _: came.append(number)) for number in _ENDINGS]
+    try:
+        yield
+    finally:
+        for number, handler in zip(_ENDINGS, before, strict=True):
+            signal.signal(number, handler)
+    if came:
+        _interrupt(came[0], None)
 
 
 def _say(line: str) -> None:

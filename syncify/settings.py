@@ -170,6 +170,21 @@ METRICS_TOKEN = env_word("SYNCIFY_METRICS_TOKEN")
 #: Folder where workers and schedulers touch a file at each turn; empty: nowhere.
 ALIVE_DIR = env_str("SYNCIFY_ALIVE_DIR", "")
 
+# --- Other services ---------------------------------------------------------------------------
+
+#: An address or e-mail that MusicBrainz can write to; empty: no genres are looked up.
+MUSICBRAINZ_CONTACT = env_str("SYNCIFY_MUSICBRAINZ_CONTACT", "")
+MUSICBRAINZ_URL = env_url(
+    "SYNCIFY_MUSICBRAINZ_URL", default="https://musicbrainz.org/ws/2/", secure=True
+)
+#: A server with OpenAI's chat API, such as Ollama; empty: no language model is asked.
+LLM_URL = env_str("SYNCIFY_LLM_URL", "") and env_url(
+    "SYNCIFY_LLM_URL", default="http://127.0.0.1:11434/v1/"
+)
+LLM_MODEL = env_str("SYNCIFY_LLM_MODEL", "")
+#: A bearer token for it, where it wants one.
+LLM_KEY = env_str("SYNCIFY_LLM_KEY", "")
+
 # --- Django -----------------------------------------------------------------------------------
 
 INSTALLED_APPS = [

@@ -8,9 +8,11 @@ from accounts.models import SpotifyConnection, User
 from sync.models import (
     ArtistGenre,
     Connection,
+    DifferentSongs,
     InboxItem,
     Incident,
     Library,
+    ListeningHistory,
     Mirror,
     MirrorTrack,
     Pair,
@@ -26,6 +28,7 @@ from sync.models import (
     TargetCatalogue,
     TargetPlaylist,
     TrackLink,
+    UploadPart,
 )
 
 #: Where each table that names a listener is found in the export.
@@ -35,6 +38,9 @@ SECTIONS: dict[type[Model], str] = {
     Library: "library",
     SavedTrack: "likes",
     Play: "plays",
+    ListeningHistory: "listening_history",
+    UploadPart: "upload",
+    DifferentSongs: "different_songs",
     ArtistGenre: "genres",
     Mirror: "mirrors",
     Playlist: "playlists",
@@ -64,8 +70,8 @@ OWNER = {
     TargetCatalogue: "connection__user",
     TrackLink: "connection__user",
 }
-#: Whoever holds a token acts as the listener; where alerts went is the operator's; what is packed
-#: is a copy of what the listener's own server lists.
+#: Whoever holds a token acts as the listener; where alerts went is the operator's; the bytes of an
+#: upload and what is packed are copies of what the listener has.
 SECRETS = {
     "access_token",
     "refresh_token",
@@ -73,6 +79,7 @@ SECRETS = {
     "token_hash",
     "code_hash",
     "alerted",
+    "data",
     "packed",
 }
 

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from itertools import groupby
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 from django.db import connection
 from django.db.models import QuerySet
@@ -44,7 +44,7 @@ def store_likes(job: Job, known: Sequence[Like], likes: Sequence[Like]) -> Chang
         current.filter(track__in=ended).update(removed_at=Now(), removed_in=job.request)
     ranks = _ranks(likes)
     if fresh := [*found.new, *found.reliked]:
-        values = {
+        values: dict[str, Any] = {
             "user": job.request.user_id,
             "request": job.request.pk,
             "tracks": [like.track_id for like in fresh],

@@ -12,6 +12,7 @@ from sync.models.library import (
     Track,
     TrackArtist,
 )
+from sync.models.listening import DifferentSongs, ListeningHistory, ServiceGate, UploadPart
 from sync.models.mirrors import InboxItem, Mirror, MirrorTrack, Playlist, PlaylistItems
 from sync.models.operations import Backup, Incident, Process
 from sync.models.requests import SyncRequest, SyncResult
@@ -24,9 +25,11 @@ __all__ = [
     "ArtistGenre",
     "Backup",
     "Connection",
+    "DifferentSongs",
     "InboxItem",
     "Incident",
     "Library",
+    "ListeningHistory",
     "Mirror",
     "MirrorTrack",
     "Pair",
@@ -36,6 +39,7 @@ __all__ = [
     "PlaylistItems",
     "Process",
     "SavedTrack",
+    "ServiceGate",
     "ShareLink",
     "StoredPage",
     "SyncRequest",
@@ -46,4 +50,5 @@ __all__ = [
     "TrackArtist",
     "TrackLink",
     "TrackRecording",
+    "UploadPart",
 ]

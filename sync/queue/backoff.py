@@ -34,6 +34,7 @@ LISTENERS_OWN = [
     "playlist_removed",
     "target_refused",
     "target_trouble",
+    "history_refused",
 ]
 
 _REFUSED = {

@@ -13,6 +13,7 @@ from django.db.models.functions import Now
 from accounts.models import User
 from sync.models import Connection, Mirror, SavedTrack, SyncRequest, TargetPlaylist, TrackLink
 from sync.queue import store as queue
+from sync.queue.locks import lock_user
 from sync.targets.access import channel
 from sync.targets.listenbrainz.client import ListenBrainzClient
 from sync.targets.matching import How, Missing
@@ -78,6 +79,7 @@ def connect(
 def disconnect(connection: Connection) -> None:
     """Forget the service, with its secret and all matches. What is there stays there."""
     with transaction.atomic():
+        lock_user(connection.user_id)
         # First: a run that holds its request sees this, and writes nothing more.
         _ask_open_to_stop(connection)
         connection.delete()
@@ -86,6 +88,7 @@ def disconnect(connection: Connection) -> None:
 def request_run(connection: Connection) -> SyncRequest:
     """Queue a run, or return the one that is open; a service that refused is tried again."""
     with transaction.atomic():
+        lock_user(connection.user_id)
         request, _ = queue.enqueue(
             connection.user_id, connection.service, trigger=SyncRequest.Trigger.MANUAL
         )
@@ -98,12 +101,14 @@ def request_run(connection: Connection) -> SyncRequest:
 def pause(connection: Connection) -> None:
     """Leave the service as it is until ``resume``."""
     with transaction.atomic():
+        lock_user(connection.user_id)
         _ask_open_to_stop(connection)
         Connection.objects.filter(pk=connection.pk).update(state=Connection.State.PAUSED)
 
 
 def resume(connection: Connection) -> None:
     with transaction.atomic():
+        lock_user(connection.user_id)
         queue.enqueue(connection.user_id, connection.service, trigger=SyncRequest.Trigger.MANUAL)
         Connection.objects.filter(pk=connection.pk, state=Connection.State.PAUSED).update(
             state=Connection.State.ACTIVE
@@ -129,7 +134,8 @@ def set_options(
 
 
 def _lock_mirrors(user_id: int) -> None:
-    """Mirrors are locked before requests, as everywhere; a new row of a playlist names its mirror."""
+    """Before requests, as everywhere: a new row of a playlist locks the mirror that it names."""
+    lock_user(user_id)
     mirrors = Mirror.objects.select_for_update(no_key=True).filter(user=user_id)
     list(mirrors.order_by("pk").values("pk"))
 
@@ -183,5 +189,6 @@ def forget_choice(link: TrackLink) -> None:
 def _change(link: TrackLink, **changes: Any) -> None:
     connection = link.connection
     with transaction.atomic():
+        lock_user(connection.user_id)
         queue.enqueue(connection.user_id, connection.service, trigger=SyncRequest.Trigger.MANUAL)
         TrackLink.objects.filter(pk=link.pk).update(checked_at=Now(), **changes)

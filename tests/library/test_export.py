@@ -17,8 +17,10 @@ from sync.models import (
     Artist,
     ArtistGenre,
     Connection,
+    DifferentSongs,
     InboxItem,
     Incident,
+    ListeningHistory,
     MirrorTrack,
     Pair,
     PairInvitation,
@@ -33,6 +35,7 @@ from sync.models import (
     TargetPlaylist,
     Track,
     TrackLink,
+    UploadPart,
 )
 from tests.builders import main_mirror, make_like, make_request, make_user
 
@@ -61,6 +64,9 @@ def full(name: str) -> User:
     SyncResult.objects.create(request=request, mirror=mirror)
     make_like(user, "looped", added_in=request)
     Play.objects.create(user=user, track_id="looped", plays=3, last_played=timezone.now())
+    UploadPart.objects.create(user=user, number=0, data=b"x")
+    ListeningHistory.objects.create(user=user, known=[[1, 2]])
+    DifferentSongs.objects.create(user=user, first="looped", second="swayed")
     artist, _ = Artist.objects.get_or_create(id="kiasmos", defaults={"name": "Kiasmos"})
     ArtistGenre.objects.create(artist=artist, genre="techno", user=user)
     ShareLink.objects.create(user=user, kind="page", token_hash=f"hash-of-{name}")

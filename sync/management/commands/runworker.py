@@ -9,6 +9,8 @@ from typing import Any
 
 from django.core.management.base import BaseCommand, CommandError
 
+from sync.library.genres import run_genres
+from sync.library.uploads import run_import
 from sync.mirrors.engine import run_sync
 from sync.models import SyncRequest
 from sync.operations.chores import CHORES
@@ -58,6 +60,8 @@ class Command(BaseCommand):
         worker = Worker(
             runners={
                 SyncRequest.Kind.SPOTIFY: run_sync,
+                SyncRequest.Kind.GENRES: run_genres,
+                SyncRequest.Kind.IMPORT: run_import,
                 SyncRequest.Kind.SUBSONIC: run_subsonic,
                 SyncRequest.Kind.LISTENBRAINZ: run_listenbrainz,
             },

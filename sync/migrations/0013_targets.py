@@ -8,7 +8,7 @@ from django.db import migrations, models
 class Migration(migrations.Migration):
 
     dependencies = [
-        ('sync', '0011_backup'),
+        ('sync', '0012_listening'),
     ]
 
     operations = [
