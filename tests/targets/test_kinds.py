@@ -12,7 +12,10 @@ from sync.models import SyncRequest
 from sync.operations import alerts
 from sync.operations.overview import overview
 from sync.queue import store as queue
+from syncify.simulator.server import Simulator
+from tests import builders, driving
 from tests.builders import make_request, make_user
+from tests.targets import scenes
 
 pytestmark = pytest.mark.django_db
 
@@ -70,3 +73,22 @@ def test_the_operator_is_not_called_for_a_listeners_server(ada: User, settings: 
     make_request(ada, kind="listenbrainz", state="dead", error_code="target_refused")
 
     assert [trouble for trouble in alerts._troubles() if "dead" in trouble.key] == []
+
+
+def test_a_sync_that_changes_the_likes_queues_a_run_and_another_does_not(
+    simulator: Simulator, settings: Any
+) -> None:
+    listener = builders.connect(simulator, "emil")
+    scenes.connect(listener, "subsonic", address="http://music.example", secret="x")
+    runs = SyncRequest.objects.filter(kind="subsonic")
+
+    assert driving.run(listener).state == "succeeded"
+    assert runs.count() == 1
+    runs.update(state="succeeded", completed=timezone.now())
+
+    assert driving.run(listener).state == "succeeded"
+    assert runs.count() == 1
+
+    simulator.unlike("emil", simulator.liked("emil")[0])
+    assert driving.run(listener).state == "succeeded"
+    assert runs.count() == 2
