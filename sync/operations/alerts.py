@@ -97,7 +97,10 @@ def _owed() -> QuerySet[Incident]:
 def _troubles() -> Iterator[Trouble]:
     """All that is wrong at this moment."""
     later = SyncRequest.objects.filter(
-        user=OuterRef("user"), pk__gt=OuterRef("pk"), state=SyncRequest.State.SUCCEEDED
+        user=OuterRef("user"),
+        kind=OuterRef("kind"),
+        pk__gt=OuterRef("pk"),
+        state=SyncRequest.State.SUCCEEDED,
     )
     dead = (
         SyncRequest.objects.filter(

@@ -126,7 +126,8 @@ def overview(*, now: datetime, page: str | None) -> Overview:
 
 
 def _listeners() -> QuerySet[User]:
-    requests = SyncRequest.objects.filter(user=OuterRef("pk")).order_by("-id")
+    syncs = SyncRequest.objects.filter(user=OuterRef("pk"), kind=SyncRequest.Kind.SPOTIFY)
+    requests = syncs.order_by("-id")
     done = requests.filter(state=SyncRequest.State.SUCCEEDED)
     return (
         User.objects.select_related("library", "connection")
@@ -166,7 +167,9 @@ def _queue(now: datetime) -> Queue:
 
 
 def _dead_letters(now: datetime) -> list[DeadLetter]:
-    later = SyncRequest.objects.filter(user=OuterRef("user"), pk__gt=OuterRef("pk"))
+    later = SyncRequest.objects.filter(
+        user=OuterRef("user"), kind=OuterRef("kind"), pk__gt=OuterRef("pk")
+    )
     dead = (
         SyncRequest.objects.filter(state=SyncRequest.State.DEAD)
         .select_related("user__connection")

@@ -85,7 +85,8 @@ UPDATE libraries AS l SET next_due = statement_timestamp()
    AND m.user_id = l.user_id AND m.is_main AND m.state = 'active' AND m.remind_in_spotify
    AND l.interval = 'weekly' AND l.next_due > statement_timestamp()
    AND NOT EXISTS (SELECT FROM sync_requests AS r
-                    WHERE r.user_id = l.user_id AND r.created >= c.authorized_at + %(age)s)"""
+                    WHERE r.user_id = l.user_id AND r.kind = 'spotify'
+                      AND r.created >= c.authorized_at + %(age)s)"""
 
 
 @dataclass(frozen=True, slots=True)
