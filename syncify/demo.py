@@ -75,6 +75,7 @@ def _running(pages: str, spotify: str) -> Iterator[dict[str, subprocess.Popen[by
         SPOTIFY_API_URL=f"{spotify}/v1/",
         SPOTIFY_ACCOUNTS_URL=spotify,
         SPOTIFY_OPEN_URL=spotify,
+        SPOTIFY_IMAGES_URL=spotify,
         SYNCIFY_LOG_LEVEL="WARNING",
     )
     os.environ.pop("DATABASE_URL", None)

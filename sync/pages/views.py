@@ -3,7 +3,6 @@
 from django.conf import settings as django_settings
 from django.contrib import messages
 from django.contrib.auth.decorators import login_required
-from django.core.paginator import Paginator
 from django.db.models import QuerySet
 from django.http import (
     Http404,
@@ -32,12 +31,11 @@ from sync.library.export import export
 from sync.mirrors import services
 from sync.models import Mirror, SyncRequest
 from sync.operations.overview import overview
-from sync.pages.card import card_for, history_of, past_sync
+from sync.pages.card import card_for
 from sync.pages.events import Stream, hub, listener_of
 from sync.pages.forms import SettingsForm
 from syncify.http import Request
 
-_PAST_ON_PAGE = 20
 _limited = limited("sync", per_address=600, per_listener=120)
 
 
@@ -120,14 +118,6 @@ def sync_pause(request: Request) -> HttpResponse:
     else:
         services.pause_mirror(user=request.user)
     return _card_or_home(request)
-
-
-@require_safe
-@login_required
-def sync_history(request: Request) -> HttpResponse:
-    page = Paginator(history_of(request.user), _PAST_ON_PAGE).get_page(request.GET.get("page"))
-    past = [past_sync(each) for each in page]
-    return render(request, "sync/history.html", {"page": page, "past": past})
 
 
 @require_http_methods(["GET", "HEAD", "POST"])

@@ -5,7 +5,7 @@ import re
 from collections.abc import Callable
 from typing import NamedTuple
 
-from syncify.simulator import api, control, pages
+from syncify.simulator import api, control, covers, pages
 from syncify.simulator.call import Call
 from syncify.simulator.state import World
 from syncify.simulator.wire import ApiError, PlainError, Request, Response
@@ -53,6 +53,7 @@ ROUTES = (
     Route("GET", "/v1/browse/{kind}", api.removed),
     # For people, and for other processes that want to look inside.
     Route("GET", "/playlist/{id}", pages.playlist),
+    Route("GET", "/image/{id}", covers.cover),
     Route("GET", "/simulator", pages.overview),
     Route("POST", "/simulator/forget", pages.forget_visitor),
     Route("GET", "/simulator/health", control.health),
@@ -67,7 +68,7 @@ ROUTES = (
 
 _PATTERNS = [(re.compile(re.sub(r"{(\w+)}", r"(?P<\1>[^/]+)", one.path)), one) for one in ROUTES]
 # Nobody's business but ours: neither recorded nor disturbed by faults.
-OWN_PAGES = ("/simulator", "/playlist/")
+OWN_PAGES = ("/simulator", "/playlist/", "/image/")
 
 
 def answer(world: World, request: Request) -> Response:
