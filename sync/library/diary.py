@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 from dataclasses import dataclass
 from datetime import date, datetime, tzinfo
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 from django.db import connection
 from django.db.models import Q, QuerySet
@@ -104,7 +104,7 @@ def folds(
 ) -> list[Fold]:
     """The quiet syncs between ``loud`` (newest first), and after them if ``to_the_end``."""
     ids = sorted(request.pk for request in loud)
-    params = {
+    params: dict[str, Any] = {
         "user": user.pk,
         "zone": str(zone),
         "loud": ids or [0],

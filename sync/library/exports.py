@@ -57,7 +57,7 @@ def songs_csv(likes: QuerySet[SavedTrack]) -> Iterator[str]:
     artists = TrackArtist.objects.filter(track=OuterRef("track")).order_by("position")
     rows = likes.annotate(artist_ids=ArraySubquery(artists.values("artist")))
     for some in _some(rows, *_FOR_PEOPLE):
-        yield lines.of(_for_people(*row) for row in some)
+        yield lines.of(map(_for_people, some))
 
 
 def transfer_csv(likes: QuerySet[SavedTrack]) -> Iterator[str]:
@@ -77,7 +77,7 @@ def songs_jspf(likes: QuerySet[SavedTrack], *, title: str, creator: str) -> Iter
     yield f'{{"playlist": {json.dumps(head, ensure_ascii=False)[:-1]}, "track": ['
     before = "\n"
     for some in _some(likes, *_FOR_JSPF):
-        piece = (json.dumps(_jspf_track(*row), ensure_ascii=False) for row in some)
+        piece = (json.dumps(_jspf_track(row), ensure_ascii=False) for row in some)
         yield before + ",\n".join(piece)
         before = ",\n"
     yield "\n]}}\n"
@@ -152,23 +152,9 @@ _FOR_TRANSFER = (
 _FOR_JSPF = (*_FOR_TRANSFER, "track__track_number", "track__album__cover_url", "added_at")
 
 
-def _for_people(
-    track: str,
-    name: str,
-    artist_ids: list[str],
-    artists: list[str],
-    album_id: str | None,
-    album: str,
-    release_date: str,
-    cover_url: str | None,
-    disc: int,
-    number: int,
-    milliseconds: int,
-    explicit: bool,
-    isrc: str,
-    added_at: datetime,
-    removed_at: datetime | None,
-) -> list[object]:
+def _for_people(row: tuple[Any, ...]) -> list[object]:
+    track, name, artist_ids, artists, album_id, album, release_date, cover_url = row[:8]
+    disc, number, milliseconds, explicit, isrc, added_at, removed_at = row[8:]
     return [
         f"spotify:track:{track}",
         guarded(name),
@@ -194,17 +180,8 @@ def _for_people(
     ]
 
 
-def _jspf_track(
-    track: str,
-    name: str,
-    artists: list[str],
-    album: str,
-    isrc: str,
-    milliseconds: int,
-    number: int,
-    cover_url: str | None,
-    added_at: datetime,
-) -> dict[str, Any]:
+def _jspf_track(row: tuple[Any, ...]) -> dict[str, Any]:
+    track, name, artists, album, isrc, milliseconds, number, cover_url, added_at = row
     found: dict[str, Any] = {
         "title": name,
         "creator": ", ".join(artists),

@@ -245,9 +245,11 @@ def refused_tracks(user: User) -> QuerySet[MirrorTrack]:
 
 
 def _tracks_in_playlist(user: User, mirror: str) -> QuerySet[PlaylistItems, str]:
-    items = PlaylistItems.objects.filter(playlist__mirror=mirror, playlist__mirror__user=user)
+    items = PlaylistItems.objects.filter(playlist__mirror=int(mirror), playlist__mirror__user=user)
     uri = Func("uris", function="unnest", output_field=TextField())
-    return items.annotate(held=Substr(uri, len("spotify:track:") + 1)).values_list("held", flat=True)
+    return items.annotate(held=Substr(uri, len("spotify:track:") + 1)).values_list(
+        "held", flat=True
+    )
 
 
 def _is_duplicate(liked: QuerySet[SavedTrack]) -> Q:
@@ -262,7 +264,8 @@ def _is_duplicate(liked: QuerySet[SavedTrack]) -> Q:
 
 def _repeated(rows: QuerySet[SavedTrack], key: str) -> QuerySet[SavedTrack, str]:
     groups = rows.order_by().values(key).annotate(times=Count("pk")).filter(times__gt=1)
-    return groups.values_list(key, flat=True)
+    keys: QuerySet[SavedTrack, str] = groups.values_list(key, flat=True)
+    return keys
 
 
 def _line(number: int) -> Func:

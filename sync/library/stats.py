@@ -103,9 +103,10 @@ _CHARTS = {
                  ORDER BY released DESC, added_at, id LIMIT 1) AS newest""",
 }
 _COLUMNS = ", ".join(
-    f"'{name}', (SELECT json_agg(chart) FROM ({chart}) AS chart)" for name, chart in _CHARTS.items()
+    f"'{name}', (SELECT json_agg(chart) FROM ({chart}) AS chart)"  # noqa: S608 - constants
+    for name, chart in _CHARTS.items()
 )
-_SONGS = f"{_LIKES} SELECT json_build_object({_COLUMNS})"  # noqa: S608 - constants of this file
+_SONGS = f"{_LIKES} SELECT json_build_object({_COLUMNS})"
 
 
 @dataclass(frozen=True, slots=True)
@@ -196,7 +197,8 @@ class Calendar:
     @property
     def version(self) -> str:
         """Changes with every like and every unlike."""
-        came, went = (sum(day[place] for day in self.days) for place in (2, 3))
+        came = sum(day.came for day in self.days)
+        went = sum(day.went for day in self.days)
         return f"{came}-{went}-{self.days[-1].day if self.days else ''}"
 
 
@@ -210,12 +212,12 @@ def facts_of(
         found = _read(user, zone, year, top)
         cache.set(key, found, _KEPT_FOR)
     [sums], [moments] = found.pop("sums"), found.pop("moments")
-    lists = {name: rows or [] for name, rows in found.items()}
+    lists: dict[str, Any] = {name: rows or [] for name, rows in found.items()}
     return Facts(**sums, **lists, moments=moments)
 
 
 def _read(user: User, zone: tzinfo, year: int | None, top: int) -> dict[str, Any]:
-    params = {
+    params: dict[str, Any] = {
         "user": user.pk,
         "zone": str(zone),
         "top": top,

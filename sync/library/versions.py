@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Sequence
 from typing import TYPE_CHECKING
 
 from django.db.models import QuerySet
@@ -31,7 +30,7 @@ def playlists_with(user: User, track_id: str) -> QuerySet[Mirror]:
 
 
 def other_versions(user: User, track: Track) -> list[SavedTrack]:
-    """Likes of the same title by one of the same artists, whatever the title says of the version."""
+    """Likes of the same title by one of the same artists, in whatever version."""
     base = base_title(track.name)
     rows = (
         SavedTrack.objects.filter(
@@ -47,13 +46,13 @@ def other_versions(user: User, track: Track) -> list[SavedTrack]:
     return [like for like in rows if base_title(like.track.name) == base]
 
 
-def others_by_artist(user: User, track: Track, *, most: int) -> Sequence[SavedTrack]:
+def others_by_artist(user: User, track: Track, *, most: int) -> list[SavedTrack]:
     """The newest likes by the song's first artist."""
     rows = SavedTrack.objects.filter(
         user=user, removed_at=None, track__artists__contains=track.artists[:1]
     )
     rows = rows.exclude(track=track).select_related("track__album")
-    return rows.order_by("-added_at", "rank")[:most]
+    return list(rows.order_by("-added_at", "rank")[:most])
 
 
 def base_title(name: str) -> str:

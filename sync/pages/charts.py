@@ -162,7 +162,7 @@ class Row:
 
 
 def heat_map(months: Mapping[tuple[int, int], int], years: Sequence[int]) -> list[Row]:
-    """A row a year, newest first, and a cell a month; the level grows with the root of the count."""
+    """A row a year, newest first, a cell a month; levels grow with the root of the count."""
     top = max(months.values(), default=0) or 1
     rows = []
     for year in reversed(years):

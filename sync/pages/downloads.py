@@ -22,6 +22,9 @@ def download(
 
 async def _in_thread(pieces: Iterator[str]) -> AsyncIterator[str]:
     """Each piece from the request's own thread, which has the connection of the cursor."""
-    following = sync_to_async(next)
-    while (piece := await following(pieces, None)) is not None:
+    while (piece := await sync_to_async(_next)(pieces)) is not None:
         yield piece
+
+
+def _next(pieces: Iterator[str]) -> str | None:
+    return next(pieces, None)

@@ -94,7 +94,7 @@ def _waves(random: Random, inks: list[str]) -> str:
     drawn, height = [], random.randint(14, 26)
     for number in range(9):
         y, ink = 36 + number * 30, inks[number % 3]
-        bends = "".join("q25 -{0} 50 0t50 0".format(height + number * 2) for _ in range(4))
+        bends = "".join(f"q25 -{height + number * 2} 50 0t50 0" for _ in range(4))
         drawn.append(
             f'<path fill="none" stroke="{ink}" stroke-width="9" stroke-linecap="round"'
             f' d="M-60 {y}{bends}"/>'
