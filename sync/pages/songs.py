@@ -35,6 +35,7 @@ from syncify.http import Request
 _MOST_PAGES = 10_000
 _OF_ARTIST = 12
 _FIRST_DECADE = 1950
+_CSV, _JSPF = "text/csv; charset=utf-8", "application/jspf+json"
 
 
 class Chip(NamedTuple):
@@ -80,7 +81,8 @@ def songs(request: Request) -> HttpResponse:
 @login_required
 def song(request: Request, track_id: str) -> HttpResponse:
     library_of(request)
-    likes = versions.likes_of_track(request.user, track_id)
+    # PostgreSQL refuses a NUL in any text.
+    likes = versions.likes_of_track(request.user, track_id) if "\0" not in track_id else []
     if not likes:
         raise Http404
     track = likes[0].track
@@ -99,42 +101,39 @@ def song(request: Request, track_id: str) -> HttpResponse:
 @require_safe
 @login_required
 def songs_csv(request: Request) -> StreamingHttpResponse:
-    return _download(request, exports.songs_csv, "csv", "text/csv; charset=utf-8")
+    likes, title = _listed(request)
+    return _file(request, exports.songs_csv(likes), title, "csv", _CSV)
 
 
 @require_safe
 @login_required
 def transfer_csv(request: Request) -> StreamingHttpResponse:
-    return _download(request, exports.transfer_csv, "transfer.csv", "text/csv; charset=utf-8")
+    likes, title = _listed(request)
+    return _file(request, exports.transfer_csv(likes), title, "transfer.csv", _CSV)
 
 
 @require_safe
 @login_required
 def songs_jspf(request: Request) -> StreamingHttpResponse:
-    def write(likes: QuerySet[SavedTrack]) -> Iterator[str]:
-        return exports.songs_jspf(likes, title=_title(request), creator=str(request.user))
+    likes, title = _listed(request)
+    pieces = exports.songs_jspf(likes, title=title, creator=str(request.user))
+    return _file(request, pieces, title, "jspf", _JSPF)
 
-    return _download(request, write, "jspf", "application/jspf+json")
 
-
-def _download(
-    request: Request,
-    write: Callable[[QuerySet[SavedTrack]], Iterator[str]],
-    extension: str,
-    content_type: str,
-) -> StreamingHttpResponse:
+def _listed(request: Request) -> tuple[QuerySet[SavedTrack], str]:
+    """The songs that the address asks for, and what to call them."""
     library_of(request)
-    query, _, _ = _asked(request)
-    likes = search(request.user, query, zone=timezone.get_current_timezone())
-    name = exports.file_name(_title(request), timezone.localdate(), extension)
-    return download(request, write(likes), name=name, content_type=content_type)
-
-
-def _title(request: Request) -> str:
-    """What a file is called: by the listener and what narrows the list."""
     query, _, chips = _asked(request)
     words = [chip.text for chip in chips] + ([query.q] if query.q else [])
-    return " ".join([f"Liked Songs of {request.user}", *words])
+    likes = search(request.user, query, zone=timezone.get_current_timezone())
+    return likes, " ".join([f"Liked Songs of {request.user}", *words])
+
+
+def _file(
+    request: Request, pieces: Iterator[str], title: str, extension: str, content_type: str
+) -> StreamingHttpResponse:
+    name = exports.file_name(title, timezone.localdate(), extension)
+    return download(request, pieces, name=name, content_type=content_type)
 
 
 # --- What is asked for ----------------------------------------------------------------------------
