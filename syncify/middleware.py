@@ -4,11 +4,14 @@ from collections.abc import Callable
 from urllib.parse import unquote
 from zoneinfo import ZoneInfo
 
+from django.core.exceptions import DisallowedHost
 from django.http import HttpRequest, HttpResponse
 from django.http.response import HttpResponseBase
 from django.utils import timezone
 from django.utils.deprecation import MiddlewareMixin
 from django_htmx.http import HttpResponseClientRedirect
+
+from syncify.visitors import wrong_host
 
 #: On every answer, beside what Django's own middleware and settings say.
 SAFETY_HEADERS = {
@@ -44,6 +47,17 @@ class SafetyHeadersMiddleware(MiddlewareMixin):
         for name, value in SAFETY_HEADERS.items():
             response.headers.setdefault(name, value)
         return response
+
+
+class HostMiddleware(MiddlewareMixin):
+    """Answers requests for a host name that is not ours, before anything else meets the name."""
+
+    def process_request(self, request: HttpRequest) -> HttpResponse | None:
+        try:
+            request.get_host()
+        except DisallowedHost:
+            return wrong_host(request)
+        return None
 
 
 class HtmxRedirectMiddleware:

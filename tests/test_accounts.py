@@ -362,7 +362,7 @@ def test_a_sign_in_that_fails_says_why_and_stores_nothing(
     status: int,
     says: str,
 ) -> None:
-    monkeypatch.setattr("syncify.spotify.client._jitter", lambda _: 0.0)
+    monkeypatch.setattr("syncify.spotify.calls._jitter", lambda _: 0.0)
 
     response = come_back(client, simulator)
 

@@ -2,7 +2,7 @@
 
 from collections.abc import Sequence
 from dataclasses import dataclass
-from datetime import datetime, timedelta
+from datetime import datetime
 from typing import TYPE_CHECKING, NamedTuple, TypedDict
 
 from django.contrib.postgres.expressions import ArraySubquery
@@ -15,7 +15,6 @@ from sync.models import (
     Mirror,
     MirrorTrack,
     Playlist,
-    Process,
     SavedTrack,
     SyncRequest,
 )
@@ -30,7 +29,7 @@ from sync.pages.status import (
     rhythm,
     steps,
 )
-from sync.queue.processes import WORKER
+from sync.queue.processes import WORKER, alive
 from syncify.spotify.quota import current_block
 
 if TYPE_CHECKING:
@@ -42,8 +41,6 @@ if TYPE_CHECKING:
 
     NamedRequest = WithAnnotations[SyncRequest, _Names]
 
-#: A process that was not seen for this long counts as gone.
-GONE_AFTER = timedelta(minutes=2)
 _ON_CARD, _IN_HISTORY = 5, 10
 
 
@@ -104,7 +101,6 @@ def card_for(user: User, *, now: datetime) -> Card:
     refused = SavedTrack.objects.filter(
         Exists(facts), user=OuterRef("user"), removed_at__isnull=True
     )
-    workers = Process.objects.filter(kind=WORKER, last_seen__gt=now - GONE_AFTER)
     mirror = (
         Mirror.objects.select_related("user__connection", "user__library")
         .defer("user__connection__refresh_token", "user__connection__access_token")
@@ -115,7 +111,7 @@ def card_for(user: User, *, now: datetime) -> Card:
             refused_count=Subquery(
                 refused.order_by().values("user").annotate(n=Count("pk")).values("n")
             ),
-            has_worker=Exists(workers),
+            has_worker=Exists(alive(WORKER)),
         )
         .get(user=user, is_main=True)
     )

@@ -1,123 +1,176 @@
-"""Album covers that the simulator draws: the same picture for the same id each time."""
+"""Draws abstract album covers as SVG: the same picture for the same id every time."""
 
-# ruff: noqa: S311 - the same picture every time is the point
+# ruff: noqa: S311 - the same pictures every time are the point
 
+from functools import lru_cache
+from math import cos, pi, sin
 from random import Random
 
-from syncify.simulator.call import Call
-from syncify.simulator.wire import Response
+SIZE = 300
 
-#: Paper, two inks and an accent.
-_PALETTES = (
-    ("#f2e8d8", "#27374d", "#d1495b", "#edae49"),
-    ("#14213d", "#e5e5e5", "#fca311", "#7f95d1"),
-    ("#efe9f4", "#3d2c5e", "#b07bac", "#5ec2b7"),
-    ("#0b3c49", "#fff1d0", "#dd6e42", "#8bbeb2"),
-    ("#fbe8d3", "#1f1a38", "#e85d75", "#61c0bf"),
-    ("#1b1b1e", "#f4f1de", "#81b29a", "#f2cc8f"),
-    ("#dcedc8", "#21421e", "#e76f51", "#4f9d69"),
-    ("#30011e", "#ffe5d9", "#ff8a5b", "#c98bb9"),
-    ("#e3eef6", "#153b50", "#ee964b", "#429ea6"),
-    ("#fff6e9", "#40407a", "#ff793f", "#33d9b2"),
+#: Background, then the colours on it.
+_PALETTES = tuple(
+    tuple(f"#{colour}" for colour in written.split())
+    for written in (
+        "1b1b3a 693668 a74482 f84aa7 ff3562",
+        "f4f1de e07a5f 3d405b 81b29a f2cc8f",
+        "264653 2a9d8f e9c46a f4a261 e76f51",
+        "0d1b2a 1b263b 415a77 778da9 e0e1dd",
+        "fefae0 606c38 283618 dda15e bc6c25",
+        "2b2d42 8d99ae edf2f4 ef233c d90429",
+        "10002b 3c096c 7b2cbf c77dff e0aaff",
+        "003049 d62828 f77f00 fcbf49 eae2b7",
+        "edede9 d6ccc2 b08968 7f5539 463f3a",
+        "04151f 183a37 efd6ac c44900 432534",
+        "ffe5ec ffb3c6 fb6f92 9d174d 500724",
+        "011627 2ec4b6 fdfffc e71d36 ff9f1c",
+        "22223b 4a4e69 9a8c98 c9ada7 f2e9e4",
+        "081c15 2d6a4f 52b788 95d5b2 d8f3dc",
+        "f8f9fa 212529 adb5bd e63946 457b9d",
+        "1d3557 457b9d a8dadc f1faee e63946",
+        "fff8e7 f25c54 f7b267 247ba0 70c1b3",
+        "120d31 5b2a86 7785ac 9ac6c5 a5e6ba",
+        "3a0ca3 4361ee 4cc9f0 f72585 7209b7",
+        "faf3dd c8d5b9 8fc0a9 68b0ab 4a7c59",
+        "0b0c10 1f2833 c5c6c7 66fcf1 45a29e",
+        "fdf0d5 c1121f 780000 669bbc 003049",
+    )
 )
 
 
-def cover(call: Call) -> Response:
-    """The picture of the album with this id, for as long as browsers like to keep it."""
-    headers = {"Content-Type": "image/svg+xml", "Cache-Control": "public, max-age=31536000"}
-    return Response(200, draw(call.args["id"]).encode(), headers)
+def svg(object_id: str, size: int = SIZE) -> bytes:
+    """The cover of an album."""
+    return _framed(_drawing(object_id), size)
 
 
-def draw(album_id: str) -> str:
-    random = Random(f"cover {album_id}")
-    paper, *inks = random.choice(_PALETTES)
-    drawn = random.choice(_COMPOSITIONS)(random, inks)
+def mosaic(object_ids: list[str], size: int = SIZE) -> bytes:
+    """Four covers in one, as a playlist has it; one cover where there are fewer."""
+    if len(object_ids) < 4:
+        return svg(object_ids[0] if object_ids else "", size)
+    half = SIZE // 2
+    quarters = "".join(
+        f'<svg x="{half * (place % 2)}" y="{half * (place // 2)}" width="{half}" height="{half}" '
+        f'viewBox="0 0 {SIZE} {SIZE}">{_drawing(one)}</svg>'
+        for place, one in enumerate(object_ids[:4])
+    )
+    return _framed(quarters, size)
+
+
+def _framed(drawing: str, size: int) -> bytes:
     return (
-        '<svg xmlns="http://www.w3.org/2000/svg" viewBox="0 0 300 300" width="300" height="300">'
-        f'<rect width="300" height="300" fill="{paper}"/>{drawn}</svg>'
-    )
+        f'<svg xmlns="http://www.w3.org/2000/svg" width="{size}" height="{size}" '
+        f'viewBox="0 0 {SIZE} {SIZE}">{drawing}</svg>'
+    ).encode()
 
 
-def _sun_and_hills(random: Random, inks: list[str]) -> str:
-    x, y, radius = random.randint(80, 220), random.randint(80, 130), random.randint(36, 70)
-    hills = []
-    for number, ink in enumerate(inks[:2]):
-        top = 170 + number * 45
-        bends = [top + random.randint(-26, 26) for _ in range(4)]
-        hills.append(
-            f'<path fill="{ink}" d="M0 {bends[0]}C60 {bends[1] - 40} 110 {bends[1]} 160 {bends[2]}'
-            f'S260 {bends[3] - 30} 300 {bends[3]}V300H0z"/>'
-        )
-    return f'<circle cx="{x}" cy="{y}" r="{radius}" fill="{inks[2]}"/>{"".join(hills)}'
+@lru_cache(maxsize=1_000)
+def _drawing(object_id: str) -> str:
+    random = Random(f"cover {object_id}")
+    back, *colours = random.choice(_PALETTES)
+    random.shuffle(colours)
+    pattern = random.choice(_PATTERNS)
+    return f'<rect width="{SIZE}" height="{SIZE}" fill="{back}"/>{pattern(random, colours)}'
 
 
-def _rings(random: Random, inks: list[str]) -> str:
-    x, y, step = random.randint(90, 210), random.randint(90, 210), random.randint(16, 26)
+def _rings(random: Random, colours: list[str]) -> str:
+    x, y = random.randint(60, 240), random.randint(60, 240)
+    step = random.randint(22, 40)
     return "".join(
-        f'<circle cx="{x}" cy="{y}" r="{step * number}" fill="none" stroke="{ink}"'
-        f' stroke-width="{step // 2}"/>'
-        for number in range(1, 8)
-        for ink in [inks[number % 3]]
+        f'<circle cx="{x}" cy="{y}" r="{step * number}" fill="{colours[number % len(colours)]}"/>'
+        for number in range(random.randint(4, 7), 0, -1)
     )
 
 
-def _blocks(random: Random, inks: list[str]) -> str:
-    drawn = []
-    for row in range(3):
-        for column in range(3):
-            x, y, ink = column * 100, row * 100, random.choice(inks)
-            drawn.append(
-                random.choice(
-                    (
-                        f'<path fill="{ink}" d="M{x} {y}h100A100 100 0 0 1 {x} {y + 100}z"/>',
-                        f'<circle cx="{x + 50}" cy="{y + 50}" r="50" fill="{ink}"/>',
-                        f'<path fill="{ink}" d="M{x} {y}h100v100z"/>',
-                        f'<rect x="{x}" y="{y}" width="100" height="50" fill="{ink}"/>',
-                        "",
-                    )
-                )
-            )
-    return "".join(drawn)
+def _stripes(random: Random, colours: list[str]) -> str:
+    angle, at, found = random.choice((0, 20, 45, 90, 135)), -150, ""
+    while at < 450:
+        width, colour = random.randint(10, 60), random.choice(colours)
+        found += f'<rect x="{at}" y="-150" width="{width}" height="600" fill="{colour}"/>'
+        at += width + random.randint(0, 40)
+    return f'<g transform="rotate({angle} 150 150)">{found}</g>'
 
 
-def _stripes(random: Random, inks: list[str]) -> str:
-    angle, x, drawn = random.choice((0, 30, 45, 90, 135)), -150, []
-    while x < 450:
-        width = random.randint(10, 50)
-        fill = random.choice(inks)
-        drawn.append(f'<rect x="{x}" y="-150" width="{width}" height="600" fill="{fill}"/>')
-        x += width + random.randint(12, 40)
-    return f'<g transform="rotate({angle} 150 150)">{"".join(drawn)}</g>'
-
-
-def _waves(random: Random, inks: list[str]) -> str:
-    drawn, height = [], random.randint(14, 26)
-    for number in range(9):
-        y, ink = 36 + number * 30, inks[number % 3]
-        bends = "".join(f"q25 -{height + number * 2} 50 0t50 0" for _ in range(4))
-        drawn.append(
-            f'<path fill="none" stroke="{ink}" stroke-width="9" stroke-linecap="round"'
-            f' d="M-60 {y}{bends}"/>'
+def _hills(random: Random, colours: list[str]) -> str:
+    x, y, r = random.randint(60, 240), random.randint(50, 120), random.randint(24, 52)
+    found = f'<circle cx="{x}" cy="{y}" r="{r}" fill="{colours[0]}"/>'
+    for number, level in enumerate((130, 175, 215, 255)):
+        rise = [level + random.randint(-32, 32) for _ in range(4)]
+        found += (
+            f'<path d="M0 {rise[0]} C80 {rise[1] - 40} 180 {rise[2] + 40} 300 {rise[3]} '
+            f'V300 H0Z" fill="{colours[number % len(colours)]}"/>'
         )
-    return "".join(drawn)
+    return found
 
 
-def _window(random: Random, inks: list[str]) -> str:
-    x = random.randint(40, 110)
-    return (
-        f'<path fill="{inks[0]}" d="M{x} 300V130a75 75 0 0 1 150 0v170z"/>'
-        f'<circle cx="{x + 75}" cy="140" r="{random.randint(26, 44)}" fill="{inks[2]}"/>'
-        f'<path fill="{inks[1]}" d="M0 {random.randint(230, 262)}h300v70H0z"/>'
+def _tiles(random: Random, colours: list[str]) -> str:
+    count = random.choice((3, 4, 5, 6))
+    side = SIZE / count
+    shapes = (
+        "M0 0H{s}V{s}Z",
+        "M0 0H{s}A{s} {s} 0 0 1 0 {s}Z",
+        "M{s} {s}V0A{s} {s} 0 0 0 0 {s}Z",
+        "M0 0H{s}V{s}H0Z",
+        "M0 {h}A{h} {h} 0 0 1 {s} {h}Z",
     )
+    found = ""
+    for place in range(count * count):
+        if random.random() < 0.12:
+            continue
+        shape = random.choice(shapes).format(s=f"{side:.1f}", h=f"{side / 2:.1f}")
+        x, y = place % count * side, place // count * side
+        found += (
+            f'<path transform="translate({x:.1f} {y:.1f})" d="{shape}" '
+            f'fill="{random.choice(colours)}"/>'
+        )
+    return found
 
 
-def _dots(random: Random, inks: list[str]) -> str:
+def _rays(random: Random, colours: list[str]) -> str:
+    x, y, count = random.randint(40, 260), random.randint(120, 320), random.choice((16, 20, 28))
+    found = ""
+    for number in range(0, count, 2):
+        start, end = (2 * pi * (number + more) / count for more in (0, 1))
+        found += (
+            f'<path d="M{x} {y}L{x + 500 * cos(start):.0f} {y + 500 * sin(start):.0f} '
+            f'{x + 500 * cos(end):.0f} {y + 500 * sin(end):.0f}Z" '
+            f'fill="{colours[number // 2 % 2]}"/>'
+        )
+    radius = random.randint(28, 60)
+    return f'{found}<circle cx="{x}" cy="{y}" r="{radius}" fill="{colours[-1]}"/>'
+
+
+def _waves(random: Random, colours: list[str]) -> str:
+    found, height = "", random.randint(8, 26)
+    for number, y in enumerate(range(-10, 320, random.choice((24, 30, 40)))):
+        colour = colours[number % len(colours)]
+        found += (
+            f'<path d="M-20 {y}q40 {-height} 80 0t80 0 80 0 80 0 80 0" fill="none" '
+            f'stroke="{colour}" stroke-width="{random.randint(6, 18)}"/>'
+        )
+    return found
+
+
+def _dots(random: Random, colours: list[str]) -> str:
+    count = random.choice((5, 6, 8, 10))
+    step = SIZE / count
     return "".join(
-        f'<circle cx="{30 + 40 * column}" cy="{30 + 40 * row}" r="{random.choice((5, 9, 14, 18))}"'
-        f' fill="{random.choice(inks)}"/>'
-        for row in range(7)
-        for column in range(7)
+        f'<circle cx="{(place % count + 0.5) * step:.0f}" cy="{(place // count + 0.5) * step:.0f}" '
+        f'r="{random.uniform(0.1, 0.52) * step:.1f}" fill="{random.choice(colours)}"/>'
+        for place in range(count * count)
     )
 
 
-_COMPOSITIONS = (_sun_and_hills, _rings, _blocks, _stripes, _waves, _window, _dots)
+def _blocks(random: Random, colours: list[str]) -> str:
+    found = ""
+    for _ in range(random.randint(6, 11)):
+        x, y = random.randint(-40, 240), random.randint(-40, 240)
+        width, height = random.randint(40, 190), random.randint(40, 190)
+        round_ = random.choice((0, 0, 12, 90))
+        found += (
+            f'<rect x="{x}" y="{y}" width="{width}" height="{height}" rx="{round_}" '
+            f'fill="{random.choice(colours)}" opacity="0.85"/>'
+        )
+    return found
+
+
+_PATTERNS = (_rings, _stripes, _hills, _tiles, _rays, _waves, _dots, _blocks)

@@ -1,0 +1,319 @@
+"""The operator's page: who may see it, and what it tells."""
+
+import runpy
+from collections.abc import Iterator
+from datetime import UTC, datetime, timedelta
+from types import SimpleNamespace
+from typing import Any
+
+import pytest
+from django.db import connection
+from django.test import Client
+from django.test.utils import CaptureQueriesContext
+from django.utils import timezone
+
+from accounts.models import User
+from accounts.services import operator_code
+from accounts.signals import access_ended
+from sync.models import Incident, Library, Process, SyncRequest
+from sync.operations.overview import bars
+from sync.queue.scheduler import enqueue_due_syncs
+from syncify.spotify.models import ApiHour, Block
+from tests.builders import make_request, make_user
+
+pytestmark = pytest.mark.django_db
+
+
+@pytest.fixture
+def operator(client: Client) -> User:
+    user = make_user("ada")
+    user.is_operator = True
+    user.save(update_fields=["is_operator"])
+    client.force_login(user)
+    return user
+
+
+@pytest.fixture
+def bea() -> User:
+    return make_user("bea")
+
+
+def page_of(client: Client) -> str:
+    return " ".join(client.get("/operator/").content.decode().split())
+
+
+def dead(user: User, **fields: Any) -> int:
+    errors = [
+        {"attempt": 1, "at": "2026-11-20T08:00:00+00:00", "code": "unavailable", "message": "502."},
+        {"attempt": 3, "at": "2026-11-20T09:00:00+00:00", "code": "timeout", "message": "Silence."},
+    ]
+    return make_request(user, state="dead", errors=errors, **fields).pk
+
+
+def test_nobody_but_an_operator_learns_that_the_page_exists(client: Client, bea: User) -> None:
+    letter = dead(bea)
+
+    for visitor in (None, bea):
+        if visitor:
+            client.force_login(visitor)
+        assert client.get("/operator/").status_code == 404
+        assert client.post(f"/operator/{letter}/retry/").status_code == 404
+    assert bea.sync_requests.count() == 1
+
+
+def test_an_empty_installation_has_a_page_too(client: Client, operator: User) -> None:
+    page = page_of(client)
+
+    assert "Nothing runs at the moment." in page
+    assert "No calls in the last day." in page
+
+
+def test_queue_and_running_jobs_are_told(client: Client, operator: User, bea: User) -> None:
+    make_request(operator, run_at=timezone.now() - timedelta(minutes=7))
+    make_request(bea, state="running", stage="reading", leased_by="attic:42")
+    make_request(make_user("cy"), run_at=timezone.now() + timedelta(hours=1))
+
+    response = client.get("/operator/")
+
+    queue = response.context["overview"].queue
+    assert (queue.ready, queue.waiting, queue.running_count, queue.dead_count) == (1, 1, 1, 0)
+    assert queue.oldest_wait == "7\xa0minutes"
+    assert "attic:42" in response.content.decode()
+
+
+def test_a_dead_letter_shows_the_error_of_every_attempt(
+    client: Client, operator: User, bea: User
+) -> None:
+    dead(bea, error_message="Spotify is down.")
+
+    page = page_of(client)
+
+    assert "Spotify is down." in page
+    assert '<li value="1"> <code>unavailable</code> 502.' in page
+    assert '<li value="3"> <code>timeout</code> Silence.' in page
+
+
+def test_a_dead_letter_is_retried_with_one_click(client: Client, operator: User, bea: User) -> None:
+    letter = dead(bea)
+
+    response = client.post(f"/operator/{letter}/retry/")
+
+    assert (response.status_code, response.headers["Location"]) == (303, "/operator/")
+    assert [each.state for each in bea.sync_requests.order_by("id")] == ["dead", "queued"]
+
+
+def test_no_retry_is_offered_where_it_would_not_help(
+    client: Client, operator: User, bea: User
+) -> None:
+    followed, hopeless, fresh = dead(operator), dead(bea), dead(make_user("cy"))
+    make_request(operator, state="succeeded")
+    bea.connection.state = "sign_in_needed"
+    bea.connection.save(update_fields=["state"])
+
+    page = page_of(client)
+
+    assert f"/operator/{fresh}/retry/" in page
+    assert f"/operator/{followed}/retry/" not in page
+    assert f"/operator/{hopeless}/retry/" not in page
+
+
+def test_a_block_an_incident_and_silent_workers_are_told(client: Client, operator: User) -> None:
+    now = timezone.now()
+    Block.objects.create(until=now + timedelta(hours=1), because="quota")
+    Incident.objects.create(key="worker", message="No worker for an hour.")
+    Incident.objects.create(key="old", message="Long over.", closed=now)
+    Process.objects.create(kind="worker", name="attic:42", alive_until=now - timedelta(hours=1))
+    Process.objects.create(kind="scheduler", name="attic:43")
+
+    page = page_of(client)
+
+    assert "its quota is used up" in page
+    assert "No worker for an hour." in page
+    assert "Long over." not in page
+    assert "gone</span> worker attic:42" in page
+    assert "alive</span> scheduler attic:43" in page
+
+
+def test_a_block_that_is_over_is_not_told(client: Client, operator: User) -> None:
+    Block.objects.create(until=timezone.now() - timedelta(hours=1), because="quota")
+
+    assert "Nobody calls Spotify" not in page_of(client)
+
+
+def test_calls_are_counted_by_hour(client: Client, operator: User) -> None:
+    hour = timezone.now().replace(minute=0, second=0, microsecond=0)
+    ApiHour.objects.create(hour=hour, calls=7)
+    ApiHour.objects.create(hour=hour - timedelta(hours=24), calls=5)
+    ApiHour.objects.create(hour=hour - timedelta(hours=25), calls=900)
+
+    quota = client.get("/operator/").context["overview"].quota
+
+    assert quota.spent == 12
+    assert [bar.calls for bar in quota.bars] == [5, *[0] * 23, 7]
+
+
+def test_the_highest_bar_fills_the_chart_and_no_call_is_invisible() -> None:
+    start = datetime(2026, 11, 23, tzinfo=UTC)
+    hours = [start + timedelta(hours=number) for number in range(4)]
+
+    drawn = bars(list(zip(hours, [0, 1, 500, 1000], strict=True)))
+
+    assert [bar.height for bar in drawn] == [0, 2, 50, 100]
+    assert [bar.y for bar in drawn] == [100, 98, 50, 0]
+    assert [bar.x for bar in drawn] == [0, 10, 20, 30]
+
+
+def test_queries_do_not_grow_with_the_installation(client: Client, operator: User) -> None:
+    def fill(names: str) -> None:
+        for name in names:
+            user = make_user(name)
+            make_request(user, state="succeeded", song_count=3)
+            dead(user)
+            make_request(user, state="running")
+            Process.objects.create(kind="worker", name=name)
+            Incident.objects.create(key=name, message=name)
+
+    def queries() -> int:
+        with CaptureQueriesContext(connection) as captured:
+            client.get("/operator/")
+        return len(captured)
+
+    fill("bc")
+    few = queries()
+    fill("defghijk")
+
+    assert queries() == few
+
+
+def test_what_to_register_with_spotify_is_told(client: Client, operator: User) -> None:
+    assert "Register exactly http://127.0.0.1:8000/accounts/callback/ as" in page_of(client)
+
+
+# --- Blocking -----------------------------------------------------------------------------------
+
+
+@pytest.fixture
+def ended() -> Iterator[list[int]]:
+    """Whose access ended, in the order it was told."""
+    heard: list[int] = []
+
+    def hear(user_id: int, **_: object) -> None:
+        heard.append(user_id)
+
+    access_ended.connect(hear)
+    yield heard
+    access_ended.disconnect(hear)
+
+
+@pytest.mark.parametrize(("state", "after"), [("queued", "cancelled"), ("running", "running")])
+def test_blocking_a_listener_ends_their_sessions_and_syncs(
+    client: Client, operator: User, bea: User, ended: list[int], state: str, after: str
+) -> None:
+    request = make_request(bea, state=state)
+    beas = Client()
+    beas.force_login(bea)
+    Library.objects.update(next_due=timezone.now())
+
+    answer = client.post(f"/operator/listeners/{bea.pk}/block/")
+
+    request.refresh_from_db()
+    assert answer.status_code == 303
+    assert request.state == after
+    assert request.cancel_asked_at
+    assert beas.get("/settings/").status_code == 302
+    assert ended == [bea.pk]
+    assert "blocked" in page_of(client)
+    SyncRequest.objects.all().delete()
+    enqueue_due_syncs()
+    assert not bea.sync_requests.filter(completed=None).exists()
+
+
+def test_an_unblocked_listener_is_synced_again_and_signs_in_anew(
+    client: Client, operator: User, bea: User
+) -> None:
+    beas = Client()
+    beas.force_login(bea)
+    Library.objects.update(next_due=timezone.now())
+    client.post(f"/operator/listeners/{bea.pk}/block/")
+
+    client.post(f"/operator/listeners/{bea.pk}/block/", {"unblock": "yes"})
+
+    enqueue_due_syncs()
+    assert bea.sync_requests.filter(completed=None).exists()
+    assert beas.get("/settings/").status_code == 302
+
+
+def test_nobody_blocks_themselves_and_nobody_else_blocks(
+    client: Client, operator: User, bea: User
+) -> None:
+    beas = Client()
+    beas.force_login(bea)
+
+    assert client.post(f"/operator/listeners/{operator.pk}/block/").status_code == 404
+    assert beas.post(f"/operator/listeners/{operator.pk}/block/").status_code == 404
+    assert not User.objects.filter(is_active=False).exists()
+
+
+def test_no_retry_is_offered_for_who_is_blocked(client: Client, operator: User, bea: User) -> None:
+    letter = dead(bea)
+    assert f"/operator/{letter}/retry/" in page_of(client)
+
+    client.post(f"/operator/listeners/{bea.pk}/block/")
+
+    assert f"/operator/{letter}/retry/" not in page_of(client)
+
+
+# --- The first operator -------------------------------------------------------------------------
+
+
+def test_the_code_of_the_log_makes_the_first_operator_and_no_second(
+    client: Client, bea: User
+) -> None:
+    client.force_login(bea)
+    assert client.get("/operator/code/").status_code == 200
+
+    wrong = client.post("/operator/code/", {"code": "0000-0000-0000"})
+    right = client.post("/operator/code/", {"code": f" {operator_code().upper()} "})
+
+    assert (wrong.status_code, right.status_code) == (422, 303)
+    assert client.get("/operator/").status_code == 200
+    late = make_user("cleo")
+    client.force_login(late)
+    assert client.post("/operator/code/", {"code": operator_code()}).status_code == 404
+    assert list(User.objects.filter(is_operator=True)) == [bea]
+
+
+def test_the_code_is_for_who_is_signed_in_and_where_no_setting_names_operators(
+    client: Client, bea: User, settings: Any
+) -> None:
+    assert client.post("/operator/code/", {"code": operator_code()}).status_code == 302
+
+    settings.OPERATORS = ["ada"]
+    client.force_login(bea)
+
+    assert client.post("/operator/code/", {"code": operator_code()}).status_code == 404
+    assert not User.objects.filter(is_operator=True).exists()
+
+
+def test_another_installation_has_another_code(settings: Any) -> None:
+    here = operator_code()
+    settings.SECRET_KEY = "of another"
+
+    assert operator_code() != here
+
+
+@pytest.mark.django_db(transaction=True)
+@pytest.mark.parametrize(
+    ("age", "has_operator", "is_told"), [(1, False, True), (2, False, False), (1, True, False)]
+)
+def test_the_web_server_tells_the_code_once_while_it_is_good_for_something(
+    caplog: Any, age: int, has_operator: bool, is_told: bool
+) -> None:
+    make_user("ada")
+    User.objects.update(is_operator=has_operator)
+    hooks = runpy.run_path("gunicorn.conf.py")
+
+    loop = SimpleNamespace(create_task=lambda task: task.close())
+    hooks["post_worker_init"](SimpleNamespace(age=age, loop=loop))
+
+    assert (operator_code() in caplog.text) == is_told

@@ -1,0 +1,446 @@
+"""What the pages show, what their buttons do, and who may see what."""
+
+import re
+from datetime import timedelta
+from typing import Any
+
+import pytest
+from django.db import connection
+from django.test import Client
+from django.test.utils import CaptureQueriesContext
+from django.utils import timezone
+
+from accounts.models import SpotifyConnection, User
+from sync.models import (
+    ArtistGenre,
+    Connection,
+    InboxItem,
+    Incident,
+    Library,
+    Mirror,
+    Pair,
+    PairInvitation,
+    Play,
+    Playlist,
+    SavedTrack,
+    ShareLink,
+    StoredPage,
+    SyncRequest,
+)
+from tests.builders import main_mirror, make_like, make_refused, make_request, make_user
+
+pytestmark = pytest.mark.django_db
+
+HTMX = {"HX-Request": "true"}
+PAGES_OF_A_LISTENER = ["/", "/sync/history/", "/settings/", "/privacy/", "/accounts/delete/"]
+BUTTONS = ["/sync/", "/sync/1/cancel/", "/sync/1/retry/", "/sync/pause/"]
+
+
+@pytest.fixture
+def ada(client: Client) -> User:
+    """Signed in, and known by rows alone: no page calls Spotify."""
+    user = make_user("ada")
+    client.force_login(user)
+    return user
+
+
+@pytest.fixture
+def bea() -> User:
+    return make_user("bea")
+
+
+def text_of(response: Any) -> str:
+    return " ".join(response.content.decode().split())
+
+
+# --- Landing, sign-in, frames of pages ----------------------------------------------------------
+
+
+def test_a_visitor_learns_what_this_is_and_signs_in_by_a_form(client: Client) -> None:
+    page = text_of(client.get("/"))
+
+    assert "always equals your Liked Songs" in page
+    assert '<form method="post" action="/accounts/login/">' in page
+    assert "Sign out" not in page
+
+
+@pytest.mark.parametrize("path", PAGES_OF_A_LISTENER)
+def test_a_listener_sees_a_whole_page(client: Client, ada: User, path: str) -> None:
+    response = client.get(path)
+
+    assert response.status_code == 200
+    assert "</html>" in text_of(response)
+
+
+@pytest.mark.parametrize("path", PAGES_OF_A_LISTENER)
+def test_no_page_has_inline_code_or_fetches_from_elsewhere(
+    client: Client, ada: User, path: str
+) -> None:
+    response = client.get(path)
+
+    page = text_of(response)
+    assert not re.search(r"<style|\sstyle=|\son\w+=|<script(?! src=)|hx-on|javascript:", page)
+    assert not re.search(r"""(?:src|<link[^>]*href)=["'](?!/)""", page)
+
+
+@pytest.mark.parametrize("path", ["/sync/card/", "/sync/history/", "/settings/"])
+def test_a_visitor_is_sent_to_the_start_page(client: Client, path: str) -> None:
+    response = client.get(path)
+
+    assert response.status_code == 302
+    assert response.headers["Location"].startswith("/?next=")
+
+
+@pytest.mark.parametrize("path", ["/sync/card/", "/sync/"])
+def test_an_expired_session_redirects_the_page_not_the_card(client: Client, path: str) -> None:
+    method = client.get if path.endswith("card/") else client.post
+
+    response = method(path, headers=HTMX)
+
+    assert response.headers["HX-Redirect"].startswith("/?next=")
+    assert response.content == b""
+
+
+@pytest.mark.parametrize("path", BUTTONS)
+def test_nothing_changes_by_following_a_link(client: Client, ada: User, path: str) -> None:
+    assert client.get(path).status_code == 405
+
+
+@pytest.mark.parametrize("path", [*BUTTONS, "/settings/"])
+def test_a_form_from_elsewhere_is_refused_in_plain_words(ada: User, path: str) -> None:
+    client = Client(enforce_csrf_checks=True)
+    client.force_login(ada)
+
+    response = client.post(path)
+
+    assert response.status_code == 403
+    assert "open for too long" in text_of(response)
+
+
+def test_a_missing_page_says_so_in_plain_words(client: Client) -> None:
+    response = client.get("/no/such/page/")
+
+    assert response.status_code == 404
+    assert "There is nothing here" in text_of(response)
+
+
+def test_a_broken_page_says_so_in_plain_words(
+    client: Client, ada: User, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("sync.pages.views.card_for", None)
+    client.raise_request_exception = False
+
+    response = client.get("/")
+
+    assert response.status_code == 500
+    assert "Something broke on our side" in text_of(response)
+
+
+def test_privacy_page_knows_every_table_about_a_listener() -> None:
+    # Who adds one tells listeners of it in templates/privacy.html.
+    tables = {relation.related_model for relation in User._meta.related_objects}
+
+    assert tables == {
+        ArtistGenre,
+        Connection,
+        InboxItem,
+        Incident,
+        Library,
+        Mirror,
+        Pair,
+        PairInvitation,
+        Play,
+        SavedTrack,
+        ShareLink,
+        SpotifyConnection,
+        StoredPage,
+        SyncRequest,
+    }
+
+
+def test_times_are_told_as_the_clock_of_the_visitor_does(client: Client, ada: User) -> None:
+    noon = timezone.now().replace(hour=12, minute=0) - timedelta(days=40)
+    make_request(ada, state="succeeded", completed=noon, song_count=3)
+
+    for zone, told in [
+        ("", "12:00 UTC"),
+        ("Asia/Tokyo", "21:00"),
+        ("Asia%2FTokyo", "21:00"),
+        ("../../etc/passwd", "12:00 UTC"),
+        ("no such zone", "12:00 UTC"),
+    ]:
+        client.cookies["timezone"] = zone
+        assert told in text_of(client.get("/sync/history/"))
+
+
+# --- Dashboard ----------------------------------------------------------------------------------
+
+
+def test_the_dashboard_shows_the_playlist_and_its_link(client: Client, ada: User) -> None:
+    Playlist.objects.create(mirror=main_mirror(ada), number=1, spotify_id="first")
+    Playlist.objects.create(mirror=main_mirror(ada), number=2, spotify_id="second")
+    Playlist.objects.create(mirror=main_mirror(ada), number=3, spotify_id=None)
+    make_request(ada, state="succeeded", song_count=10_500)
+
+    page = text_of(client.get("/"))
+
+    assert "Liked Songs of Ada" in page
+    assert "10,500 songs, newest first" in page
+    assert 'href="https://open.spotify.com/playlist/first"' in page
+    assert 'data-copy="https://open.spotify.com/playlist/first"' in page
+    assert (
+        'Part 2, for what one playlist cannot hold: <a href="https://open.spotify.com/playlist/second"'
+        in page
+    )
+    assert "Part 3" not in page
+
+
+def test_what_changed_last_is_told_by_name(client: Client, ada: User, bea: User) -> None:
+    request = make_request(ada, state="succeeded", added=7, removed=1, song_count=9)
+    now = timezone.now()
+    for age, name in enumerate(["Looped", "Swayed", "Burnt", "Lit", "Held", "Thrown", "Bent"]):
+        make_like(ada, name, added_in=request, added_at=now - timedelta(days=age))
+    make_like(ada, "Drawn", removed_in=request, removed_at=now)
+    make_like(bea, "Blurred", added_in=request)
+    make_request(ada, state="succeeded", song_count=9)  # nothing had changed since
+
+    page = text_of(client.get("/"))
+
+    assert "7 songs added, 1 removed" in page
+    songs = re.findall(r'<bdi class="song">(\w+)</bdi> <bdi class="artists">Kiasmos</bdi>', page)
+    assert songs == ["Looped", "Swayed", "Burnt", "Lit", "Held", "Drawn"]
+    assert "and 2 more" in page
+
+
+def test_songs_that_spotify_refused_are_shown(client: Client, ada: User) -> None:
+    make_request(ada, state="succeeded", song_count=2, skipped=1)
+    make_refused(ada, "Looped")
+    make_like(ada, "Swayed")
+
+    page = text_of(client.get("/"))
+
+    assert "Left out</h2>" in page
+    assert '<bdi class="song">Looped</bdi>' in page
+    assert "Swayed" not in page
+
+
+@pytest.mark.parametrize(
+    ("state", "every"), [("queued", "10"), ("running", "10"), ("succeeded", "60"), ("dead", "60")]
+)
+def test_the_card_is_polled_often_only_while_a_request_is_open(
+    client: Client, ada: User, state: str, every: str
+) -> None:
+    make_request(ada, state=state)
+
+    card = text_of(client.get("/sync/card/"))
+
+    assert card.startswith(f'<div id="card" data-poll="{every}">')
+    assert "<html" not in card
+
+
+def test_a_running_sync_shows_its_progress_and_a_way_to_stop_it(client: Client, ada: User) -> None:
+    request = make_request(ada, state="running", stage="writing", progress=0.625)
+
+    card = text_of(client.get("/sync/card/"))
+
+    assert 'aria-labelledby="sentence" max="1" value="0.625">' in card
+    assert '<li class="step-current" aria-current="step"> Write' in card
+    assert f'action="/sync/{request.pk}/cancel/"' in card
+    assert "Sync now" not in card
+
+
+def test_a_name_of_a_playlist_is_text_and_no_markup(client: Client, ada: User) -> None:
+    Mirror.objects.filter(user=ada).update(name="<b>bold</b>")
+
+    assert "&lt;b&gt;bold&lt;/b&gt;" in text_of(client.get("/"))
+
+
+@pytest.mark.parametrize("path", ["/", "/sync/card/", "/sync/history/"])
+def test_queries_do_not_grow_with_syncs_songs_or_volumes(
+    client: Client, ada: User, path: str
+) -> None:
+    def fill(count: int) -> None:
+        for _ in range(count):
+            request = make_request(ada, state="succeeded", added=2, skipped=1, song_count=2)
+            make_refused(ada, f"{request.pk}", added_in=request)
+            number = Playlist.objects.count() + 1
+            Playlist.objects.create(mirror=main_mirror(ada), number=number, spotify_id=f"{number}")
+
+    def queries() -> int:
+        with CaptureQueriesContext(connection) as captured:
+            client.get(path)
+        return len(captured)
+
+    fill(2)
+    make_request(ada)
+    few = queries()
+    SyncRequest.objects.filter(completed=None).delete()
+    fill(5)
+    make_request(ada)
+
+    assert queries() == few
+    assert few <= 6
+
+
+# --- Buttons ------------------------------------------------------------------------------------
+
+
+def test_sync_now_queues_a_sync_and_returns_to_the_dashboard(client: Client, ada: User) -> None:
+    response = client.post("/sync/")
+
+    assert (response.status_code, response.headers["Location"]) == (303, "/")
+    assert ada.sync_requests.get().state == "queued"
+
+
+def test_sync_now_answers_htmx_with_the_card(client: Client, ada: User) -> None:
+    response = client.post("/sync/", headers=HTMX)
+
+    assert response.status_code == 200
+    assert text_of(response).startswith('<div id="card" data-poll="10">')
+
+
+def test_a_second_wish_shows_the_sync_that_runs(client: Client, ada: User) -> None:
+    running = make_request(ada, state="running", stage="writing", progress=0.5)
+
+    response = client.post("/sync/", headers=HTMX)
+
+    assert "50% done" in text_of(response)
+    assert ada.sync_requests.get() == running
+
+
+def test_cancel_stops_a_queued_sync_at_once(client: Client, ada: User) -> None:
+    request = make_request(ada)
+
+    response = client.post(f"/sync/{request.pk}/cancel/")
+
+    request.refresh_from_db()
+    assert (response.status_code, request.state) == (303, "cancelled")
+
+
+def test_cancel_asks_a_running_sync_to_stop(client: Client, ada: User) -> None:
+    request = make_request(ada, state="running")
+
+    response = client.post(f"/sync/{request.pk}/cancel/", headers=HTMX)
+
+    request.refresh_from_db()
+    assert request.cancel_asked_at is not None
+    assert "Stopping at the next safe point" in text_of(response)
+    assert "Cancel</button>" not in text_of(response)
+
+
+def test_retry_queues_a_new_sync_and_keeps_the_dead_one(client: Client, ada: User) -> None:
+    dead = make_request(ada, state="dead", error_message="Spotify is down.")
+
+    client.post(f"/sync/{dead.pk}/retry/")
+
+    assert [each.state for each in ada.sync_requests.order_by("id")] == ["dead", "queued"]
+
+
+def test_only_a_dead_sync_can_be_retried(client: Client, ada: User) -> None:
+    done = make_request(ada, state="succeeded")
+
+    assert client.post(f"/sync/{done.pk}/retry/").status_code == 404
+    assert ada.sync_requests.count() == 1
+
+
+def test_pause_and_resume(client: Client, ada: User) -> None:
+    client.post("/sync/pause/")
+    assert main_mirror(ada).state == "paused"
+    for page in ("/", "/settings/"):
+        assert 'name="resume"' in text_of(client.get(page))
+
+    client.post("/sync/pause/", {"resume": "yes"})
+    assert main_mirror(ada).state == "active"
+
+
+@pytest.mark.parametrize(("action", "state"), [("cancel", "running"), ("retry", "dead")])
+def test_a_request_of_another_listener_does_not_exist(
+    client: Client, ada: User, bea: User, action: str, state: str
+) -> None:
+    hers = make_request(bea, state=state)
+
+    response = client.post(f"/sync/{hers.pk}/{action}/")
+
+    assert response.status_code == 404
+    unchanged = SyncRequest.objects.get()
+    assert (unchanged.state, unchanged.cancel_asked_at) == (state, None)
+
+
+# --- History ------------------------------------------------------------------------------------
+
+
+def test_history_shows_ones_own_finished_syncs_in_pages(
+    client: Client, ada: User, bea: User
+) -> None:
+    make_request(bea, state="succeeded", note="Not for Ada.")
+    for number in range(21):
+        make_request(ada, state="succeeded", note=f"Note {number}.")
+    make_request(ada, note="Still open.")
+
+    first, second = (text_of(client.get("/sync/history/", {"page": page})) for page in (1, 2))
+
+    assert "Note 20." in first
+    assert "Note 0." not in first
+    assert "Note 0." in second
+    assert "Page 2 of 2" in second
+    assert "Not for Ada." not in first + second
+    assert "Still open." not in first + second
+
+
+@pytest.mark.parametrize("page", ["0", "99", "x"])
+def test_a_page_that_is_not_there_shows_the_nearest(client: Client, ada: User, page: str) -> None:
+    assert client.get("/sync/history/", {"page": page}).status_code == 200
+
+
+# --- Settings -----------------------------------------------------------------------------------
+
+
+def wishes(**fields: str) -> dict[str, str]:
+    return {"name": "My hearts", "description": "", "interval": "daily", **fields}
+
+
+def test_settings_are_saved_and_confirmed(client: Client, ada: User) -> None:
+    response = client.post(
+        "/settings/",
+        wishes(public="on", interval="weekly", description="From\nmy  heart."),
+        follow=True,
+    )
+
+    mirror = Mirror.objects.get(user=ada)
+    assert response.redirect_chain == [("/settings/", 303)]
+    assert "Saved." in text_of(response)
+    assert (mirror.name, mirror.public) == ("My hearts", True)
+    assert Library.objects.get(user=ada).interval == "weekly"
+    assert mirror.description == "From my heart."
+
+
+@pytest.mark.parametrize(
+    "fields",
+    [
+        {"name": ""},
+        {"name": "   "},
+        {"name": "x" * 101},
+        {"description": "x" * 301},
+        {"interval": "fortnightly"},
+    ],
+)
+def test_what_spotify_would_not_take_is_answered_beside_the_field(
+    client: Client, ada: User, fields: dict[str, str]
+) -> None:
+    response = client.post("/settings/", wishes(**fields))
+
+    assert response.status_code == 422
+    assert 'aria-invalid="true"' in text_of(response)
+    assert Mirror.objects.get(user=ada).name == "Liked Songs of Ada"
+
+
+def test_settings_touch_no_mirror_but_ones_own(client: Client, ada: User, bea: User) -> None:
+    client.post("/settings/", wishes(user=str(bea.pk), pk=str(bea.pk)))
+
+    assert Mirror.objects.get(user=bea).name == "Liked Songs of Bea"
+
+
+def test_settings_say_when_spotify_does_not_follow_the_wish(client: Client, ada: User) -> None:
+    Playlist.objects.create(mirror=main_mirror(ada), number=1, spotify_id="first", seen_public=True)
+
+    assert "At present Spotify shows it" in text_of(client.get("/settings/"))
