@@ -14,12 +14,11 @@ from django.utils.html import format_html, format_html_join
 from django.utils.safestring import SafeString, mark_safe
 
 from sync.models import Album, SavedTrack, Track
+from syncify.spotify.parsing import picture_hosts
 from syncify.text import plain
 
 register = template.Library()
 
-#: How the addresses of all pictures begin that are stored.
-_SPOTIFYS = "https://i.scdn.co"
 #: Anything that has a cover; a string is the address of a picture.
 type Pictured = Album | Track | SavedTrack | str | None
 
@@ -45,14 +44,14 @@ def cover(of: Pictured, size: int, alt: str = "") -> SafeString:
 
     ``alt`` stays empty where the album's name stands beside it.
     """
-    address, seed = _address_and_seed(of)
-    if not settings.PICTURES or not address.startswith(f"{_SPOTIFYS}/"):
+    stored, seed = _address_and_seed(of)
+    address = shown_address(stored)
+    if not address:
         return _drawing(seed, size, alt)
     return format_html(
         '<img class="art" src="{}" alt="{}" width="{}" height="{}" loading="lazy"'
         ' decoding="async" referrerpolicy="no-referrer">',
-        # The one host that the content security policy names.
-        settings.SPOTIFY_IMAGES_URL + address.removeprefix(_SPOTIFYS),
+        address,
         plain(alt),
         size,
         size,
@@ -68,6 +67,18 @@ def mosaic(of: Iterable[Pictured], size: int) -> SafeString:
         return cover(tiles[0] if tiles else None, size)
     drawn = format_html_join("", "{}", ((cover(tile, size // 2),) for tile in tiles))
     return format_html('<span class="mosaic">{}</span>', drawn)
+
+
+def shown_address(stored: str) -> str:
+    """Where a browser loads a picture: at the one host that the content security policy names.
+
+    "" for none.
+    """
+    if settings.PICTURES:
+        for begin in picture_hosts(settings.SPOTIFY_API_URL):
+            if stored.startswith(begin):
+                return f"{settings.SPOTIFY_IMAGES_URL}/{stored.removeprefix(begin)}"
+    return ""
 
 
 def _address_and_seed(of: Pictured) -> tuple[str, str]:

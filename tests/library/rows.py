@@ -6,7 +6,7 @@ from random import Random
 from typing import Any
 
 from accounts.models import User
-from sync.library.store import first_day
+from sync.library.catalogue import first_day
 from sync.models import Album, Artist, Library, SavedTrack, SyncRequest, Track, TrackArtist
 from syncify.simulator.songs import invent
 from syncify.text import folded
