@@ -38,6 +38,8 @@ class Bar:
 @dataclass(frozen=True, slots=True)
 class BarChart:
     bars: Sequence[Bar]
+    #: What it shows, as a sentence.
+    finding: str
 
     @property
     def width(self) -> int:
@@ -64,8 +66,11 @@ class Entry:
     url: str = ""
 
 
-def bar_chart(entries: Sequence[Entry]) -> BarChart:
-    """Bars of which the highest fills the chart; a value above 0 is never invisible."""
+def bar_chart(entries: Sequence[Entry], finding: str = "") -> BarChart:
+    """Bars of which the highest fills the chart; a value above 0 is never invisible.
+
+    ``finding`` may name the highest: "{0.label} has the most: {0.text}."
+    """
     top = max((entry.value for entry in entries), default=0) or 1
     bars = []
     for place, entry in enumerate(entries):
@@ -82,7 +87,8 @@ def bar_chart(entries: Sequence[Entry]) -> BarChart:
                 height,
             )
         )
-    return BarChart(bars)
+    most = max(bars, key=lambda bar: bar.value, default=None)
+    return BarChart(bars, finding.format(most) if most else "")
 
 
 @dataclass(frozen=True, slots=True)

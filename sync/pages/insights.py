@@ -18,7 +18,7 @@ from sync.library.search import UNKNOWN, Query, refused_tracks
 from sync.library.stats import Calendar, Day, Facts, facts_of
 from sync.library.timeline import end_of, start_of
 from sync.models import SavedTrack
-from sync.pages.charts import Entry, bar_chart, heat_map, line_chart, steps
+from sync.pages.charts import BarChart, Entry, bar_chart, heat_map, line_chart, steps
 from sync.pages.words import counted, songs
 from sync.pages.zone import library_of
 from syncify.http import Request
@@ -98,7 +98,7 @@ def _url(**query: str) -> str:
     return f"{reverse('songs')}?{Query(**query).urlencoded()}"
 
 
-def _decades(facts: Facts) -> Any:
+def _decades(facts: Facts) -> BarChart:
     """From the first decade to the last, without a gap; songs without a date at the end."""
     counts = {each["decade"]: each["songs"] for each in facts.decades}
     unknown = counts.pop(None, 0)
@@ -114,10 +114,10 @@ def _decades(facts: Facts) -> Any:
     ]
     if unknown:
         entries.append(Entry("Unknown", "?", unknown, songs(unknown), _url(decade=UNKNOWN)))
-    return bar_chart(entries)
+    return bar_chart(entries, "Most are from the {0.label}: {0.text}.")
 
 
-def _ages(facts: Facts) -> Any:
+def _ages(facts: Facts) -> BarChart:
     """How old the songs of each year were when they were liked, in the median."""
     return bar_chart(
         [
@@ -129,7 +129,8 @@ def _ages(facts: Facts) -> Any:
                 _url(liked=str(each["year"])),
             )
             for each in facts.ages
-        ]
+        ],
+        "The middle song of each year. {0.label} had the oldest: {0.text}.",
     )
 
 
@@ -141,7 +142,7 @@ def _age(years: float) -> str:
     return f"{number} year{'' if number == '1' else 's'}"
 
 
-def _months(number: int, calendar: Calendar) -> Any:
+def _months(number: int, calendar: Calendar) -> BarChart:
     return bar_chart(
         [
             Entry(
@@ -152,7 +153,8 @@ def _months(number: int, calendar: Calendar) -> Any:
                 _url(liked=f"{number}-{month:02}"),
             )
             for month in range(1, 13)
-        ]
+        ],
+        "The most in {0.label}: {0.text}.",
     )
 
 

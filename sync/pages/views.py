@@ -28,6 +28,7 @@ from accounts.limits import limited
 from accounts.models import User
 from accounts.oauth import awaits_paste
 from sync.library.export import export
+from sync.library.exports import file_name
 from sync.mirrors import services
 from sync.models import Mirror, SyncRequest
 from sync.operations.overview import overview
@@ -148,7 +149,8 @@ def settings(request: Request) -> HttpResponse:
 @login_required
 def export_data(request: Request) -> HttpResponse:
     response = JsonResponse(export(request.user), json_dumps_params={"indent": 1})
-    response.headers["Content-Disposition"] = 'attachment; filename="syncify.json"'
+    name = file_name(f"Syncify of {request.user}", timezone.localdate(), "json")
+    response.headers["Content-Disposition"] = f'attachment; filename="{name}"'
     return response
 
 

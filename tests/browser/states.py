@@ -130,6 +130,14 @@ def _press(button: str, then: str) -> Callable[[Page], object]:
     return act
 
 
+def _follow(link: str, then: str) -> Callable[[Page], object]:
+    def act(page: Page) -> None:
+        page.get_by_role("link", name=link).click()
+        expect(page.get_by_role("link", name=then)).to_be_visible()
+
+    return act
+
+
 def _save_without_a_name(page: Page) -> None:
     page.get_by_label("Name", exact=True).fill("")
     page.evaluate("document.querySelector('form.panel').noValidate = true")
@@ -183,7 +191,8 @@ STATES = [
     State("pause", arrange=_synced, act=_press("Pause", "Resume")),
     State("too often", arrange=_impatient, act=_press("Sync now", "Please try again in")),
     State("history", "/sync/history/", _synced),
-    State("history, last page", "/sync/history/?page=2", _synced),
+    State("history, older", "/sync/history/", _synced, _follow("Older", "Newest")),
+    State("history, with changes", "/sync/history/?changes=yes", _synced),
     State("history, empty", "/sync/history/"),
     State("settings", "/settings/"),
     State("settings saved", "/settings/", act=_press("Save", "Saved.")),

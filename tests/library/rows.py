@@ -149,6 +149,7 @@ def _likes(
 ) -> Iterable[SavedTrack]:
     first, *rest = requests or [None]
     loud = [request for request in rest if request and request.added]
+    losing = [request for request in rest if request and request.removed]
     moments = sorted(
         now - timedelta(days=3600 * random.random() ** 1.4, minutes=random.randrange(60))
         for _ in tracks
@@ -164,5 +165,5 @@ def _likes(
             added_at=added_at,
             added_in=added_in,
             removed_at=now - timedelta(days=random.randrange(1, 399)) if is_gone else None,
-            removed_in=random.choice([r for r in rest if r.removed]) if is_gone and loud else None,
+            removed_in=random.choice(losing) if is_gone and losing else None,
         )

@@ -20,7 +20,22 @@ from tests.library.rows import add_song, at, big_library, like
 
 pytestmark = pytest.mark.django_db
 
-NAMES = ['"', "a\nb", ";", ",", "=1+1", "+44", "-Te Voy", "@x", "\tx", "\rx", "'=x", "''", "שלום", "🎈"]
+NAMES = [
+    '"',
+    "a\nb",
+    ";",
+    ",",
+    "=1+1",
+    "+44",
+    "-Te Voy",
+    "@x",
+    "\tx",
+    "\rx",
+    "'=x",
+    "''",
+    "שלום",
+    "🎈",
+]
 drawing = settings(
     max_examples=40,
     deadline=None,
@@ -31,7 +46,10 @@ drawing = settings(
 @st.composite
 def odd_libraries(draw: st.DrawFn) -> list[Drawn]:
     """Libraries whose names a spreadsheet or a parser may trip over."""
-    odd = st.one_of(st.sampled_from(NAMES), st.text(st.characters(codec="utf-8", exclude_characters="\0"), max_size=9))
+    odd = st.one_of(
+        st.sampled_from(NAMES),
+        st.text(st.characters(codec="utf-8", exclude_characters="\0"), max_size=9),
+    )
     return [
         Drawn(draw(odd), [draw(odd), draw(odd)], draw(odd), False, *rest)
         for song in draw(libraries)
@@ -98,7 +116,9 @@ def test_the_transfer_file_holds_every_text_as_it_is(drawn: list[Drawn]) -> None
 def test_the_jspf_is_a_playlist_with_every_song(drawn: list[Drawn]) -> None:
     with stored(drawn) as ada:
         likes = liked(ada)
-        pieces = exports.songs_jspf(search(ada, Query(), zone=UTC), title='My "songs"', creator="Ada")
+        pieces = exports.songs_jspf(
+            search(ada, Query(), zone=UTC), title='My "songs"', creator="Ada"
+        )
         playlist = json.loads("".join(pieces))["playlist"]
 
     assert (playlist["title"], playlist["creator"]) == ('My "songs"', "Ada")

@@ -67,12 +67,18 @@ def ada() -> User:
     ["beyoncé halo", "HALO beyonce", "fierce  halo", "Béyoncé", "alo", "i am… halo", " halo\0 "],
 )
 def test_words_are_found_in_any_order_without_case_and_accents(ada: User, q: str) -> None:
-    like(ada, add_song("halo", name="Halo", artists=["Beyoncé"], album="I Am… Fierce"), at("2020-01-01"))
+    like(
+        ada,
+        add_song("halo", name="Halo", artists=["Beyoncé"], album="I Am… Fierce"),
+        at("2020-01-01"),
+    )
 
     assert found(ada, q=q) == ["halo"]
 
 
-@pytest.mark.parametrize("q", ["%", "_", "\\", "'", '"', "halo%", "h_lo", "halo halo2", "🎈", "é" * 500])
+@pytest.mark.parametrize(
+    "q", ["%", "_", "\\", "'", '"', "halo%", "h_lo", "halo halo2", "🎈", "é" * 500]
+)
 def test_no_character_of_a_search_is_a_wildcard(ada: User, q: str) -> None:
     like(ada, add_song("halo", name="Halo", artists=["Beyoncé"], album=""), at("2020-01-01"))
 
@@ -212,7 +218,14 @@ def test_a_playlist_is_what_its_playlists_hold_of_the_likes(ada: User) -> None:
 def test_the_songs_of_a_sync_are_those_that_came_and_went_with_it(ada: User) -> None:
     one, two = (make_request(ada, state="succeeded") for _ in range(2))
     like(ada, add_song("came"), at("2020-01-02"), added_in=one)
-    like(ada, add_song("went"), at("2020-01-01"), added_in=two, removed_in=one, removed_at=at("2021-01-01"))
+    like(
+        ada,
+        add_song("went"),
+        at("2020-01-01"),
+        added_in=two,
+        removed_in=one,
+        removed_at=at("2021-01-01"),
+    )
     like(ada, add_song("other"), at("2020-01-01"), added_in=two)
 
     assert found(ada, sync=str(one.pk)) == ["came", "went"]
@@ -308,6 +321,12 @@ def test_nobody_finds_a_song_of_somebody_else(ada: User) -> None:
     like(bea, add_song("hers"), at("2020-01-01"), removed_at=at("2022-01-01"))
     like(bea, add_song("hers too"), at("2020-01-01"))
 
-    for params in ({}, {"show": "gone"}, {"at": "2021-01-01"}, {"q": "looped"}, {"since": "2019-01-01"}):
+    for params in (
+        {},
+        {"show": "gone"},
+        {"at": "2021-01-01"},
+        {"q": "looped"},
+        {"since": "2019-01-01"},
+    ):
         assert found(ada, **params) == []
     assert SavedTrack.objects.count() == 2

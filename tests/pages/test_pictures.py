@@ -64,9 +64,7 @@ def test_without_pictures_drawings_take_their_place(settings: Any) -> None:
 
 
 def test_a_mosaic_is_of_the_first_four_different_covers() -> None:
-    albums = [
-        Album(id=key, cover_url=f"https://i.scdn.co/image/{key}") for key in "aabbcde"
-    ]
+    albums = [Album(id=key, cover_url=f"https://i.scdn.co/image/{key}") for key in "aabbcde"]
 
     picture = mosaic(albums, 96)
 

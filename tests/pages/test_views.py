@@ -32,7 +32,10 @@ from tests.builders import main_mirror, make_like, make_refused, make_request, m
 pytestmark = pytest.mark.django_db
 
 HTMX = {"HX-Request": "true"}
-PAGES_OF_A_LISTENER = ["/", "/sync/history/", "/settings/", "/privacy/", "/accounts/delete/"]
+PAGES_OF_A_LISTENER = [
+    *("/", "/songs/", "/insights/", "/sync/history/"),
+    *("/settings/", "/privacy/", "/accounts/delete/"),
+]
 BUTTONS = ["/sync/", "/sync/1/cancel/", "/sync/1/retry/", "/sync/pause/"]
 
 
@@ -364,32 +367,6 @@ def test_a_request_of_another_listener_does_not_exist(
     assert response.status_code == 404
     unchanged = SyncRequest.objects.get()
     assert (unchanged.state, unchanged.cancel_asked_at) == (state, None)
-
-
-# --- History ------------------------------------------------------------------------------------
-
-
-def test_history_shows_ones_own_finished_syncs_in_pages(
-    client: Client, ada: User, bea: User
-) -> None:
-    make_request(bea, state="succeeded", note="Not for Ada.")
-    for number in range(21):
-        make_request(ada, state="succeeded", note=f"Note {number}.")
-    make_request(ada, note="Still open.")
-
-    first, second = (text_of(client.get("/sync/history/", {"page": page})) for page in (1, 2))
-
-    assert "Note 20." in first
-    assert "Note 0." not in first
-    assert "Note 0." in second
-    assert "Page 2 of 2" in second
-    assert "Not for Ada." not in first + second
-    assert "Still open." not in first + second
-
-
-@pytest.mark.parametrize("page", ["0", "99", "x"])
-def test_a_page_that_is_not_there_shows_the_nearest(client: Client, ada: User, page: str) -> None:
-    assert client.get("/sync/history/", {"page": page}).status_code == 200
 
 
 # --- Settings -----------------------------------------------------------------------------------
