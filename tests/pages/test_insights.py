@@ -36,7 +36,7 @@ def page_of(client: Client, path: str = "/insights/") -> str:
 
 
 def count_of(page: str) -> int:
-    [found] = re.findall(r'role="status"> ([\d,]+) song', page)
+    [found] = re.findall(r'role="status">\s?([\d,]+) song', page)
     return int(found.replace(",", ""))
 
 

@@ -167,10 +167,12 @@ def test_times_are_told_as_the_clock_of_the_visitor_does(client: Client, ada: Us
 
     for zone, told in [
         ("", "12:00 UTC"),
-        ("Asia/Tokyo", "21:00"),
-        ("Asia%2FTokyo", "21:00"),
         ("../../etc/passwd", "12:00 UTC"),
         ("no such zone", "12:00 UTC"),
+        ("Asia/Tokyo", "21:00"),
+        ("Asia%2FTokyo", "21:00"),
+        # The zone that was told last stands in.
+        ("no such zone", "21:00"),
     ]:
         client.cookies["timezone"] = zone
         assert told in text_of(client.get("/sync/history/"))
@@ -258,9 +260,9 @@ def test_a_name_of_a_playlist_is_text_and_no_markup(client: Client, ada: User) -
     assert "&lt;b&gt;bold&lt;/b&gt;" in text_of(client.get("/"))
 
 
-@pytest.mark.parametrize("path", ["/", "/sync/card/", "/sync/history/"])
+@pytest.mark.parametrize(("path", "most"), [("/", 6), ("/sync/card/", 6), ("/sync/history/", 8)])
 def test_queries_do_not_grow_with_syncs_songs_or_volumes(
-    client: Client, ada: User, path: str
+    client: Client, ada: User, path: str, most: int
 ) -> None:
     def fill(count: int) -> None:
         for _ in range(count):
@@ -282,7 +284,7 @@ def test_queries_do_not_grow_with_syncs_songs_or_volumes(
     make_request(ada)
 
     assert queries() == few
-    assert few <= 6
+    assert few <= most
 
 
 # --- Buttons ------------------------------------------------------------------------------------
