@@ -4,8 +4,8 @@ from __future__ import annotations
 
 import logging
 
+from accounts.connections import mark_connected
 from accounts.models import SpotifyConnection, User
-from accounts.services import mark_connected
 from sync.library.likes import PAGE_SIZE
 from sync.library.read import read_library
 from sync.library.record import MirrorGone, Record

@@ -5,7 +5,7 @@ from typing import Any
 from django.db import transaction
 from django.db.models.functions import Now
 
-from accounts import services as accounts_services
+from accounts import access
 from accounts.models import User
 from sync.models import Library, Mirror, Playlist, SyncRequest
 from sync.queue import store as queue
@@ -97,7 +97,7 @@ def change_settings(
 @transaction.atomic
 def block_listener(user: User) -> None:
     """Keep a listener out, and stop what is queued or running for them."""
-    accounts_services.block_listener(user)
+    access.block_listener(user)
     for request in SyncRequest.objects.filter(user=user, completed=None):
         queue.ask_cancel(request)
 

@@ -18,9 +18,9 @@ from sync.models import Mirror, Playlist, SyncRequest
 from sync.operations.syncify2 import playlists_to_adopt
 from syncify.simulator.server import Simulator
 from syncify.spotify.types import Playlist
+from tests.accounts.signing_in import sign_in
 from tests.driving import mirrored, run_again, run_for
 from tests.scratch import client, scratch_database
-from tests.signing_in import sign_in
 
 pytestmark = pytest.mark.django_db
 

@@ -10,7 +10,7 @@ from syncify.simulator.server import Simulator
 
 
 class Return(NamedTuple):
-    """What Spotify sent back, and our answer to it."""
+    """What Spotify sent back, and Syncify's answer to it."""
 
     query: dict[str, str]
     response: Any
@@ -20,9 +20,21 @@ class Return(NamedTuple):
         return self.query.get("code", "")
 
 
-def go_to_spotify(client: Client) -> str:
-    """Press "Sign in"; returns the address that we send the listener to."""
-    response = client.post("/accounts/login/")
+CALLBACK = "/accounts/callback/"
+
+
+def is_signed_in(client: Client) -> bool:
+    return "_auth_user_id" in client.session
+
+
+def asked(address: str) -> dict[str, str]:
+    """The query of an address."""
+    return {name: values[0] for name, values in parse_qs(urlsplit(address).query).items()}
+
+
+def go_to_spotify(client: Client, **form: Any) -> str:
+    """Press "Sign in"; returns the address to which the listener is sent."""
+    response = client.post("/accounts/login/", form)
     assert response.status_code == 302, response.content
     return str(response.headers["Location"])
 
@@ -37,9 +49,9 @@ def consent(address: str, listener: str, *, answer: str = "agree") -> dict[str, 
     location = spotify.getresponse().headers["Location"]
     spotify.close()
     assert location.startswith("http://127.0.0.1:8000/accounts/callback/?")
-    return {name: values[0] for name, values in parse_qs(urlsplit(location).query).items()}
+    return asked(location)
 
 
 def sign_in(client: Client, simulator: Simulator, listener: str) -> Return:
     query = consent(go_to_spotify(client), listener)
-    return Return(query, client.get("/accounts/callback/", query))
+    return Return(query, client.get(CALLBACK, query))

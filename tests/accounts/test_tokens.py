@@ -12,16 +12,16 @@ from django.db import connection
 from django.test import Client
 from django.utils import timezone
 
+from accounts.deletion import delete_account
 from accounts.models import SpotifyConnection, User
-from accounts.oauth import ConnectionTokens
-from accounts.services import delete_account, mark_connected, mark_refused, spotify_client_for
+from accounts.tokens import ConnectionTokens, spotify_client_for
 from sync.models import Mirror
 from syncify.logs import HideSecrets
 from syncify.simulator.server import Simulator
 from syncify.spotify.errors import Blocked, SignInNeeded, SpotifyError, Unavailable
 from syncify.spotify.quota import QuotaGate, calls_last_day, current_block
+from tests.accounts.signing_in import sign_in
 from tests.builders import connect
-from tests.signing_in import sign_in
 
 TOKEN = "/api/token"
 
@@ -228,7 +228,7 @@ def test_a_refresh_that_waits_too_long_for_another_gives_up(
 ) -> None:
     ada = connect(simulator, "ada")
     expire(ada)
-    monkeypatch.setattr("accounts.oauth.LOCK_TIMEOUT", "50ms")
+    monkeypatch.setattr("accounts.tokens.LOCK_TIMEOUT", "50ms")
     simulator.fault("latency", path=TOKEN, seconds=1)
     together = Barrier(2)
 
@@ -269,27 +269,6 @@ def test_an_account_may_be_deleted_while_a_worker_refreshes(simulator: Simulator
     assert profile.result() == "ada"
     assert not User.objects.exists()
     assert not SpotifyConnection.objects.exists()
-
-
-def test_a_refusal_is_kept_until_a_success(ada: User) -> None:
-    mark_refused(ada, "forbidden")
-    since = SpotifyConnection.objects.get().state_since
-    mark_refused(ada, "forbidden")
-
-    held = SpotifyConnection.objects.get()
-    assert (held.state, held.state_reason, held.state_since) == ("refused", "forbidden", since)
-    mark_connected(ada)
-    held = SpotifyConnection.objects.get()
-    assert (held.state, held.state_reason) == ("connected", "")
-
-
-def test_a_refusal_does_not_hide_that_a_sign_in_is_needed(ada: User) -> None:
-    SpotifyConnection.objects.update(state="sign_in_needed", state_reason="consent_ended")
-
-    mark_refused(ada, "forbidden")
-    mark_connected(ada)
-
-    assert SpotifyConnection.objects.get().state == "sign_in_needed"
 
 
 # --- Logs -------------------------------------------------------------------------------------

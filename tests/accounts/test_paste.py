@@ -15,9 +15,10 @@ from hypothesis import strategies as st
 
 from accounts.models import RateLimit, User
 from accounts.paste import LONGEST, STATE_LENGTH, Answer, NotAnAnswer, read_pasted
+from accounts.problems import WORDS, Problem
 from syncify.redirect import PASTE_BACK_URI, Case, advice, redirect_uri
 from syncify.simulator.server import Simulator
-from tests.signing_in import consent, go_to_spotify
+from tests.accounts.signing_in import consent, go_to_spotify
 
 PASTE, CALLBACK = "/accounts/callback/paste/", "/accounts/callback/"
 SPOTIFY = "accounts.spotify.com"
@@ -60,6 +61,7 @@ def test_spotify_leads_back_to_us_only_where_it_takes_our_address(
         f"<{ADDRESS}>",
         f"{ADDRESS[:50]}\n{ADDRESS[50:]}",
         f"{ADDRESS}#_=_",
+        ADDRESS.replace("&", "&amp;"),
         ADDRESS.removeprefix("http://"),
         ADDRESS.partition("?")[2],
         f"?{ADDRESS.partition('?')[2]}",
@@ -78,10 +80,10 @@ def test_an_address_is_read_however_it_was_copied(text: str) -> None:
         ("https://accounts.spotify.com/authorize?client_id=x&state=" + STATE, "Spotify's own"),
         ("https://open.spotify.com/", "Spotify's own"),
         ("accounts.spotify.com/de/login", "Spotify's own"),
-        ("http://192.168.1.5:8000/", "no answer of Spotify's"),
-        ("hello", "no answer of Spotify's"),
-        ("http://[", "no answer of Spotify's"),
-        (PASTE_BACK_URI, "no answer of Spotify's"),
+        ("http://192.168.1.5:8000/", "no answer from Spotify"),
+        ("hello", "no answer from Spotify"),
+        ("http://[", "no answer from Spotify"),
+        (PASTE_BACK_URI, "no answer from Spotify"),
         (f"{PASTE_BACK_URI}?code={CODE}", "The end of the address is missing"),
         (ADDRESS[:-1], "The end of the address is missing"),
         (ADDRESS.ljust(LONGEST + 1, "x"), "too long"),
@@ -92,10 +94,10 @@ def test_what_is_no_answer_is_told_in_clear_words(text: str, says: str) -> None:
         read_pasted(text, spotify=SPOTIFY)
 
 
-def test_who_did_not_agree_has_no_code() -> None:
-    denied = f"{PASTE_BACK_URI}?error=access_denied&state={STATE}"
+def test_an_error_comes_without_a_code() -> None:
+    denied = f"{PASTE_BACK_URI}?error=access_denied&state={STATE}&code={CODE}"
 
-    assert read_pasted(denied, spotify=SPOTIFY) == Answer(STATE, "")
+    assert read_pasted(denied, spotify=SPOTIFY) == Answer(STATE, "", "access_denied")
 
 
 @given(st.text(max_size=300) | st.text(alphabet="?&=#%/:[]@cdeost", max_size=60))
@@ -201,22 +203,25 @@ def _too_old(client: Client) -> dict[str, str]:
 
 @pytest.mark.usefixtures("nas", "db")
 @pytest.mark.parametrize(
-    ("come_back", "says"),
+    ("come_back", "problem"),
     [
-        (_denied, "did not agree"),
-        (_of_another_browser, "did not begin here"),
-        (_too_old, "took a little long"),
+        (_denied, Problem.DENIED),
+        (_of_another_browser, Problem.UNKNOWN_STATE),
+        (_too_old, Problem.EXPIRED),
     ],
 )
 def test_a_pasted_answer_is_checked_as_the_callback_does(
-    client: Client, simulator: Simulator, come_back: Callable[[Client], dict[str, str]], says: str
+    client: Client,
+    simulator: Simulator,
+    come_back: Callable[[Client], dict[str, str]],
+    problem: Problem,
 ) -> None:
     query = come_back(client)
     simulator.forget_requests()
 
     response = client.post(PASTE, {"address": address_of(query)})
 
-    assert says in page_of(response)
+    assert WORDS[problem].title in page_of(response)
     assert "_auth_user_id" not in client.session
     assert simulator.requests == []
 
@@ -239,7 +244,7 @@ def test_a_syncify_that_did_not_begin_it_shows_the_address_and_spends_no_code(
     page = page_of(client.get(CALLBACK, query))
 
     assert (f'value="{address_of(query)}"' in page) == is_shown
-    assert ("did not begin here" in page) != is_shown
+    assert (WORDS[Problem.UNKNOWN_STATE].title in page) != is_shown
     assert simulator.requests == []
 
 

@@ -14,15 +14,15 @@ from django.utils import timezone
 from psycopg import sql
 
 from accounts.models import SpotifyConnection, User
-from accounts.oauth import ConnectionTokens
-from accounts.services import rotate_token_keys
+from accounts.token_keys import rotate_token_keys
+from accounts.tokens import ConnectionTokens
 from sync.models import Library, SyncRequest
 from sync.queue.scheduler import enqueue_due_syncs
 from sync.queue.worker import Worker
 from syncify.simulator.server import Simulator
+from tests.accounts.signing_in import sign_in
 from tests.builders import connect
 from tests.driving import card, outcome, run, run_again
-from tests.signing_in import sign_in
 
 
 def new_key() -> str:

@@ -2,6 +2,7 @@
 
 import logging
 import re
+from collections.abc import Iterator
 from concurrent.futures import ThreadPoolExecutor
 from datetime import timedelta
 from pathlib import Path
@@ -12,10 +13,12 @@ from django.contrib.sessions.models import Session
 from django.db import connection
 from django.db.models import F
 from django.test import Client
+from django.urls import URLPattern, URLResolver, get_resolver
 from django.utils import timezone
 
-from accounts.limits import PERIOD, fill, prune
-from accounts.models import RateLimit
+from accounts.limits import PERIOD, _duration, fill, prune
+from accounts.models import RateLimit, User
+from accounts.operators import make_code
 from sync.queue.scheduler import take_turn
 from tests.builders import make_user
 
@@ -108,30 +111,68 @@ def full(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr("accounts.limits.fill", lambda _: timedelta(seconds=60))
 
 
-@pytest.mark.parametrize(
-    ("method", "path"),
-    [
-        ("post", "/accounts/login/"),
-        ("get", "/accounts/callback/"),
-        ("post", "/sync/"),
-        ("post", "/sync/1/cancel/"),
-        ("post", "/sync/1/retry/"),
-        ("post", "/sync/pause/"),
-    ],
-)
-def test_who_asks_too_often_is_told_when_to_come_back(
-    client: Client, full: None, method: str, path: str
+#: Why these addresses take any number of POSTs.
+UNLIMITED = {
+    "accounts/logout/": "ends one's own session, and must always be possible",
+    "operator/<int:pk>/retry/": "for operators only; everybody else gets a 404",
+    "operator/listeners/<int:listener>/block/": "for operators only; everybody else gets a 404",
+}
+
+
+def routes(resolver: URLResolver, before: str = "") -> Iterator[str]:
+    for each in resolver.url_patterns:
+        if isinstance(each, URLPattern):
+            yield f"{before}{each.pattern}"
+        else:
+            yield from routes(each, f"{before}{each.pattern}")
+
+
+def test_every_address_that_takes_a_post_has_a_limit_or_a_reason(
+    client: Client, full: None
 ) -> None:
+    ada = make_user("ada")
+    User.objects.update(is_operator_by_code=True)
+    make_code()
+    unlimited = set()
+    for route in routes(get_resolver()):
+        client.force_login(ada)
+
+        response = client.post("/" + re.sub("<.*?>", "1", route), {"address": "x"})
+
+        if response.status_code == 429:
+            assert response.headers["Retry-After"] == "60"
+        elif response.status_code != 405:
+            unlimited.add(route)
+
+    assert unlimited == set(UNLIMITED)
+
+
+@pytest.mark.parametrize("path", ["/accounts/callback/", "/accounts/login/continue/"])
+def test_what_begins_or_ends_a_sign_in_by_a_get_has_a_limit(
+    client: Client, full: None, path: str
+) -> None:
+    assert client.get(path).status_code == 429
+
+
+def test_who_asks_too_often_is_told_when_to_come_back(client: Client, full: None) -> None:
     client.force_login(make_user("ada"))
 
-    page = getattr(client, method)(path)
-    part = getattr(client, method)(path, headers=HTMX)
+    page = client.post("/sync/")
+    part = client.post("/sync/", headers=HTMX)
 
-    assert (page.status_code, page.headers["Retry-After"]) == (429, "60")
-    assert "try again in 60 seconds" in page.content.decode()
+    assert "Try again in 60 seconds." in page.content.decode()
     assert "</html>" in page.content.decode()
     assert (part.status_code, part.headers["Content-Type"]) == (429, "text/plain")
-    assert part.content.decode().endswith("Please try again in 60 seconds.")
+    assert part.content.decode() == "Too many requests. Try again in 60 seconds."
+
+
+@pytest.mark.parametrize(
+    ("seconds", "told"),
+    [(1, "a second"), (2, "2 seconds"), (119, "119 seconds"), (120, "2 minutes"),
+     (121, "3 minutes"), (3600, "60 minutes")],
+)  # fmt: skip
+def test_a_wait_is_told_in_round_numbers(seconds: int, told: str) -> None:
+    assert _duration(seconds) == told
 
 
 def test_one_household_does_not_use_up_what_another_may(client: Client) -> None:
@@ -200,7 +241,7 @@ def log_line(name: str, level: int, message: str) -> str:
 
 @pytest.mark.parametrize("before", ["", '{"log":"'])
 def test_the_documented_filter_finds_refusals_and_nothing_that_looks_like_one(before: str) -> None:
-    docs = Path(__file__).parent.parent / "docs" / "operations.md"
+    docs = Path(__file__).parent.parent.parent / "docs" / "operations.md"
     [pattern] = re.findall(r"^ *failregex = (.+)$", docs.read_text(encoding="utf-8"), re.MULTILINE)
     # fail2ban takes the time out of a line before it looks at the rest.
     time = re.compile(r"\d{4}-\d\d-\d\d \d\d:\d\d:\d\d,\d{3}")

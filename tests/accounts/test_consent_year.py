@@ -20,9 +20,9 @@ from sync.pages.card import card_for
 from sync.queue.scheduler import plan_next, take_turn
 from sync.queue.worker import Worker
 from syncify.simulator.server import Simulator
+from tests.accounts.signing_in import sign_in
 from tests.builders import connect
 from tests.driving import mirrored, run
-from tests.signing_in import sign_in
 
 DAY = timedelta(days=1)
 #: Our count ends on day 181, the simulated Spotify's consent on day 182.

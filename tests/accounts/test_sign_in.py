@@ -1,12 +1,13 @@
 """Signing in through Spotify's consent page and out again, and what becomes of an account."""
 
+import json
+import threading
 import time
-from collections.abc import Callable, Iterator
+from collections.abc import Callable
 from concurrent.futures import ThreadPoolExecutor
 from datetime import timedelta
 from html import unescape
 from typing import Any
-from urllib.parse import parse_qs, urlsplit
 
 import pytest
 from django.apps import apps
@@ -15,43 +16,25 @@ from django.test import Client
 from django.utils import timezone
 
 from accounts.models import RateLimit, SpotifyConnection, User
-from accounts.oauth import SCOPES, Grant
-from accounts.services import connect_spotify
-from accounts.signals import spotify_connected
-from sync.models import Mirror, SavedTrack, SyncRequest, Track
-from syncify.simulator.grants import SCOPES as ALL_SCOPES
+from accounts.problems import WORDS, Problem
+from accounts.scopes import NEEDED
+from accounts.sign_in import _slot
+from sync.models import Mirror
 from syncify.simulator.server import Simulator
 from syncify.spotify.quota import QuotaGate, current_block
-from syncify.spotify.types import Profile
-from tests.builders import make_user
-from tests.driving import card, run, run_again
-from tests.signing_in import consent, go_to_spotify, sign_in
+from tests.accounts.signing_in import (
+    CALLBACK,
+    asked,
+    consent,
+    go_to_spotify,
+    is_signed_in,
+    sign_in,
+)
+from tests.stand_in import StandIn
 
 pytestmark = pytest.mark.django_db
 
 BOTH_FLOWS = pytest.mark.parametrize("secret", ["demo-secret", ""], ids=["secret", "pkce"])
-CALLBACK = "/accounts/callback/"
-
-
-@pytest.fixture
-def connected() -> Iterator[list[tuple[str, bool]]]:
-    """Each ``spotify_connected``: who, and whether for the first time."""
-    heard: list[tuple[str, bool]] = []
-
-    def hear(user: User, first: bool, **_: object) -> None:
-        heard.append((user.spotify_id, first))
-
-    spotify_connected.connect(hear)
-    yield heard
-    spotify_connected.disconnect(hear)
-
-
-def is_signed_in(client: Client) -> bool:
-    return "_auth_user_id" in client.session
-
-
-def asked(address: str) -> dict[str, str]:
-    return {name: values[0] for name, values in parse_qs(urlsplit(address).query).items()}
 
 
 # --- Success ----------------------------------------------------------------------------------
@@ -71,7 +54,7 @@ def test_sign_in_connects_a_new_listener(
     assert user.account_id == simulator.listeners["ada"].account_id
     held = user.connection
     assert held.state == "connected"
-    assert set(held.scopes.split()) == set(SCOPES)
+    assert set(held.scopes.split()) == set(NEEDED)
     assert held.access_token in simulator.grants.access
     assert held.refresh_token in simulator.grants.refreshable
     assert timezone.now() - held.authorized_at < timedelta(minutes=1)
@@ -87,7 +70,7 @@ def test_what_spotify_is_asked_for(client: Client, settings: Any, secret: str, d
     first, second = asked(go_to_spotify(client)), asked(go_to_spotify(client))
 
     assert first["redirect_uri"] == "http://127.0.0.1:8000/accounts/callback/"
-    assert set(first["scope"].split()) == set(SCOPES)
+    assert set(first["scope"].split()) == set(NEEDED)
     assert first["state"] != second["state"]
     assert len(first["state"]) >= 32
     assert "show_dialog" not in first
@@ -162,76 +145,6 @@ def test_who_is_signed_in_and_signs_in_again_is_asked_anew(
     sign_in(client, simulator, "ada")
 
     assert asked(go_to_spotify(client))["show_dialog"] == "true"
-
-
-def test_operators_are_made_and_unmade_at_sign_in(
-    client: Client, simulator: Simulator, settings: Any
-) -> None:
-    settings.OPERATORS = ["ada"]
-    sign_in(client, simulator, "ada")
-    sign_in(client, simulator, "bea")
-    assert list(User.objects.filter(is_operator=True)) == [User.objects.get(spotify_id="ada")]
-
-    settings.OPERATORS = ["bea"]
-    sign_in(client, simulator, "ada")
-    assert not User.objects.get(spotify_id="ada").is_operator
-
-
-# --- Who somebody is --------------------------------------------------------------------------
-
-
-def connect_as(spotify_id: str, account_id: str | None) -> User:
-    grant = Grant("access", "refresh", None, timezone.now())
-    return connect_spotify(profile=Profile(spotify_id, account_id, ""), grant=grant)
-
-
-def test_a_listener_whose_spotify_id_changed_is_the_same() -> None:
-    before = connect_as("ada", "A1")
-
-    after = connect_as("ada-2", "A1")
-
-    assert after == before
-    assert User.objects.get().spotify_id == "ada-2"
-
-
-def test_a_listener_gets_an_account_id_once_spotify_sends_one_and_keeps_it() -> None:
-    before = connect_as("ada", None)
-
-    assert connect_as("ada", "A1") == connect_as("ada", None) == before
-    assert User.objects.get().account_id == "A1"
-
-
-def test_who_takes_over_a_spotify_id_does_not_get_the_account() -> None:
-    ada = connect_as("ada", "A1")
-
-    stranger = connect_as("ada", "B2")
-
-    assert stranger != ada
-    assert connect_as("ada-2", "A1") == ada
-
-
-def test_two_who_trade_their_spotify_ids_stay_who_they_are() -> None:
-    ada, bea = connect_as("ada", "A1"), connect_as("bea", "B2")
-
-    assert connect_as("bea", "A1") == ada
-    assert connect_as("ada", "B2") == bea
-    assert User.objects.count() == 2
-
-
-@pytest.mark.django_db(transaction=True)
-def test_two_tabs_that_finish_a_first_sign_in_at_once_make_one_listener(
-    connected: list[Any],
-) -> None:
-    def finish(_: int) -> int:
-        try:
-            return connect_as("ada", "A1").pk
-        finally:
-            connection.close()
-
-    with ThreadPoolExecutor(4) as pool:
-        assert len(set(pool.map(finish, range(4)))) == 1
-
-    assert sorted(first for _, first in connected) == [False, False, False, True]
 
 
 # --- Failures ---------------------------------------------------------------------------------
@@ -332,26 +245,26 @@ def _invalid_client(client: Client, simulator: Simulator) -> Any:
 
 
 @pytest.mark.parametrize(
-    ("come_back", "status", "says"),
+    ("come_back", "problem"),
     [
-        (_too_late, 400, "took a little long"),
-        (_denied, 403, "did not agree"),
-        (_changed_state, 400, "did not begin here"),
-        (_no_state, 400, "did not begin here"),
-        (_of_another_browser, 400, "did not begin here"),
-        (_forged, 400, "did not begin here"),
-        (_denied_and_forged, 400, "did not begin here"),
-        (_empty, 400, "did not begin here"),
-        (_code_used_elsewhere, 400, "did not accept this sign-in"),
-        (_code_expired, 400, "did not accept this sign-in"),
-        (_scope_missing, 403, "leave all boxes ticked"),
-        (_not_registered, 403, "developer dashboard"),
-        (_forbidden, 403, "refuses this account"),
-        (_premium_lapsed, 503, "have Premium"),
-        (_quota_spent, 503, "asks us to wait"),
-        (_api_down, 503, "does not answer"),
-        (_token_host_down, 503, "does not answer"),
-        (_invalid_client, 503, "set up wrongly"),
+        (_too_late, Problem.EXPIRED),
+        (_denied, Problem.DENIED),
+        (_changed_state, Problem.UNKNOWN_STATE),
+        (_no_state, Problem.UNKNOWN_STATE),
+        (_of_another_browser, Problem.UNKNOWN_STATE),
+        (_forged, Problem.UNKNOWN_STATE),
+        (_denied_and_forged, Problem.UNKNOWN_STATE),
+        (_empty, Problem.UNKNOWN_STATE),
+        (_code_used_elsewhere, Problem.CODE_REFUSED),
+        (_code_expired, Problem.CODE_REFUSED),
+        (_scope_missing, Problem.SCOPES_MISSING),
+        (_not_registered, Problem.NOT_REGISTERED),
+        (_forbidden, Problem.FORBIDDEN),
+        (_premium_lapsed, Problem.PREMIUM),
+        (_quota_spent, Problem.QUOTA),
+        (_api_down, Problem.UNAVAILABLE),
+        (_token_host_down, Problem.UNAVAILABLE),
+        (_invalid_client, Problem.CREDENTIALS),
     ],
 )
 def test_a_sign_in_that_fails_says_why_and_stores_nothing(
@@ -359,16 +272,15 @@ def test_a_sign_in_that_fails_says_why_and_stores_nothing(
     simulator: Simulator,
     monkeypatch: pytest.MonkeyPatch,
     come_back: Callable[[Client, Simulator], Any],
-    status: int,
-    says: str,
+    problem: Problem,
 ) -> None:
     monkeypatch.setattr("syncify.spotify.calls._jitter", lambda _: 0.0)
 
     response = come_back(client, simulator)
 
     page = unescape(response.content.decode())
-    assert response.status_code == status
-    assert says in page
+    assert response.status_code == WORDS[problem].status
+    assert WORDS[problem].title in page
     assert 'href="/"' in page
     assert not is_signed_in(client)
     assert not User.objects.exists()
@@ -409,18 +321,6 @@ def test_spotify_asks_anew_where_another_answer_may_help(
     assert "show_dialog" not in asked(go_to_spotify(client))
 
 
-def test_only_allowed_users_come_in(client: Client, simulator: Simulator, settings: Any) -> None:
-    settings.ALLOWED_USERS = ["ada"]
-
-    refused = sign_in(client, simulator, "bea").response
-    sign_in(client, simulator, "ada")
-
-    assert refused.status_code == 403
-    assert "by invitation" in refused.content.decode()
-    assert "<code>bea</code>" in refused.content.decode()
-    assert [user.spotify_id for user in User.objects.all()] == ["ada"]
-
-
 @pytest.mark.parametrize("refuse", ["not_invited", "not_registered"])
 def test_nothing_of_a_refused_stranger_is_stored(
     client: Client, simulator: Simulator, settings: Any, refuse: str
@@ -440,30 +340,6 @@ def test_nothing_of_a_refused_stranger_is_stored(
     assert kept == [RateLimit]  # which names nobody
     assert set(client.session.keys()) == {"spotify_sign_ins", "spotify_show_dialog"}
     assert "bea" not in str(dict(client.session))
-
-
-def test_a_blocked_listener_stays_out_and_their_tokens_as_they_were(
-    client: Client, simulator: Simulator, ada: User
-) -> None:
-    User.objects.update(is_active=False)
-    kept = ada.connection.access_token
-
-    response = sign_in(client, simulator, "ada").response
-
-    assert response.status_code == 403
-    assert not is_signed_in(client)
-    assert SpotifyConnection.objects.get().access_token == kept
-
-
-def test_a_sign_in_with_a_scope_missing_leaves_the_old_consent(
-    client: Client, simulator: Simulator, ada: User
-) -> None:
-    kept = ada.connection.refresh_token
-
-    _scope_missing(client, simulator)
-
-    held = SpotifyConnection.objects.get()
-    assert (held.state, held.refresh_token) == ("connected", kept)
 
 
 def test_wrong_credentials_at_sign_in_stop_everybody(client: Client, simulator: Simulator) -> None:
@@ -486,131 +362,113 @@ def test_nobody_is_sent_to_spotify_who_could_not_come_back(
     assert simulator.requests == []
 
 
-def test_more_than_is_needed_may_be_granted() -> None:
-    assert set(SCOPES) < ALL_SCOPES
+# --- While Spotify is slow ----------------------------------------------------------------------
 
 
-def test_permissions_that_were_granted_are_asked_for_again(client: Client, ada: User) -> None:
-    SpotifyConnection.objects.update(scopes="user-library-read user-top-read")
-    client.force_login(ada)
+def held_connections() -> int:
+    """Database connections other than this thread's."""
+    with connection.cursor() as cursor:
+        cursor.execute(
+            "SELECT count(*) FROM pg_stat_activity WHERE datname = current_database() "
+            "AND pid <> pg_backend_pid() AND backend_type = 'client backend'"
+        )
+        held: int = cursor.fetchone()[0]
+    return held
 
-    scopes = asked(go_to_spotify(client))["scope"].split()
 
-    assert sorted(scopes) == sorted([*SCOPES, "user-top-read"])
+def wait_for(condition: Callable[[], bool]) -> None:
+    deadline = time.monotonic() + 10
+    while not condition():
+        assert time.monotonic() < deadline
+        time.sleep(0.01)
 
 
-def test_signing_in_again_mends_a_missing_permission(
-    client: Client, simulator: Simulator, ada: User
+@pytest.mark.django_db(transaction=True)
+@pytest.mark.parametrize("path", ["/api/token", "/v1/me"])
+def test_few_sign_ins_call_spotify_at_once_and_none_holds_a_connection(
+    simulator: Simulator, path: str
 ) -> None:
-    some = simulator.authorize("ada", [scope for scope in SCOPES if scope != "user-library-read"])
-    SpotifyConnection.objects.update(access_token=some["access_token"], scopes=some["scope"])
-    assert run(ada).error_code == "scope_missing"
-    assert "Sign in again" in card(client, ada)
+    clients = [Client() for _ in range(6)]
+    queries = [consent(go_to_spotify(client), "ada") for client in clients]
+    simulator.fault("latency", path=path, seconds=1, times=0)
+    before = held_connections()
 
-    sign_in(client, simulator, "ada")
+    def finish(client: Client, query: dict[str, str]) -> int:
+        try:
+            return client.get(CALLBACK, query).status_code
+        finally:
+            connection.close()
 
-    assert run_again(ada).state == "succeeded"
-    assert SpotifyConnection.objects.get().state == "connected"
-
-
-# --- Leaving ----------------------------------------------------------------------------------
-
-
-def test_signing_out_ends_this_session_only(client: Client, ada: User) -> None:
-    elsewhere = Client()
-    client.force_login(ada)
-    elsewhere.force_login(ada)
-
-    response = client.post("/accounts/logout/")
-
-    assert response.headers["Location"] == "/"
-    assert not is_signed_in(client)
-    assert elsewhere.get("/accounts/delete/").status_code == 200
+    with ThreadPoolExecutor(6) as pool:
+        finished = [pool.submit(finish, *each) for each in zip(clients, queries, strict=True)]
+        wait_for(lambda: simulator.count(path_prefix="/api/token") == 3)
+        wait_for(lambda: path == "/api/token" or simulator.count() >= 1)
+        time.sleep(0.2)
+        assert simulator.count(path_prefix="/api/token") == 3
+        assert held_connections() == before
+        assert {future.result(20) for future in finished} == {302}
 
 
-def test_signing_out_everywhere_ends_every_session_of_that_listener_only(
-    client: Client, ada: User, bea: User
+@pytest.mark.django_db(transaction=True)
+def test_a_sign_in_that_finds_no_place_does_not_wait_for_long(
+    client: Client, simulator: Simulator, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    elsewhere, beas = Client(), Client()
-    client.force_login(ada)
-    elsewhere.force_login(ada)
-    beas.force_login(bea)
+    query = consent(go_to_spotify(client), "ada")
+    monkeypatch.setattr("accounts.sign_in.LONGEST_WAIT", 0.05)
+    monkeypatch.setattr("accounts.sign_in._slots", threading.BoundedSemaphore(1))
+    simulator.forget_requests()
 
-    client.post("/accounts/sessions/end/")
+    with _slot():
+        response = client.get(CALLBACK, query)
 
-    assert client.get("/accounts/delete/").status_code == 302
-    assert elsewhere.get("/accounts/delete/").status_code == 302
-    assert beas.get("/accounts/delete/").status_code == 200
-
-
-@pytest.mark.parametrize("confirm", [None, "", "yes"])
-def test_an_account_is_not_deleted_without_a_clear_yes(
-    client: Client, ada: User, confirm: str | None
-) -> None:
-    client.force_login(ada)
-
-    response = client.post("/accounts/delete/", {} if confirm is None else {"confirm": confirm})
-
-    assert response.status_code == 422
-    assert User.objects.filter(pk=ada.pk).exists()
-
-
-def test_deleting_an_account_takes_everything_of_theirs_and_nothing_else(
-    client: Client, simulator: Simulator, ada: User, bea: User
-) -> None:
-    playlist_id = simulator.create_playlist("ada", "Mirror", simulator.liked("ada")[:3])
-    track = Track.objects.create(id="t", name="Song", artists=["Somebody"])
-    for user in (ada, bea):
-        SavedTrack.objects.create(user=user, track=track, added_at=timezone.now())
-        SyncRequest.objects.create(user=user)
-    client.force_login(ada)
-
-    asked_first = client.get("/accounts/delete/")
-    response = client.post("/accounts/delete/", {"confirm": "delete"})
-
-    assert b'name="confirm" value="delete"' in asked_first.content
-    assert response.headers["Location"] == "/"
-    assert not is_signed_in(client)
-    assert list(User.objects.all()) == [bea]
-    for model in (SpotifyConnection, Mirror, SavedTrack, SyncRequest):
-        assert [row.user_id for row in model.objects.all()] == [bea.pk]  # type: ignore[attr-defined]
-    assert len(simulator.playlist_uris(playlist_id)) == 3
+    assert response.status_code == 503
+    assert WORDS[Problem.BUSY].title in response.content.decode()
     assert simulator.requests == []
+    assert sign_in(client, simulator, "ada").response.status_code == 302
 
 
-def test_a_deleted_listener_may_come_back_as_a_new_one(
-    client: Client, simulator: Simulator, connected: list[Any]
+@pytest.mark.parametrize("fault", ["burst:retry_after=20", "burst:retry_after=20,path=/api/token"])
+def test_a_wait_that_spotify_names_is_not_slept_through(
+    client: Client, simulator: Simulator, fault: str
 ) -> None:
-    sign_in(client, simulator, "ada")
-    client.post("/accounts/delete/", {"confirm": "delete"})
-    sign_in(client, simulator, "ada")
+    query = consent(go_to_spotify(client), "ada")
+    simulator.fault(fault)
+    begun = time.monotonic()
 
-    assert connected == [("ada", True), ("ada", True)]
+    response = client.get(CALLBACK, query)
 
-
-@pytest.mark.parametrize("name", ["login", "logout", "sessions/end"])
-def test_what_changes_something_takes_a_post(client: Client, ada: User, name: str) -> None:
-    client.force_login(ada)
-
-    assert client.get(f"/accounts/{name}/").status_code == 405
-
-
-@pytest.mark.parametrize("name", ["login", "logout", "sessions/end", "delete"])
-def test_what_changes_something_cannot_be_sent_from_elsewhere(ada: User, name: str) -> None:
-    client = Client(enforce_csrf_checks=True)
-    client.force_login(ada)
-
-    response = client.post(f"/accounts/{name}/", {"confirm": "delete"})
-
-    assert response.status_code == 403
-    assert User.objects.filter(pk=ada.pk).exists()
+    assert time.monotonic() - begun < 2
+    assert WORDS[Problem.QUOTA].title in response.content.decode()
+    block = current_block()
+    assert block is not None
+    assert timedelta(seconds=15) < block.until - timezone.now() < timedelta(seconds=25)
+    assert not User.objects.exists()
 
 
-@pytest.mark.parametrize("name", ["sessions/end", "delete"])
-def test_strangers_are_sent_to_the_start(client: Client, name: str, db: None) -> None:
-    make_user("ada")
+def test_a_short_wait_is_sat_out(client: Client, simulator: Simulator) -> None:
+    simulator.fault("burst:retry_after=1")
 
-    response = client.post(f"/accounts/{name}/", {"confirm": "delete"})
+    assert sign_in(client, simulator, "ada").response.status_code == 302
+    assert current_block() is None
 
-    assert response.headers["Location"].startswith("/?")
-    assert User.objects.count() == 1
+
+@pytest.mark.parametrize(
+    "profile",
+    [{"id": "x" * 300}, {"id": ""}, {"id": "a\0"}, {"display_name": "no id"}, [], None],
+)
+def test_a_profile_that_cannot_be_used_is_no_error_of_the_page(
+    client: Client,
+    simulator: Simulator,
+    stand_in: StandIn,
+    profile: Any,
+    settings: Any,
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    monkeypatch.setattr("syncify.spotify.client._jitter", lambda _: 0.0)
+    settings.SPOTIFY_ACCOUNTS_URL = simulator.accounts_url
+    stand_in.body = json.dumps(profile).encode()
+
+    response = sign_in(client, simulator, "ada").response
+
+    assert response.status_code == 503
+    assert not User.objects.exists()
