@@ -44,17 +44,21 @@ def at(text: str) -> datetime:
     return datetime.fromisoformat(text).replace(tzinfo=UTC)
 
 
-def big_library(
-    spotify_id: str, *, songs: int, syncs: int, covers: str = "", now: datetime | None = None
-) -> User:
-    """A listener with ``songs`` likes of ten years, some of them gone or liked again.
+def big_library(spotify_id: str, *, songs: int, syncs: int, covers: str = "") -> User:
+    """A new listener with what ``fill_library`` gives them."""
+    user = make_user(spotify_id)
+    fill_library(user, songs=songs, syncs=syncs, covers=covers)
+    return user
 
-    Every fourth of their ``syncs`` changed something. With ``covers``, the address of a host,
+
+def fill_library(user: User, *, songs: int, syncs: int, covers: str = "") -> None:
+    """Give ``user`` ``songs`` likes of ten years, and some more that have ended.
+
+    Every fourth of the ``syncs`` changed something. With ``covers``, the address of a host,
     every album has a picture there.
     """
-    random = Random(spotify_id)
-    now = now or datetime.now(UTC)
-    user = make_user(spotify_id)
+    random = Random(user.spotify_id)
+    now = datetime.now(UTC)
     User.objects.filter(pk=user.pk).update(date_joined=now - timedelta(days=400))
     Library.objects.update_or_create(
         user=user, defaults={"song_count": songs, "time_zone": "Europe/Berlin"}
@@ -114,9 +118,8 @@ def big_library(
         ignore_conflicts=True,
     )
     SavedTrack.objects.bulk_create(
-        _likes(user, [song.id for song in catalogue], songs, requests, now, random)
+        _likes(user, [song.id for song in catalogue], requests, now, random)
     )
-    return user
 
 
 def _syncs(user: User, count: int, songs: int, now: datetime) -> list[SyncRequest]:
@@ -142,7 +145,6 @@ def _syncs(user: User, count: int, songs: int, now: datetime) -> list[SyncReques
 def _likes(
     user: User,
     tracks: Sequence[str],
-    songs: int,
     requests: Sequence[SyncRequest],
     now: datetime,
     random: Random,
