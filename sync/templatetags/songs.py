@@ -4,7 +4,7 @@ from django import template
 from django.conf import settings
 from django.urls import reverse
 
-from sync.library.search import Query
+from sync.library.search import Period, Query
 from sync.pages.words import counted, full_day
 
 register = template.Library()
@@ -24,6 +24,17 @@ def hours(milliseconds: int) -> str:
     """ "4 minutes", "1 hour", "751 hours"."""
     minutes = round(milliseconds / 60_000)
     return counted(minutes, "minute") if minutes < 60 else counted(round(minutes / 60), "hour")
+
+
+@register.filter
+def released(release_date: str) -> str:
+    """Spotify's "1972", "1972-01" or "1972-01-16" as people write it."""
+    period = Period.parse(release_date)
+    if period is None:
+        return release_date
+    if len(release_date) == 10:
+        return full_day(period.first)
+    return f"{period.first:%B} {period.first.year}" if "-" in release_date else release_date
 
 
 @register.filter
