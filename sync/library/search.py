@@ -32,6 +32,9 @@ if TYPE_CHECKING:
     from accounts.models import User
 
 PAGE_SIZE = 100
+#: A search by words finds so many songs, or "more than" that: to count on would take longer than
+#: to find.
+MOST_COUNTED = 1_000
 #: Characters of a search that count.
 LONGEST_SEARCH = 500
 #: The decade of songs whose release date is unknown.
@@ -182,7 +185,7 @@ _CHECKS: dict[str, Callable[[str], object]] = {
 
 
 def search(user: User, query: Query, *, zone: tzinfo) -> QuerySet[SavedTrack]:
-    """The listener's likes that ``query`` asks for, in its order, each with its track and album."""
+    """The listener's likes that ``query`` asks for, in its order."""
     rows = _base(user, query, zone)
     for word in query.words:
         rows = rows.filter(track__search__contains=word)
@@ -202,7 +205,26 @@ def search(user: User, query: Query, *, zone: tzinfo) -> QuerySet[SavedTrack]:
         rows = rows.filter(added_at__lt=start_of(period.end, zone))
     if query.explicit:
         rows = rows.filter(track__explicit=query.explicit == "yes")
-    return rows.order_by(*_order(query)).select_related("track__album")
+    return rows.order_by(*_order(query))
+
+
+def page_of(likes: QuerySet[SavedTrack], number: int) -> tuple[list[SavedTrack], bool]:
+    """The rows of a page of a search, and whether more follow.
+
+    Only the ids are found in order: tracks and albums are read for the rows that are shown.
+    """
+    start = (number - 1) * PAGE_SIZE
+    ids = list(likes.values_list("pk", flat=True)[start : start + PAGE_SIZE + 1])
+    rows = SavedTrack.objects.select_related("track__album").in_bulk(ids[:PAGE_SIZE])
+    return [rows[pk] for pk in ids[:PAGE_SIZE] if pk in rows], len(ids) > PAGE_SIZE
+
+
+def count_of(query: Query, likes: QuerySet[SavedTrack]) -> int:
+    """How many songs ``query`` finds; of a search by words at most MOST_COUNTED + 1."""
+    if not query.words:
+        return likes.count()
+    # The planner walks the likes in their order, and stops at the limit.
+    return likes.values("pk")[: MOST_COUNTED + 1].count()
 
 
 def _base(user: User, query: Query, zone: tzinfo) -> QuerySet[SavedTrack]:

@@ -1,11 +1,18 @@
 """``{% load songs %}``: lengths, dates and addresses of songs."""
 
+from collections.abc import Sequence
+from datetime import datetime
+from urllib.parse import urlencode
+
 from django import template
 from django.conf import settings
 from django.urls import reverse
+from django.utils.html import format_html_join
+from django.utils.safestring import SafeString
 
 from sync.library.search import Period, Query
 from sync.pages.words import counted, full_day
+from syncify.text import plain
 
 register = template.Library()
 register.filter("full_day", full_day)
@@ -17,6 +24,23 @@ def duration(milliseconds: int) -> str:
     minutes, seconds = divmod(round(milliseconds / 1000), 60)
     hours, minutes = divmod(minutes, 60)
     return f"{hours}:{minutes:02}:{seconds:02}" if hours else f"{minutes}:{seconds:02}"
+
+
+@register.filter(expects_localtime=True)
+def short_day(moment: datetime) -> str:
+    """ "5 Mar 2024"; Django's own filter takes five times as long, and a list has a hundred."""
+    return f"{moment.day} {moment:%b} {moment.year}"
+
+
+@register.simple_tag
+def artist_links(names: Sequence[str]) -> SafeString:
+    """The artists of a song, each with a link to their songs."""
+    begin = reverse("songs")
+    return format_html_join(
+        ", ",
+        '<a href="{}?{}"><bdi>{}</bdi></a>',
+        ((begin, urlencode({"artist": name}), plain(name)) for name in names),
+    )
 
 
 @register.filter
