@@ -1,8 +1,8 @@
 """Benchmark of a listener's pages: ``python -m bench.pages``.
 
-Processor and server time, queries and size of each page at 10,500 likes and 300 syncs, downloads with their
-memory, and with ``--large`` the plans of the list and the search among 10 million likes of 50,000
-listeners. It works in an embedded PostgreSQL of its own, which it empties first.
+Processor and server time, queries and size of each page at 10,500 likes and 300 syncs, downloads
+with their memory, and with ``--large`` the plans of the list and the search among 10 million likes
+of 50,000 listeners. It works in an embedded PostgreSQL of its own, which it empties first.
 """
 
 import argparse

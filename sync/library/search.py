@@ -9,12 +9,13 @@ from datetime import date, timedelta, tzinfo
 from typing import TYPE_CHECKING, Self
 from urllib.parse import urlencode
 
+from django.core.cache import cache
 from django.db.models import (
-    CharField,
     Count,
     Exists,
     F,
     Func,
+    Max,
     OuterRef,
     Q,
     QuerySet,
@@ -22,8 +23,10 @@ from django.db.models import (
     Value,
 )
 from django.db.models.expressions import Combinable
-from django.db.models.functions import Collate, Concat, Substr
+from django.db.models.functions import Collate, Substr
 
+from sync.library.duplicates import find_pairs, ids_with_duplicates
+from sync.library.songs import load_songs
 from sync.library.timeline import came, end_of, open_at, start_of, went
 from sync.models import MirrorTrack, PlaylistItems, SavedTrack
 from syncify.text import folded
@@ -37,6 +40,8 @@ PAGE_SIZE = 100
 MOST_COUNTED = 1_000
 #: Characters of a search that count.
 LONGEST_SEARCH = 500
+#: Seconds that the comparison of all songs is kept.
+_KEPT_FOR = 3600
 #: The decade of songs whose release date is unknown.
 UNKNOWN = "unknown"
 
@@ -257,7 +262,7 @@ def _base(user: User, query: Query, zone: tzinfo) -> QuerySet[SavedTrack]:
         case "refused":
             rows = rows.filter(track__in=refused_tracks(user).values("track"))
         case "duplicates":
-            rows = rows.filter(_is_duplicate(liked))
+            rows = rows.filter(track__in=_duplicates(user, liked))
     return rows
 
 
@@ -274,20 +279,18 @@ def _tracks_in_playlist(user: User, mirror: str) -> QuerySet[PlaylistItems, str]
     )
 
 
-def _is_duplicate(liked: QuerySet[SavedTrack]) -> Q:
-    """Liked more than once: the same title and artists, or the same ISRC."""
-    same_song = _repeated(liked.annotate(song=_SONG), "song")
-    recorded = liked.exclude(track__isrc="")
-    same_recording = _repeated(recorded.annotate(isrc=F("track__isrc")), "isrc")
-    return Q(track__in=liked.annotate(song=_SONG).filter(song__in=same_song).values("track")) | Q(
-        track__isrc__in=same_recording
-    )
+def _duplicates(user: User, liked: QuerySet[SavedTrack]) -> list[str]:
+    """The tracks that are liked more than once, in other words or versions.
 
-
-def _repeated(rows: QuerySet[SavedTrack], key: str) -> QuerySet[SavedTrack, str]:
-    groups = rows.order_by().values(key).annotate(times=Count("pk")).filter(times__gt=1)
-    keys: QuerySet[SavedTrack, str] = groups.values_list(key, flat=True)
-    return keys
+    To compare all songs takes a while, so the answer is kept until the likes change.
+    """
+    version = liked.aggregate(songs=Count("pk"), last=Max("pk"))
+    key = f"duplicates:{user.pk}:{version['songs']}:{version['last']}"
+    found: list[str] | None = cache.get(key)
+    if found is None:
+        found = sorted(ids_with_duplicates(find_pairs(load_songs(user.pk))))
+        cache.set(key, found, _KEPT_FOR)
+    return found
 
 
 def _line(number: int) -> Func:
@@ -302,7 +305,6 @@ def _line(number: int) -> Func:
     return Collate(text, "C")
 
 
-_SONG = Concat(_line(1), Value("\n"), _line(2), output_field=CharField())
 _NEWEST = (F("added_at").desc(), F("rank"))
 _BY_TITLE = Collate(F("track__search"), "C")
 _ORDERS: dict[str, tuple[Combinable | str, ...]] = {
