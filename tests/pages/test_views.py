@@ -14,9 +14,11 @@ from accounts.models import SpotifyConnection, User
 from sync.models import (
     ArtistGenre,
     Connection,
+    DifferentSongs,
     InboxItem,
     Incident,
     Library,
+    ListeningHistory,
     Mirror,
     Pair,
     PairInvitation,
@@ -26,6 +28,7 @@ from sync.models import (
     ShareLink,
     StoredPage,
     SyncRequest,
+    UploadPart,
 )
 from tests.builders import main_mirror, make_like, make_refused, make_request, make_user
 
@@ -146,9 +149,11 @@ def test_privacy_page_knows_every_table_about_a_listener() -> None:
     assert tables == {
         ArtistGenre,
         Connection,
+        DifferentSongs,
         InboxItem,
         Incident,
         Library,
+        ListeningHistory,
         Mirror,
         Pair,
         PairInvitation,
@@ -158,6 +163,7 @@ def test_privacy_page_knows_every_table_about_a_listener() -> None:
         SpotifyConnection,
         StoredPage,
         SyncRequest,
+        UploadPart,
     }
 
 
