@@ -83,6 +83,7 @@ ROWS = {
     "settings/": PERSONAL_FORM,
     "songs/": PERSONAL_PAGE,
     "songs/<str:track_id>/": OWNERS_PAGE,
+    "songs/again/": Row((302, 200, 200), (302, 303, 303)),
     "songs/songs.csv": PERSONAL_PAGE,
     "songs/songs.jspf": PERSONAL_PAGE,
     "songs/transfer.csv": PERSONAL_PAGE,

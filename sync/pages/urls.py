@@ -3,7 +3,7 @@
 from django.urls import path
 
 from sync.operations import machines
-from sync.pages import history, insights, songs, targets, views
+from sync.pages import again, history, insights, songs, targets, views
 
 urlpatterns = [
     path("", views.home, name="home"),
@@ -15,6 +15,7 @@ urlpatterns = [
     path("sync/<int:pk>/cancel/", views.sync_cancel, name="sync_cancel"),
     path("sync/<int:pk>/retry/", views.sync_retry, name="sync_retry"),
     path("songs/", songs.songs, name="songs"),
+    path("songs/again/", again.again, name="again"),
     path("songs/songs.csv", songs.songs_csv, name="songs_csv"),
     path("songs/songs.jspf", songs.songs_jspf, name="songs_jspf"),
     path("songs/transfer.csv", songs.transfer_csv, name="transfer_csv"),
