@@ -169,7 +169,7 @@ def test_privacy_page_knows_every_table_about_a_listener() -> None:
 
 def test_times_are_told_as_the_clock_of_the_visitor_does(client: Client, ada: User) -> None:
     noon = timezone.now().replace(hour=12, minute=0) - timedelta(days=40)
-    make_request(ada, state="succeeded", completed=noon, song_count=3)
+    make_request(ada, state="succeeded", completed=noon, song_count=3, added=1)
 
     for zone, told in [
         ("", "12:00 UTC"),
