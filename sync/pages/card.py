@@ -41,7 +41,9 @@ if TYPE_CHECKING:
 
     NamedRequest = WithAnnotations[SyncRequest, _Names]
 
-_ON_CARD, _IN_HISTORY = 5, 10
+_ON_CARD = 5
+#: Enough for four different covers, unless whole albums were liked.
+_LIKES_WITH_COVERS = 20
 
 
 class Song(TypedDict):
@@ -75,6 +77,8 @@ class Card:
     volumes: Sequence[Playlist]
     status: Status
     latest: SyncRequest | None
+    #: Addresses of the covers of the newest likes.
+    covers: Sequence[str]
     #: The way of the sync that runs; empty when none does.
     steps: Sequence[Step]
     #: The last sync that changed something.
@@ -101,6 +105,8 @@ def card_for(user: User, *, now: datetime) -> Card:
     refused = SavedTrack.objects.filter(
         Exists(facts), user=OuterRef("user"), removed_at__isnull=True
     )
+    newest = SavedTrack.objects.filter(user=OuterRef("user"), removed_at__isnull=True)
+    covers = newest.order_by("-added_at", "rank").values("track__album__cover_url")
     mirror = (
         Mirror.objects.select_related("user__connection", "user__library")
         .defer("user__connection__refresh_token", "user__connection__access_token")
@@ -111,6 +117,7 @@ def card_for(user: User, *, now: datetime) -> Card:
             refused_count=Subquery(
                 refused.order_by().values("user").annotate(n=Count("pk")).values("n")
             ),
+            covers=ArraySubquery(covers[:_LIKES_WITH_COVERS]),
             has_worker=Exists(alive(WORKER)),
         )
         .get(user=user, is_main=True)
@@ -134,6 +141,7 @@ def card_for(user: User, *, now: datetime) -> Card:
             now=now,
         ),
         latest=latest,
+        covers=[address for address in mirror.covers if address],
         steps=steps(latest) if latest and is_running else [],
         last_change=past_sync(last_change) if last_change else None,
         song_count=mirror.song_count,
@@ -142,12 +150,6 @@ def card_for(user: User, *, now: datetime) -> Card:
         rhythm=rhythm(connection, mirror, library),
         consent=permission(connection, now),
     )
-
-
-def history_of(user: User) -> "QuerySet[NamedRequest]":
-    """The listener's finished requests, newest first, each with the first songs it changed."""
-    finished = _with_songs(user, limit=_IN_HISTORY).filter(completed__isnull=False)
-    return finished.order_by("-id")
 
 
 def past_sync(request: "NamedRequest") -> PastSync:
