@@ -96,7 +96,9 @@ class Card:
         return self.latest is not None and self.latest.is_open
 
 
-def card_for(user: User, *, now: datetime) -> Card:
+def card_for(user: User, *, now: datetime, mirror: Mirror | None = None) -> Card:
+    """The card of one of the listener's mirrors; of the main one, if none is named."""
+    which = {"is_main": True} if mirror is None else {"pk": mirror.pk}
     succeeded = _newest(SyncRequest.objects.filter(state=SyncRequest.State.SUCCEEDED))
     facts = MirrorTrack.objects.filter(
         mirror=OuterRef(OuterRef("pk")), track=OuterRef("track"), refused_at__isnull=False
@@ -105,7 +107,7 @@ def card_for(user: User, *, now: datetime) -> Card:
         Exists(facts), user=OuterRef("user"), removed_at__isnull=True
     )
     workers = Process.objects.filter(kind=WORKER, last_seen__gt=now - GONE_AFTER)
-    mirror = (
+    shown = (
         Mirror.objects.select_related("user__connection", "user__library")
         .defer("user__connection__refresh_token", "user__connection__access_token")
         .annotate(
@@ -117,33 +119,33 @@ def card_for(user: User, *, now: datetime) -> Card:
             ),
             has_worker=Exists(workers),
         )
-        .get(user=user, is_main=True)
+        .get(user=user, **which)
     )
-    library = mirror.user.library
-    connection = mirror.user.connection
+    library = shown.user.library
+    connection = shown.user.connection
     latest, last_change = _latest_and_last_change(user)
     is_queued = latest is not None and latest.state == SyncRequest.State.QUEUED
     is_running = latest is not None and latest.state == SyncRequest.State.RUNNING
     return Card(
-        mirror=mirror,
+        mirror=shown,
         library=library,
-        volumes=list(mirror.playlists.filter(spotify_id__isnull=False)),
+        volumes=list(shown.playlists.filter(spotify_id__isnull=False)),
         status=describe(
             connection=connection,
-            mirror=mirror,
+            mirror=shown,
             library=library,
             latest=latest,
             block=current_block() if is_queued else None,
-            has_worker=mirror.has_worker,
+            has_worker=shown.has_worker,
             now=now,
         ),
         latest=latest,
         steps=steps(latest) if latest and is_running else [],
         last_change=past_sync(last_change) if last_change else None,
-        song_count=mirror.song_count,
-        synced_at=mirror.synced_at,
-        refused=_first(mirror.refused_songs, mirror.refused_count or 0),
-        rhythm=rhythm(connection, mirror, library),
+        song_count=shown.song_count,
+        synced_at=shown.synced_at,
+        refused=_first(shown.refused_songs, shown.refused_count or 0),
+        rhythm=rhythm(connection, shown, library),
         consent=permission(connection, now),
     )
 

@@ -3,7 +3,7 @@
 from django.urls import path
 
 from sync.operations import machines
-from sync.pages import views
+from sync.pages import links, share, views
 
 urlpatterns = [
     path("", views.home, name="home"),
@@ -17,6 +17,18 @@ urlpatterns = [
     # Here and not with the other accounts/: most of it is what this app stores.
     path("accounts/export/", views.export_data, name="export"),
     path("settings/", views.settings, name="settings"),
+    path("settings/links/", links.links, name="links"),
+    path("settings/links/<int:pk>/revoke/", links.revoke, name="link_revoke"),
+    path("playlists/<int:pk>/qr.svg", links.qr, name="playlist_qr"),
+    path("s/<str:token>/", share.page, name="share"),
+    path("s/<str:token>/feed.atom", share.atom, name="share_atom"),
+    path("s/<str:token>/feed.json", share.json_feed, name="share_json_feed"),
+    path("s/<str:token>/oembed", share.oembed, name="share_oembed"),
+    path("s/<str:token>/preview.png", share.preview, name="share_preview"),
+    path("s/<str:token>/songs.csv", share.songs_csv, name="share_csv"),
+    path("s/<str:token>/songs.jspf", share.songs_jspf, name="share_jspf"),
+    path("s/<str:token>/songs.json", share.songs_json, name="share_json"),
+    path("s/<str:token>/state.json", share.state, name="share_state"),
     path("privacy/", views.privacy, name="privacy"),
     path("operator/", views.operator_page, name="operator"),
     path("operator/<int:pk>/retry/", views.operator_retry, name="operator_retry"),
