@@ -25,7 +25,7 @@ from django.db import connection  # noqa: E402
 
 from accounts.models import User  # noqa: E402
 from sync.models import SyncRequest  # noqa: E402
-from sync.queue import store as queue
+from sync.queue import store as queue  # noqa: E402
 from sync.queue.job import Job  # noqa: E402
 from sync.queue.scheduler import enqueue_due_syncs  # noqa: E402
 from sync.queue.wake import listen_parameters  # noqa: E402
@@ -269,7 +269,7 @@ def show_scheduling(listeners: int) -> None:
         listeners,
     )
     execute(
-        "INSERT INTO mirrors (user_id, name, description, public, state, interval, next_due)"
+        "INSERT INTO mirrors (user_id, name, description, public, state)"
         " SELECT user_id, 'Liked Songs', '', false, 'active', 'daily', statement_timestamp()"
         " FROM spotify_connections"
     )

@@ -38,7 +38,7 @@ from django.test import Client  # noqa: E402
 
 from accounts.models import User  # noqa: E402
 from sync.library.store import known_likes, track_uri  # noqa: E402
-from sync.models import Mirror, Playlist, SyncRequest  # noqa: E402
+from sync.models import Library, Playlist, SyncRequest  # noqa: E402
 from sync.queue.scheduler import enqueue_due_syncs  # noqa: E402
 from syncify.embedded_postgres.base import running_server  # noqa: E402
 from syncify.simulator.server import Simulator  # noqa: E402
@@ -162,7 +162,7 @@ class Soak:
         """Let everybody be due at once; a third of the playlists were looked at yesterday."""
         some = [user.pk for user in self.dice.sample(self.users, k=len(self.users) // 3)]
         Playlist.objects.filter(mirror__in=some).update(checked_at=Now() - timedelta(days=1))
-        Mirror.objects.update(next_due=Now())
+        Library.objects.update(next_due=Now())
         self.counts["syncs queued"] += enqueue_due_syncs().queued
 
     def change(self) -> None:

@@ -32,7 +32,7 @@ from django.db.models import F  # noqa: E402
 from accounts.models import User  # noqa: E402
 from accounts.services import spotify_client_for  # noqa: E402
 from sync.mirrors.planner import PLAYLIST_CAPACITY, plan_mirror  # noqa: E402
-from sync.models import Mirror, Playlist  # noqa: E402
+from sync.models import Library, Playlist  # noqa: E402
 from syncify.simulator.server import Simulator  # noqa: E402
 from tests.builders import connect  # noqa: E402
 from tests.driving import mirrored, run  # noqa: E402
@@ -72,7 +72,7 @@ class Bench:
 
     @property
     def volumes(self) -> int:
-        return Playlist.objects.filter(mirror=self.user.pk).count()
+        return Playlist.objects.filter(mirror__user=self.user).count()
 
     def sync(self) -> int:
         """The requests of a sync after which the playlists equal the Liked Songs."""
@@ -98,8 +98,8 @@ class Bench:
             self.next_day()
 
     def next_day(self) -> None:
-        Playlist.objects.filter(mirror=self.user.pk).update(checked_at=F("checked_at") - A_DAY)
-        Mirror.objects.filter(pk=self.user.pk).update(full_read_at=F("full_read_at") - A_DAY)
+        Playlist.objects.filter(mirror__user=self.user).update(checked_at=F("checked_at") - A_DAY)
+        Library.objects.filter(pk=self.user.pk).update(full_read_at=F("full_read_at") - A_DAY)
 
 
 def listener(simulator: Simulator, name: str, size: int) -> Bench:
@@ -150,7 +150,7 @@ def bench_requests(simulator: Simulator, size: int) -> None:
     )
     measure("an old song liked again", f"≤ {4 + more}", lambda: nora.like_again(-1))
     if size >= PLAYLIST_CAPACITY:
-        [first_volume, *_] = Playlist.objects.filter(mirror=nora.user.pk)
+        [first_volume, *_] = Playlist.objects.filter(mirror__user=nora.user)
         nora.like(PLAYLIST_CAPACITY - len(first_volume.items))
         nora.sync()
         measure("1 new into a full playlist (every 500 likes)", "–", lambda: nora.like(1))
@@ -195,7 +195,7 @@ def rewrite_all(user: User, playlist_id: str) -> None:
 def bench_time(simulator: Simulator) -> None:
     bea = Bench(simulator, connect(simulator, "bea"))
     bea.sync()
-    [theirs] = Playlist.objects.filter(mirror=bea.user.pk)
+    [theirs] = Playlist.objects.filter(mirror__user=bea.user)
     other = simulator.create_playlist("bea", "Rewritten")
     print("\nWall time of a sync, 1,250 Liked Songs, 100 ms to each answer")
     for what, change in (("nothing changed", nothing), ("3 new", lambda: bea.like(3))):

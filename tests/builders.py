@@ -6,7 +6,7 @@ from typing import Any
 from django.utils import timezone
 
 from accounts.models import SpotifyConnection, User
-from sync.models import Mirror, SavedTrack, SyncRequest, Track
+from sync.models import Library, Mirror, MirrorTrack, SavedTrack, SyncRequest, Track
 from syncify.simulator.server import Simulator
 
 
@@ -30,8 +30,13 @@ def make_user(spotify_id: str) -> User:
     """A listener with a mirror and a connection whose tokens Spotify does not know."""
     user = User.objects.create(spotify_id=spotify_id, display_name=spotify_id.title())
     SpotifyConnection.objects.create(user=user, authorized_at=timezone.now())
+    Library.objects.create(user=user)
     Mirror.objects.create(user=user, name=f"Liked Songs of {user.display_name}")
     return user
+
+
+def main_mirror(user: User) -> Mirror:
+    return Mirror.objects.get(user=user, is_main=True)
 
 
 def make_request(user: User, **fields: Any) -> SyncRequest:
@@ -52,3 +57,12 @@ def make_like(user: User, name: str, **fields: Any) -> SavedTrack:
     return SavedTrack.objects.create(
         user=user, track=track, **{"added_at": timezone.now(), **fields}
     )
+
+
+def make_refused(user: User, name: str, **fields: Any) -> SavedTrack:
+    """A like that Spotify does not take into the main playlist."""
+    like = make_like(user, name, **fields)
+    MirrorTrack.objects.create(
+        mirror=main_mirror(user), track_id=like.track_id, refused_at=timezone.now()
+    )
+    return like

@@ -14,7 +14,7 @@ from django.utils import timezone
 from accounts.models import User
 from sync.mirrors import engine, planner, services
 from sync.mirrors import writer as playlists
-from sync.models import Mirror, Playlist, StoredPage, SavedTrack, SyncRequest
+from sync.models import Mirror, Playlist, SavedTrack, StoredPage, SyncRequest
 from sync.queue import store as queue
 from sync.queue.job import Job
 from sync.queue.worker import Worker

@@ -15,7 +15,7 @@ from django.utils import timezone
 
 from accounts.models import User
 from sync.mirrors.details import PLAIN, REMINDER
-from sync.models import Incident, Mirror, SavedTrack, SyncRequest
+from sync.models import Incident, Library, SavedTrack, SyncRequest
 from sync.pages.card import card_for
 from sync.queue.scheduler import plan_next, take_turn
 from sync.queue.worker import Worker
@@ -69,7 +69,7 @@ class Day:
 def emil(db: None, simulator: Simulator) -> User:
     """Three songs; due at every turn, so that each day has its sync."""
     user = connect(simulator, "emil")
-    Mirror.objects.update(interval="hourly")
+    Library.objects.update(interval="hourly")
     plan_next(user)
     run(user, "first")
     return user
@@ -174,7 +174,7 @@ def test_a_consent_ends_and_is_renewed(
     assert {(day.notice, day.description, tuple(day.alerts)) for day in later} == {("", PLAIN, ())}
     assert {tuple(day.syncs) for day in later} == {("succeeded",)}
     assert not Incident.objects.filter(closed=None).exists()
-    assert Mirror.objects.get().interval == "hourly"
+    assert Library.objects.get().interval == "hourly"
 
 
 def test_one_who_renews_in_time_never_rests(

@@ -16,7 +16,7 @@ from django.db import connection, transaction
 
 from accounts.models import User
 from sync.mirrors import writer as playlists
-from sync.models import Mirror, Playlist, StoredPage, SavedTrack, SyncRequest, Track
+from sync.models import Mirror, Playlist, SavedTrack, StoredPage, SyncRequest, Track
 from sync.queue import store as queue
 from syncify.simulator.server import Simulator
 from syncify.simulator.state import Recorded, local_file

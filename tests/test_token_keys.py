@@ -16,7 +16,7 @@ from psycopg import sql
 from accounts.models import SpotifyConnection, User
 from accounts.oauth import ConnectionTokens
 from accounts.services import rotate_token_keys
-from sync.models import Mirror, SyncRequest
+from sync.models import Library, SyncRequest
 from sync.queue.scheduler import enqueue_due_syncs
 from sync.queue.worker import Worker
 from syncify.simulator.server import Simulator
@@ -133,7 +133,7 @@ def test_a_lost_key_means_to_sign_in_again(
     assert outcome(run(ada, "scheduled")) == ("dead", "sign_in_needed", 1)
 
     assert "Syncify has lost Spotify's permission" in card(client, ada)
-    Mirror.objects.update(next_due=timezone.now() - timedelta(days=1))
+    Library.objects.update(next_due=timezone.now() - timedelta(days=1))
     enqueue_due_syncs()
     assert not Worker().run_one()
     assert simulator.requests == []
@@ -153,7 +153,7 @@ def test_a_key_that_is_found_again_brings_everybody_back(
 
     held = SpotifyConnection.objects.get()
     assert (held.state, held.state_reason) == ("connected", "")
-    Mirror.objects.update(next_due=timezone.now())
+    Library.objects.update(next_due=timezone.now())
     enqueue_due_syncs()
     assert Worker().run_one()
     assert SyncRequest.objects.latest("id").state == "succeeded"

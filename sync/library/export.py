@@ -50,7 +50,7 @@ SECTIONS: dict[type[Model], str] = {
     Incident: "alerts",
 }
 #: How a row of a table leads to its listener, where it has no ``user``.
-_OWNER = {
+OWNER = {
     User: "pk",
     Playlist: "mirror__user",
     PlaylistItems: "playlist__mirror__user",
@@ -59,7 +59,7 @@ _OWNER = {
     TrackLink: "connection__user",
 }
 #: Whoever holds them acts as the listener.
-_SECRETS = {"access_token", "refresh_token", "secret", "token_hash", "code_hash"}
+SECRETS = {"access_token", "refresh_token", "secret", "token_hash", "code_hash"}
 
 
 def export(user: User) -> dict[str, Any]:
@@ -74,7 +74,7 @@ def _rows(model: type[Model], user: User) -> QuerySet[Any]:
     rows = model._default_manager.all()
     if model is Pair:
         return rows.filter(Q(first=user.pk) | Q(second=user.pk)).order_by("pk")
-    own = rows.filter(**{_OWNER.get(model, "user"): user.pk})
+    own = rows.filter(**{OWNER.get(model, "user"): user.pk})
     if model is SavedTrack:
         return own.select_related("track").order_by("-added_at", "rank")
     return own.order_by("pk")
@@ -84,7 +84,7 @@ def _row(row: Model) -> dict[str, Any]:
     found = {
         field.attname: field.value_from_object(row)
         for field in row._meta.concrete_fields
-        if field.name not in _SECRETS
+        if field.name not in SECRETS
     }
     if isinstance(row, SavedTrack):
         found["track"] = _row(row.track)

@@ -2,7 +2,8 @@
 
 Containers of the release before go on: no table or column that they use is dropped. What this
 release no longer reads leaves only Django's state, and gets a default, so that this release need
-not write it. ``mirror_volumes.mirror_id`` has always been the listener's id; it refers to them now.
+not write it. ``mirror_volumes.mirror_id`` is the listener's id; as Django no longer knows the table,
+a trigger deletes its rows with the listener.
 """
 
 import django.db.models.deletion
@@ -17,8 +18,13 @@ BEGIN
      WHERE conrelid = 'mirror_volumes'::regclass AND contype = 'f';
     EXECUTE format('ALTER TABLE mirror_volumes DROP CONSTRAINT %I', foreign_key);
 END $$;
-ALTER TABLE mirror_volumes ADD CONSTRAINT mirror_volumes_listener
-    FOREIGN KEY (mirror_id) REFERENCES users (id) ON DELETE CASCADE DEFERRABLE INITIALLY DEFERRED;
+CREATE FUNCTION mirror_volumes_forget() RETURNS trigger LANGUAGE plpgsql AS $$
+BEGIN
+    DELETE FROM mirror_volumes WHERE mirror_id = OLD.id;
+    RETURN NULL;
+END $$;
+CREATE TRIGGER mirror_volumes_forget AFTER DELETE ON users
+    FOR EACH ROW EXECUTE FUNCTION mirror_volumes_forget();
 """
 
 _NEW_KEY = """

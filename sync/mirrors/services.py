@@ -27,7 +27,7 @@ __all__ = [
 def request_sync(*, user: User, trigger: str = SyncRequest.Trigger.MANUAL) -> SyncRequest:
     """Queue a sync for ``user``, or return the one that is already open.
 
-    Safe under double clicks: ``sync_requests_one_open_per_user`` lets one caller insert, and the
+    Safe under double clicks: ``sync_requests_one_open_per_kind`` lets one caller insert, and the
     others are given that request.
     """
     request, _ = queue.enqueue(user.pk, trigger=trigger)

@@ -12,9 +12,9 @@ from playwright.sync_api import Browser, ConsoleMessage, Page, Request, expect
 
 from accounts.limits import fill
 from accounts.models import RateLimit, SpotifyConnection, User
-from sync.models import Incident, Mirror, Playlist
+from sync.models import Incident, Library, Mirror, Playlist
 from syncify.spotify.models import ApiHour
-from tests.builders import make_like, make_request, make_user
+from tests.builders import main_mirror, make_like, make_refused, make_request, make_user
 
 PHONE = {"width": 390, "height": 844}
 _SOON = timezone.now() + timedelta(hours=2)
@@ -61,6 +61,14 @@ def _mirror(**fields: object) -> Callable[[User], object]:
     return change
 
 
+def _library(**fields: object) -> Callable[[User], object]:
+    def change(user: User) -> None:
+        make_request(user, state="succeeded", song_count=3)
+        Library.objects.filter(user=user).update(**fields)
+
+    return change
+
+
 def _connection(**fields: object) -> Callable[[User], object]:
     def change(user: User) -> None:
         make_request(user, state="succeeded", song_count=3)
@@ -72,7 +80,9 @@ def _connection(**fields: object) -> Callable[[User], object]:
 def _synced(user: User) -> None:
     """All that a dashboard can hold."""
     for number in (1, 2):
-        Playlist.objects.create(mirror=user.mirror, number=number, spotify_id=f"{user}-{number}")
+        Playlist.objects.create(
+            mirror=main_mirror(user), number=number, spotify_id=f"{user}-{number}"
+        )
     for number in range(22):
         make_request(user, state="succeeded", song_count=9, added=1, note=f"Note {number}.")
     make_request(user, state="cancelled")
@@ -82,7 +92,7 @@ def _synced(user: User) -> None:
     for name in ("Looped", "Swayed", "Burnt"):
         make_like(user, f"{name} {user.pk}", added_in=done)
     make_like(user, f"Drawn {user.pk}", removed_in=done, removed_at=timezone.now())
-    make_like(user, f"Held {user.pk}", refused_at=timezone.now())
+    make_refused(user, f"Held {user.pk}")
 
 
 def _operator(user: User) -> None:
@@ -163,7 +173,7 @@ STATES = [
     State("up to date", arrange=_synced),
     State("paused", arrange=_mirror(state="paused")),
     State("playlist removed", arrange=_mirror(state="removed")),
-    State("mass removal", arrange=_mirror(confirm_after=_SOON)),
+    State("mass removal", arrange=_library(confirm_after=_SOON)),
     State("consent over", arrange=_connection(state="sign_in_needed")),
     State("refused", arrange=_connection(state="refused", state_reason="forbidden")),
     State("not registered", arrange=_connection(state="refused", state_reason="not_registered")),

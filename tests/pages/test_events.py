@@ -211,8 +211,9 @@ def test_a_change_arrives_at_once_and_only_where_it_belongs(
 
 def settings_of(user: User, **changes: str) -> dict[str, Any]:
     mirror = Mirror.objects.get(user=user)
-    names = ["name", "description", "public", "remind_in_spotify", "interval"]
-    return {"mirror": mirror, **{name: getattr(mirror, name) for name in names}, **changes}
+    names = ["name", "description", "public", "remind_in_spotify"]
+    wishes = {name: getattr(mirror, name) for name in names}
+    return {"mirror": mirror, **wishes, "interval": user.library.interval, **changes}
 
 
 def end_consent(user: User) -> None:

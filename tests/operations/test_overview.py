@@ -15,7 +15,7 @@ from django.utils import timezone
 from accounts.models import User
 from accounts.services import operator_code
 from accounts.signals import access_ended
-from sync.models import Incident, Mirror, Process, SyncRequest
+from sync.models import Incident, Library, Process, SyncRequest
 from sync.operations.overview import bars
 from sync.queue.scheduler import enqueue_due_syncs
 from syncify.spotify.models import ApiHour, Block
@@ -212,7 +212,7 @@ def test_blocking_a_listener_ends_their_sessions_and_syncs(
     request = make_request(bea, state=state)
     beas = Client()
     beas.force_login(bea)
-    Mirror.objects.update(next_due=timezone.now())
+    Library.objects.update(next_due=timezone.now())
 
     answer = client.post(f"/operator/listeners/{bea.pk}/block/")
 
@@ -233,7 +233,7 @@ def test_an_unblocked_listener_is_synced_again_and_signs_in_anew(
 ) -> None:
     beas = Client()
     beas.force_login(bea)
-    Mirror.objects.update(next_due=timezone.now())
+    Library.objects.update(next_due=timezone.now())
     client.post(f"/operator/listeners/{bea.pk}/block/")
 
     client.post(f"/operator/listeners/{bea.pk}/block/", {"unblock": "yes"})

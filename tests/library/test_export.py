@@ -12,9 +12,27 @@ from django.utils import timezone
 
 from accounts.models import SpotifyConnection, User
 from accounts.services import delete_account
-from sync.library.export import SECTIONS
-from sync.models import Incident, Playlist, StoredPage, SyncRequest, Track
-from tests.builders import make_like, make_request, make_user
+from sync.library.export import OWNER, SECRETS, SECTIONS
+from sync.models import (
+    Artist,
+    ArtistGenre,
+    Connection,
+    InboxItem,
+    Incident,
+    MirrorTrack,
+    Pair,
+    PairInvitation,
+    Play,
+    Playlist,
+    PlaylistItems,
+    ShareLink,
+    StoredPage,
+    SyncRequest,
+    SyncResult,
+    Track,
+    TrackLink,
+)
+from tests.builders import main_mirror, make_like, make_request, make_user
 
 pytestmark = pytest.mark.django_db
 
@@ -32,9 +50,24 @@ def full(name: str) -> User:
     """A listener with at least a row in each table."""
     user = make_user(name)
     SpotifyConnection.objects.filter(user=user).update(access_token="AT", refresh_token="RT")
-    Playlist.objects.create(mirror=user.mirror, number=1, spotify_id=f"of-{name}")
+    mirror = main_mirror(user)
+    playlist = Playlist.objects.create(mirror=mirror, number=1, spotify_id=f"of-{name}")
+    PlaylistItems.objects.create(playlist=playlist, uris=["spotify:track:looped"])
+    MirrorTrack.objects.create(mirror=mirror, track_id="looped")
+    InboxItem.objects.create(user=user, mirror=mirror, track_id="held")
     request = make_request(user, state="dead", errors=[{"attempt": 1, "message": "No answer."}])
+    SyncResult.objects.create(request=request, mirror=mirror)
     make_like(user, "looped", added_in=request)
+    Play.objects.create(user=user, track_id="looped", plays=3, last_played=timezone.now())
+    artist, _ = Artist.objects.get_or_create(id="kiasmos", defaults={"name": "Kiasmos"})
+    ArtistGenre.objects.create(artist=artist, genre="techno", user=user)
+    ShareLink.objects.create(user=user, kind="page", token_hash=f"hash-of-{name}")
+    friend = make_user(f"friend-of-{user.pk}")
+    Pair.objects.create(first=user, second=friend)
+    expires = timezone.now() + timedelta(days=7)
+    PairInvitation.objects.create(user=user, code_hash=f"hash-of-{name}", expires=expires)
+    connection = Connection.objects.create(user=user, service="subsonic", secret="PW")
+    TrackLink.objects.create(connection=connection, track_id="looped")
     make_like(user, "swayed", removed_at=timezone.now(), added_at=timezone.now() - timedelta(1))
     StoredPage.objects.create(user=user, offset=0, total=2, items=[["looped", "2026-11-20"]])
     Incident.objects.create(key=f"consent:{user.pk}", message=f"{user} has to sign in", user=user)
@@ -44,8 +77,9 @@ def full(name: str) -> User:
 def count(model: type[Model], user: User) -> int:
     if model is User:
         return User.objects.filter(pk=user.pk).count()
-    owner = "mirror__user" if model is Playlist else "user"
-    return model._default_manager.filter(**{owner: user}).count()
+    if model is Pair:
+        return Pair.objects.filter(first=user).count()
+    return model._default_manager.filter(**{OWNER.get(model, "user"): user}).count()
 
 
 def download(client: Client, user: User) -> Any:
@@ -71,7 +105,7 @@ def test_the_export_has_every_row_and_column_of_ones_own(
 
     assert len(rows) == count(model, ada) > 0
     columns = {field.attname for field in model._meta.concrete_fields}
-    assert columns - set(rows[0]) <= {"access_token", "refresh_token"}
+    assert columns - set(rows[0]) <= SECRETS
     assert "bea" not in json.dumps(rows)
     assert '"AT"' not in json.dumps(rows)
 
@@ -81,7 +115,7 @@ def test_the_export_tells_what_a_person_wants_to_know(client: Client) -> None:
 
     assert data["account"][0]["spotify_id"] == "ada"
     assert data["consent"][0]["ends_at"] > data["consent"][0]["authorized_at"]
-    assert data["volumes"][0]["spotify_id"] == "of-ada"
+    assert data["playlists"][0]["spotify_id"] == "of-ada"
     assert [like["track"]["name"] for like in data["likes"]] == ["looped", "swayed"]
     assert [bool(like["removed_at"]) for like in data["likes"]] == [False, True]
     assert data["syncs"][0]["errors"] == [{"attempt": 1, "message": "No answer."}]

@@ -13,7 +13,7 @@ from django.utils import timezone
 
 from accounts.models import SpotifyConnection, User
 from accounts.services import delete_account
-from sync.models import Mirror, Process, SyncRequest
+from sync.models import Library, Process, SyncRequest
 from sync.queue import job as job_module
 from sync.queue import store as queue
 from sync.queue import worker as worker_module
@@ -30,7 +30,7 @@ LATER = timezone.now() + timedelta(hours=3)
 
 
 def enqueue(name: str = "ada", trigger: str = "manual") -> SyncRequest:
-    return queue.enqueue(user=make_user(name), trigger=trigger)[0]
+    return queue.enqueue(make_user(name).pk, trigger=trigger)[0]
 
 
 def work_once(run: Callable[[Job], None]) -> SyncRequest:
@@ -375,7 +375,7 @@ def test_new_work_wakes_an_idle_worker(monkeypatch: pytest.MonkeyPatch) -> None:
 def test_one_wake_up_sets_all_threads_to_work(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(worker_module, "POLL", 3600)
     users = [make_user(name) for name in ("ada", "bea", "cleo")]
-    Mirror.objects.update(next_due=timezone.now() - timedelta(hours=1))
+    Library.objects.update(next_due=timezone.now() - timedelta(hours=1))
     all_at_work = threading.Barrier(len(users))
 
     def run(job: Job) -> None:
@@ -426,7 +426,9 @@ def test_heartbeats_keep_the_lease_of_a_long_sync() -> None:
         succeed(job)
 
     request = enqueue()
-    worker = Worker(runners={"spotify": run}, concurrency=1, drain=True, lease=timedelta(seconds=0.8))
+    worker = Worker(
+        runners={"spotify": run}, concurrency=1, drain=True, lease=timedelta(seconds=0.8)
+    )
     with running(worker):
         wait_until(lambda: not worker.is_working)
 
@@ -496,7 +498,7 @@ def test_a_sync_that_does_not_stop_in_time_is_handed_over(monkeypatch: pytest.Mo
     let_go = threading.Event()
     request = enqueue()
 
-    worker = Worker(runners={"spotify": lambda} _: let_go.wait(15) and None, concurrency=1)
+    worker = Worker(runners={"spotify": lambda _: let_go.wait(15) and None}, concurrency=1)
     with running(worker):
         wait_until(lambda: state_of(request) == "running")
     handed_over = SyncRequest.objects.get(pk=request.pk)

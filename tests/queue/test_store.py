@@ -33,7 +33,7 @@ def listeners(count: int) -> list[User]:
 
 def claimed(user: User | None = None, trigger: str = "manual") -> SyncRequest:
     """A job that this test holds; nothing else is queued."""
-    queue.enqueue(user=user or listener(), trigger=trigger)
+    queue.enqueue((user or listener()).pk, trigger=trigger)
     return claim()
 
 
@@ -69,7 +69,7 @@ def wait(request: SyncRequest) -> float:
 
 @pytest.mark.parametrize(("trigger", "priority"), [("manual", 10), ("first", 10), ("scheduled", 0)])
 def test_a_new_request_is_queued_and_due_at_once(trigger: str, priority: int) -> None:
-    request, is_new = queue.enqueue(user=listener(), trigger=trigger)
+    request, is_new = queue.enqueue(listener().pk, trigger=trigger)
 
     assert is_new
     assert (request.state, request.trigger, request.priority) == ("queued", trigger, priority)
@@ -125,13 +125,77 @@ def test_a_wish_of_a_person_lifts_a_queued_scheduled_request(
     assert (request.trigger, request.priority) == (trigger, priority)
 
 
-def test_a_wish_leaves_a_running_request_as_it_is() -> None:
+def test_a_scheduled_wish_leaves_a_running_request_as_it_is() -> None:
     job = claimed(trigger="scheduled")
     before = values(job)
 
-    queue.enqueue(job.user.pk, trigger="manual")
+    queue.enqueue(job.user.pk, trigger="scheduled")
 
     assert values(job) == before
+
+
+ENDS = {
+    "succeed": queue.succeed,
+    "cancelled": queue.cancelled,
+    "bury": lambda job: queue.bury(job, **ERROR),
+}
+
+
+@pytest.mark.parametrize("end", ENDS)
+def test_a_wish_during_a_running_request_runs_after_it(end: str) -> None:
+    job = claimed(trigger="scheduled")
+
+    request, is_new = queue.enqueue(job.user_id, trigger="manual")
+    ENDS[end](job)
+
+    assert (request.pk, is_new) == (job.pk, False)
+    follower = SyncRequest.objects.get(user=job.user, completed=None)
+    assert (follower.trigger, follower.state, follower.again) == ("manual", "queued", "")
+
+
+def test_a_wish_after_the_wish_to_stop_runs_after_it() -> None:
+    job = claimed(trigger="manual")
+    queue.enqueue(job.user_id, trigger="manual")
+    queue.ask_cancel(job)
+    assert SyncRequest.objects.get().again == ""
+
+    queue.enqueue(job.user_id, trigger="manual")
+    queue.cancelled(job)
+
+    assert list(SyncRequest.objects.order_by("id").values_list("state", flat=True)) == [
+        "cancelled",
+        "queued",
+    ]
+
+
+def test_the_next_attempt_serves_a_wish_made_during_the_last() -> None:
+    job = claimed(trigger="manual")
+    queue.enqueue(job.user_id, trigger="manual")
+
+    queue.release(job)
+    again = claim()
+    queue.succeed(again)
+
+    assert SyncRequest.objects.count() == 1
+
+
+def test_a_wish_outlives_a_rescue_that_buries() -> None:
+    job = claimed(trigger="manual")
+    queue.enqueue(job.user_id, trigger="manual")
+    SyncRequest.objects.update(leased_until=timezone.now() - HOUR, rescues=MOST_RESCUES - 1)
+
+    assert queue.rescue() == {"dead": 1}
+
+    assert SyncRequest.objects.filter(state="queued").count() == 1
+
+
+def test_each_kind_has_an_open_request_of_its_own() -> None:
+    user = listener()
+
+    made = [queue.enqueue(user.pk, kind, trigger="manual")[1] for kind in ("spotify", "subsonic")]
+
+    assert made == [True, True]
+    assert not queue.enqueue(user.pk, "subsonic", trigger="manual")[1]
 
 
 @pytest.mark.parametrize(
@@ -390,7 +454,7 @@ def test_a_released_job_keeps_its_place() -> None:
 
 
 def test_cancelling_a_queued_request_ends_it_at_once() -> None:
-    request, _ = queue.enqueue(user=listener(), trigger="manual")
+    request, _ = queue.enqueue(listener().pk, trigger="manual")
 
     row = queue.ask_cancel(request)
 
@@ -438,7 +502,7 @@ def test_a_lease_that_ran_out_is_rescued_and_counted() -> None:
 
 
 def test_the_third_rescue_buries() -> None:
-    queue.enqueue(user=listener(), trigger="manual")
+    queue.enqueue(listener().pk, trigger="manual")
 
     verdicts = []
     for _ in range(MOST_RESCUES):
@@ -530,7 +594,7 @@ def test_the_table_refuses_a_second_open_request(other: str) -> None:
     make_request(user, state="succeeded")
     make_request(user, state=other)
 
-    with pytest.raises(IntegrityError, match="one_open_per_user"), transaction.atomic():
+    with pytest.raises(IntegrityError, match="one_open_per_kind"), transaction.atomic():
         make_request(user)
 
 

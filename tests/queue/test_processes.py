@@ -14,7 +14,7 @@ from django.utils import timezone
 from accounts.models import User
 from accounts.services import delete_account
 from sync.mirrors.services import cancel_sync, request_sync
-from sync.models import Mirror, Playlist, Process, SyncRequest
+from sync.models import Library, Playlist, Process, SyncRequest
 from sync.queue import store as queue
 from syncify.simulator.server import Simulator
 from tests.builders import connect, make_user
@@ -312,7 +312,7 @@ def test_a_listener_deleted_in_the_middle_leaves_nothing_and_stops_nobody(
 def test_schedulers_at_once_queue_everybody_once(start: Start, process_env: dict[str, str]) -> None:
     for number in range(100):
         make_user(f"listener-{number}")
-    Mirror.objects.update(next_due=timezone.now() - timedelta(hours=1))
+    Library.objects.update(next_due=timezone.now() - timedelta(hours=1))
 
     schedulers = [start("schedule_syncs") for _ in range(2)]
 
@@ -325,7 +325,7 @@ def test_schedulers_at_once_queue_everybody_once(start: Start, process_env: dict
 def test_a_worker_with_scheduler_does_both(
     start: Start, simulator: Simulator, listener: User
 ) -> None:
-    Mirror.objects.update(next_due=timezone.now() - timedelta(hours=1))
+    Library.objects.update(next_due=timezone.now() - timedelta(hours=1))
 
     worker = start("runworker", "--with-scheduler")
 

@@ -11,7 +11,7 @@ from django.db import connection
 from django.utils import timezone
 
 from accounts.models import SpotifyConnection, User
-from sync.models import Mirror, Process, SyncRequest
+from sync.models import Library, Mirror, Process, SyncRequest
 from sync.queue.scheduler import Scheduled, enqueue_due_syncs, plan_next, take_turn
 from syncify.spotify.models import ApiHour, Block
 from tests.builders import make_request, make_user
@@ -22,9 +22,9 @@ HOUR, DAY = timedelta(hours=1), timedelta(days=1)
 PERIODS = {"hourly": HOUR, "6h": 6 * HOUR, "daily": DAY, "weekly": 7 * DAY}
 
 
-def due_listener(name: str, *, waiting: timedelta = HOUR, **mirror: Any) -> User:
+def due_listener(name: str, *, waiting: timedelta = HOUR, **library: Any) -> User:
     user = make_user(name)
-    Mirror.objects.filter(user=user).update(next_due=timezone.now() - waiting, **mirror)
+    Library.objects.filter(user=user).update(next_due=timezone.now() - waiting, **library)
     return user
 
 
@@ -34,13 +34,12 @@ def many_due(count: int) -> None:
     SpotifyConnection.objects.bulk_create(
         SpotifyConnection(user=user, authorized_at=now) for user in users
     )
-    Mirror.objects.bulk_create(
-        Mirror(user=user, name="Liked Songs", next_due=now - HOUR) for user in users
-    )
+    Mirror.objects.bulk_create(Mirror(user=user, name="Liked Songs") for user in users)
+    Library.objects.bulk_create(Library(user=user, next_due=now - HOUR) for user in users)
 
 
 def next_due(user: User) -> datetime:
-    due = Mirror.objects.get(user=user).next_due
+    due = Library.objects.get(user=user).next_due
     assert due
     return due
 
@@ -65,9 +64,9 @@ def test_who_is_due_is_queued_once() -> None:
 @pytest.mark.parametrize(
     "resting",
     [
-        lambda user: Mirror.objects.filter(user=user).update(next_due=timezone.now() + HOUR),
-        lambda user: Mirror.objects.filter(user=user).update(next_due=None),
-        lambda user: Mirror.objects.filter(user=user).update(interval="off"),
+        lambda user: Library.objects.filter(user=user).update(next_due=timezone.now() + HOUR),
+        lambda user: Library.objects.filter(user=user).update(next_due=None),
+        lambda user: Library.objects.filter(user=user).update(interval="off"),
         lambda user: Mirror.objects.filter(user=user).update(state="paused"),
         lambda user: Mirror.objects.filter(user=user).update(state="removed"),
         lambda user: SpotifyConnection.objects.filter(user=user).update(state="sign_in_needed"),
@@ -111,7 +110,7 @@ def test_a_listener_keeps_their_own_slot(interval: str, period: timedelta) -> No
     enqueue_due_syncs()
     first = next_due(user)
 
-    Mirror.objects.filter(user=user).update(next_due=timezone.now() - 40 * DAY)
+    Library.objects.filter(user=user).update(next_due=timezone.now() - 40 * DAY)
     SyncRequest.objects.all().delete()
     enqueue_due_syncs()
 
@@ -126,7 +125,7 @@ def test_listeners_are_spread_over_the_period() -> None:
     enqueue_due_syncs()
 
     hours = Counter(
-        due.hour for due in Mirror.objects.values_list("next_due", flat=True) if due is not None
+        due.hour for due in Library.objects.values_list("next_due", flat=True) if due is not None
     )
     assert len(hours) == 24
     assert max(hours.values()) < 2 * 1000 / 24
@@ -138,9 +137,9 @@ def test_planning_the_next_sync_goes_by_the_interval() -> None:
     plan_next(user)
     assert next_due(user) > timezone.now() + 3 * DAY
 
-    Mirror.objects.filter(user=user).update(interval="off")
+    Library.objects.filter(user=user).update(interval="off")
     plan_next(user)
-    assert Mirror.objects.get(user=user).next_due is None
+    assert Library.objects.get(user=user).next_due is None
 
 
 def test_with_a_short_budget_the_longest_waiting_go_first(settings: Any) -> None:

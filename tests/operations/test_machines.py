@@ -206,7 +206,8 @@ def test_metrics_take_the_same_few_statements_for_any_number_of_listeners(
 
 def test_a_process_at_rest_carries_no_library_that_it_may_never_need() -> None:
     load = (
-        "import sys, django; django.setup(); import syncify.urls, sync.queue.worker, sync.queue.scheduler; "
+        "import sys, django; django.setup(); "
+        "import syncify.urls, sync.queue.worker, sync.queue.scheduler; "
         "print(*{'apprise', 'prometheus_client', 'redis', 'requests', 'spotipy'} & {*sys.modules})"
     )
     environment = {**os.environ, "DJANGO_SETTINGS_MODULE": "syncify.settings"}

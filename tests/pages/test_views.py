@@ -11,8 +11,23 @@ from django.test.utils import CaptureQueriesContext
 from django.utils import timezone
 
 from accounts.models import SpotifyConnection, User
-from sync.models import Incident, Mirror, Playlist, StoredPage, SavedTrack, SyncRequest
-from tests.builders import make_like, make_request, make_user
+from sync.models import (
+    ArtistGenre,
+    Connection,
+    InboxItem,
+    Incident,
+    Library,
+    Mirror,
+    Pair,
+    PairInvitation,
+    Play,
+    Playlist,
+    SavedTrack,
+    ShareLink,
+    StoredPage,
+    SyncRequest,
+)
+from tests.builders import main_mirror, make_like, make_refused, make_request, make_user
 
 pytestmark = pytest.mark.django_db
 
@@ -125,7 +140,22 @@ def test_privacy_page_knows_every_table_about_a_listener() -> None:
     # Who adds one tells listeners of it in templates/privacy.html.
     tables = {relation.related_model for relation in User._meta.related_objects}
 
-    assert tables == {SpotifyConnection, Mirror, SyncRequest, SavedTrack, StoredPage, Incident}
+    assert tables == {
+        ArtistGenre,
+        Connection,
+        InboxItem,
+        Incident,
+        Library,
+        Mirror,
+        Pair,
+        PairInvitation,
+        Play,
+        SavedTrack,
+        ShareLink,
+        SpotifyConnection,
+        StoredPage,
+        SyncRequest,
+    }
 
 
 def test_times_are_told_as_the_clock_of_the_visitor_does(client: Client, ada: User) -> None:
@@ -147,9 +177,9 @@ def test_times_are_told_as_the_clock_of_the_visitor_does(client: Client, ada: Us
 
 
 def test_the_dashboard_shows_the_playlist_and_its_link(client: Client, ada: User) -> None:
-    Playlist.objects.create(mirror=ada.mirror, number=1, spotify_id="first")
-    Playlist.objects.create(mirror=ada.mirror, number=2, spotify_id="second")
-    Playlist.objects.create(mirror=ada.mirror, number=3, spotify_id=None)
+    Playlist.objects.create(mirror=main_mirror(ada), number=1, spotify_id="first")
+    Playlist.objects.create(mirror=main_mirror(ada), number=2, spotify_id="second")
+    Playlist.objects.create(mirror=main_mirror(ada), number=3, spotify_id=None)
     make_request(ada, state="succeeded", song_count=10_500)
 
     page = text_of(client.get("/"))
@@ -184,7 +214,7 @@ def test_what_changed_last_is_told_by_name(client: Client, ada: User, bea: User)
 
 def test_songs_that_spotify_refused_are_shown(client: Client, ada: User) -> None:
     make_request(ada, state="succeeded", song_count=2, skipped=1)
-    make_like(ada, "Looped", refused_at=timezone.now())
+    make_refused(ada, "Looped")
     make_like(ada, "Swayed")
 
     page = text_of(client.get("/"))
@@ -232,9 +262,9 @@ def test_queries_do_not_grow_with_syncs_songs_or_volumes(
     def fill(count: int) -> None:
         for _ in range(count):
             request = make_request(ada, state="succeeded", added=2, skipped=1, song_count=2)
-            make_like(ada, f"{request.pk}", added_in=request, refused_at=timezone.now())
+            make_refused(ada, f"{request.pk}", added_in=request)
             number = Playlist.objects.count() + 1
-            Playlist.objects.create(mirror=ada.mirror, number=number, spotify_id=f"{number}")
+            Playlist.objects.create(mirror=main_mirror(ada), number=number, spotify_id=f"{number}")
 
     def queries() -> int:
         with CaptureQueriesContext(connection) as captured:
@@ -315,14 +345,12 @@ def test_only_a_dead_sync_can_be_retried(client: Client, ada: User) -> None:
 
 def test_pause_and_resume(client: Client, ada: User) -> None:
     client.post("/sync/pause/")
-    ada.mirror.refresh_from_db()
-    assert ada.mirror.state == "paused"
+    assert main_mirror(ada).state == "paused"
     for page in ("/", "/settings/"):
         assert 'name="resume"' in text_of(client.get(page))
 
     client.post("/sync/pause/", {"resume": "yes"})
-    ada.mirror.refresh_from_db()
-    assert ada.mirror.state == "active"
+    assert main_mirror(ada).state == "active"
 
 
 @pytest.mark.parametrize(("action", "state"), [("cancel", "running"), ("retry", "dead")])
@@ -381,7 +409,7 @@ def test_settings_are_saved_and_confirmed(client: Client, ada: User) -> None:
     mirror = Mirror.objects.get(user=ada)
     assert response.redirect_chain == [("/settings/", 303)]
     assert "Saved." in text_of(response)
-    assert (mirror.name, mirror.public, mirror.interval) == ("My hearts", True, "weekly")
+    assert (mirror.name, mirror.public, ada.library.interval) == ("My hearts", True, "weekly")
     assert mirror.description == "From my heart."
 
 
@@ -412,6 +440,6 @@ def test_settings_touch_no_mirror_but_ones_own(client: Client, ada: User, bea: U
 
 
 def test_settings_say_when_spotify_does_not_follow_the_wish(client: Client, ada: User) -> None:
-    Playlist.objects.create(mirror=ada.mirror, number=1, spotify_id="first", seen_public=True)
+    Playlist.objects.create(mirror=main_mirror(ada), number=1, spotify_id="first", seen_public=True)
 
     assert "At present Spotify shows it" in text_of(client.get("/settings/"))

@@ -8,7 +8,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from accounts.models import CONSENT_LIFE, SpotifyConnection
-from sync.models import Mirror, SyncRequest
+from sync.models import Library, Mirror, SyncRequest
 from sync.pages.status import Action, Status, describe, outcome, rhythm, steps
 from syncify.spotify.models import Block
 
@@ -30,10 +30,11 @@ BLANK: dict[str, Any] = {
 def status(request: dict[str, Any] | None = None, **facts: Any) -> Status:
     """Ada's status: connected, active and synced before, unless ``facts`` say otherwise."""
     connection = {"state": "connected", "authorized_at": NOW, **facts.get("connection", {})}
-    mirror = {"full_read_at": NOW, **facts.get("mirror", {})}
+    library = {"full_read_at": NOW, **facts.get("library", {})}
     return describe(
         connection=SpotifyConnection(**connection),
-        mirror=Mirror(**mirror),
+        mirror=Mirror(**facts.get("mirror", {})),
+        library=Library(**library),
         latest=None if request is None else SyncRequest(**{**BLANK, **request}),
         block=facts.get("block"),
         has_worker=facts.get("has_worker", True),
@@ -69,13 +70,17 @@ def mirror(**fields: Any) -> dict[str, Any]:
     return {"mirror": fields}
 
 
+def library(**fields: Any) -> dict[str, Any]:
+    return {"library": fields}
+
+
 AS_IT_IS = "Your playlist stays as it is meanwhile."
 
 
 @pytest.mark.parametrize(
     ("request_fields", "facts", "words", "action"),
     [
-        (None, mirror(full_read_at=None), "has not been made yet", Action.SYNC),
+        (None, library(full_read_at=None), "has not been made yet", Action.SYNC),
         (None, {}, "No sync since 23 November", Action.SYNC),
         (queued(), {}, "waiting for its turn", Action.NONE),
         (queued(trigger="first"), {}, "about to be made. It starts in a moment", Action.NONE),
@@ -171,7 +176,7 @@ AS_IT_IS = "Your playlist stays as it is meanwhile."
         (done(), mirror(state="paused"), "Paused", Action.RESUME),
         (queued(), mirror(state="paused"), "waiting for its turn", Action.NONE),
         (done(), mirror(state="removed"), "no longer in your library", Action.SYNC),
-        (done(), mirror(confirm_after=LATER), "before a second look has seen", Action.SYNC),
+        (done(), library(confirm_after=LATER), "before a second look has seen", Action.SYNC),
     ],
 )
 def test_each_state_has_its_words_and_at_most_one_button(
@@ -194,8 +199,8 @@ def test_each_state_has_its_words_and_at_most_one_button(
         (queued(), blocked("quota"), None, LATER),
         # Nobody knows when the operator has mended it.
         (queued(), blocked("premium"), None, None),
-        (done(), mirror(confirm_after=LATER), None, LATER),
-        (done(), mirror(confirm_after=NOW - timedelta(hours=1)), None, None),
+        (done(), library(confirm_after=LATER), None, LATER),
+        (done(), library(confirm_after=NOW - timedelta(hours=1)), None, None),
     ],
 )
 def test_a_state_tells_since_when_it_is_and_when_it_goes_on(
@@ -290,7 +295,9 @@ def test_every_state_reads_well(
     ],
 )
 def test_the_rhythm_is_told_while_it_holds(state: str, fields: dict[str, Any], words: str) -> None:
-    told = rhythm(SpotifyConnection(state=state), Mirror(**fields))
+    fields = {"interval": "daily", **fields}
+    mirror = Mirror(state=fields.pop("state", "active"))
+    told = rhythm(SpotifyConnection(state=state), mirror, Library(**fields))
 
     assert words in told
     assert bool(told) == bool(words)

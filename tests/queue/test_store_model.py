@@ -44,6 +44,8 @@ class Row:
     trigger: str
     priority: int
     run_at: Time
+    kind: str = "spotify"
+    again: str = ""
     state: str = "queued"
     attempt: int = 0
     failures: int = 0
@@ -95,6 +97,8 @@ def facts(row: SyncRequest) -> dict[str, Any]:
     return {
         "user": row.user_id,
         "trigger": row.trigger,
+        "kind": row.kind,
+        "again": row.again,
         "priority": row.priority,
         "run_at": grains(row.run_at),
         "state": row.state,
@@ -160,20 +164,24 @@ class Queue(RuleBasedStateMachine):
         self.rows = {pk: row for pk, row in self.rows.items() if row.user != user.pk}
         return self.sign_up()
 
-    @rule(user=users, trigger=st.sampled_from(["manual", "scheduled", "first"]))
-    def enqueue(self, user: User, trigger: str) -> None:
+    @rule(
+        user=users,
+        kind=st.sampled_from(["spotify", "spotify", "subsonic"]),
+        trigger=st.sampled_from(["manual", "scheduled", "first"]),
+    )
+    def enqueue(self, user: User, kind: str, trigger: str) -> None:
         now, priority = self.time(), 0 if trigger == "scheduled" else 10
         open_rows = [
             (pk, row)
             for pk, row in self.rows.items()
-            if row.user == user.pk and row.completed is None
+            if row.user == user.pk and row.kind == kind and row.completed is None
         ]
 
-        request, is_new = queue.enqueue(user.pk, trigger=trigger)
+        request, is_new = queue.enqueue(user.pk, kind, trigger=trigger)
 
         assert is_new == (not open_rows)
         if is_new:
-            self.rows[request.pk] = Row(user.pk, trigger, priority, now)
+            self.rows[request.pk] = Row(user.pk, trigger, priority, now, kind)
             return
         [(pk, row)] = open_rows
         assert request.pk == pk
@@ -181,6 +189,16 @@ class Queue(RuleBasedStateMachine):
             row.trigger, row.priority = trigger, priority
         if row.state == "queued" and priority and row.code != "quota":
             row.run_at = min(row.run_at, now)
+        if row.state == "running" and priority:
+            row.again = trigger
+
+    def run_again(self, row: Row) -> None:
+        """What was wished while a request ran follows its end."""
+        if row.completed is not None and row.again:
+            followers = SyncRequest.objects.filter(
+                user=row.user, kind=row.kind, completed__isnull=True
+            )
+            self.rows[followers.get().pk] = Row(row.user, row.again, 10, self.time(), row.kind)
 
     @rule(user=users)
     def ask_cancel(self, user: User) -> None:
@@ -195,7 +213,7 @@ class Queue(RuleBasedStateMachine):
 
         assert (answer is None) == (row.completed is not None)
         if row.completed is None:
-            row.cancel_asked = True
+            row.cancel_asked, row.again = True, ""
         if row.state == "queued":
             row.end("cancelled", now)
 
@@ -217,7 +235,8 @@ class Queue(RuleBasedStateMachine):
         if job is None:
             return multiple()
         row = self.rows[job.pk]
-        row.state, row.attempt, row.leased_until, row.code = "running", row.attempt + 1, until, ""
+        row.state, row.attempt, row.leased_until = "running", row.attempt + 1, until
+        row.code = row.again = ""
         return job
 
     def held(self, job: SyncRequest) -> Row | None:
@@ -273,6 +292,7 @@ class Queue(RuleBasedStateMachine):
             if how == "bury":
                 row.fail(code)
             row.end({"bury": "dead", "succeed": "succeeded"}.get(how, how), now)
+            self.run_again(row)
 
     @precondition(lambda self: self.has("running"))
     @rule(job=jobs, how=st.sampled_from(["retry", "snooze"]), seconds=durations, code=codes)
@@ -285,6 +305,7 @@ class Queue(RuleBasedStateMachine):
                 row.fail(code)
             row.requeue(self.time())
             row.run_at, row.code = run_at, code
+            self.run_again(row)
 
     @precondition(lambda self: self.has("running"))
     @rule(job=jobs, how=st.sampled_from(["hand_over", "release"]))
@@ -293,6 +314,7 @@ class Queue(RuleBasedStateMachine):
         if row := self.write(how, job):
             if how == "release":
                 row.requeue(now)
+                self.run_again(row)
             else:
                 row.leased_until, row.handed_over = lease, True
 
@@ -311,6 +333,7 @@ class Queue(RuleBasedStateMachine):
     @rule()
     def rescue(self) -> None:
         now, verdicts = self.time(), Counter[str]()
+        rescued = []
         for row in self.rows.values():
             if row.state == "running" and row.leased_until and row.leased_until[0] <= self.clock:
                 counts = not row.handed_over
@@ -321,8 +344,12 @@ class Queue(RuleBasedStateMachine):
                 if counts and row.state == "queued" and row.rescues >= 3:
                     row.end("dead", now)
                 verdicts[row.state] += 1
+                rescued.append(row)
 
         assert queue.rescue() == verdicts
+
+        for row in rescued:
+            self.run_again(row)
 
     @rule(seconds=durations)
     def prune(self, seconds: int) -> None:
@@ -331,7 +358,11 @@ class Queue(RuleBasedStateMachine):
             for pk, row in self.rows.items()
             if row.completed
             and row.completed[0] + seconds <= self.clock
-            and any(other.user == row.user for newer, other in self.rows.items() if newer > pk)
+            and any(
+                (other.user, other.kind) == (row.user, row.kind)
+                for newer, other in self.rows.items()
+                if newer > pk
+            )
         ]
 
         assert queue.prune(age=timedelta(seconds=seconds), batch=2) == len(old)
@@ -351,7 +382,7 @@ def test_queue_keeps_its_rules_whatever_happens() -> None:
     run_state_machine_as_test(
         Queue,
         settings=settings(
-            max_examples=200,
+            max_examples=60,
             stateful_step_count=50,
             derandomize=True,
             deadline=None,
