@@ -83,7 +83,7 @@ def test_once_well_a_check_costs_one_statement(
 def test_worker_and_scheduler_touch_a_file_at_each_turn(settings: Any, tmp_path: Path) -> None:
     settings.ALIVE_DIR = str(tmp_path)
 
-    Worker()._look_after()
+    Worker(runners={})._look_after()
     scheduling.take_turn()
 
     assert sorted(file.name for file in tmp_path.iterdir()) == ["scheduler", "worker"]
