@@ -173,7 +173,7 @@ def qr(request: Request, pk: int) -> HttpResponse:
         number=int(number),
     )
     file = io.BytesIO()
-    _code(playlist.url).save(file, kind="svg", scale=8, border=4, light="#fff")
+    _code(playlist.url).save(file, kind="svg", border=4, light="#fff", omitsize=True)
     return HttpResponse(file.getvalue(), "image/svg+xml")
 
 
@@ -183,5 +183,5 @@ def _code(url: str) -> segno.QRCode:
 
 def _inline_qr(url: str) -> SafeString:
     """SVG to stand in the page itself: the address is known at this moment only."""
-    drawn = _code(url).svg_inline(scale=6, border=4, light="#fff", svgclass="qr", lineclass=None)
+    drawn = _code(url).svg_inline(border=4, light="#fff", svgclass="qr", lineclass=None, omitsize=True)
     return mark_safe(drawn)  # noqa: S308 - squares, without a letter of the address
