@@ -16,6 +16,8 @@ from syncify.text import folded, plain
 ON_PAGE = 100
 #: Words of a search that count.
 _MOST_WORDS = 8
+#: Pages of a search that are looked at before it is known how many there are.
+_MOST_PAGES = 1_000
 #: Rows that a download fetches at once.
 _CHUNK = 1_000
 
@@ -32,7 +34,9 @@ _LIBRARY_ORDER = "s.added_at DESC, s.rank, s.id"
 
 # What the playlists of a mirror hold. Spotify may show a song there under another uri.
 _ITEMS = """
-    SELECT coalesce(m.track_id, split_part(i.uri, ':', 3)) AS track_id, p.number, i.place
+    SELECT p.number, i.place, coalesce(
+               m.track_id, CASE WHEN starts_with(i.uri, 'spotify:track:') THEN substr(i.uri, 15) END
+           ) AS track_id
       FROM playlists AS p
       JOIN playlist_items AS held ON held.playlist_id = p.id
       CROSS JOIN LATERAL unnest(held.uris) WITH ORDINALITY AS i (uri, place)
@@ -47,6 +51,19 @@ _MIRROR = """
            ON s.user_id = %(user)s AND s.track_id = t.id AND s.removed_at IS NULL
    WHERE true"""
 _MIRROR_ORDER = "items.number, items.place"
+
+
+_LIBRARY_FACTS = """
+    SELECT count(*), max(s.added_at) FROM saved_tracks AS s
+     WHERE s.user_id = %(user)s AND s.removed_at IS NULL"""
+# The likes are walked from the newest on until one is in the playlist. IS TRUE keeps the planner
+# from a join: it cannot know how long the array is, and would look up each of its songs.
+_MIRROR_FACTS = f"""
+    SELECT (SELECT count(*) FROM ({_ITEMS}) AS items WHERE items.track_id IS NOT NULL),
+           (SELECT s.added_at FROM saved_tracks AS s
+             WHERE s.user_id = %(user)s AND s.removed_at IS NULL
+               AND (s.track_id IN (SELECT items.track_id FROM ({_ITEMS}) AS items)) IS TRUE
+             ORDER BY s.added_at DESC LIMIT 1)"""
 
 
 class Song(NamedTuple):
@@ -101,34 +118,44 @@ class Facts:
 
 
 def facts_of(link: ShareLink) -> Facts:
-    if link.mirror is None:
-        found = _rows(f"SELECT count(*), max(s.added_at) FROM {_LIBRARY}", link)
-    else:
-        source = _MIRROR.format(items=_ITEMS)
-        found = _rows(f"SELECT count(*), max(s.added_at) FROM {source}", link)
-    return Facts(*found[0])
+    [(count, newest)] = _rows(_LIBRARY_FACTS if link.mirror is None else _MIRROR_FACTS, link)
+    return Facts(count, newest)
 
 
 def page_of(link: ShareLink, *, query: str, number: int, count: int) -> SongPage:
     """The songs at this place; ``count`` is that of all songs. Past the last page: the last."""
     words = folded(query.replace("\0", "")).split()[:_MOST_WORDS]
     source, order = _source(link)
+    place = {"limit": ON_PAGE, "offset": (max(1, min(number, _pages(count))) - 1) * ON_PAGE}
     if words:
-        params = {f"word{at}": f"%{_escaped(word)}%" for at, word in enumerate(words)}
-        source += "".join(f" AND t.search LIKE %({name})s" for name in params)
-        [(count,)] = _rows(f"SELECT count(*) FROM {source}", link, **params)
-    else:
-        params = {}
-    number = max(1, min(number, _pages(count)))
-    place = {"limit": ON_PAGE, "offset": (number - 1) * ON_PAGE}
-    if link.mirror is not None and not words:
+        return _found(link, words, number, query)
+    if link.mirror is not None:
         # One page of places first: 100 songs are then looked up instead of 10,000 sorted.
         places = f"{_ITEMS} ORDER BY p.number, i.place LIMIT %(limit)s OFFSET %(offset)s"
-        source, here = _MIRROR.format(items=places), ""
+        statement = f"SELECT {_SONG} FROM {_MIRROR.format(items=places)} ORDER BY {order}"
     else:
-        here = "LIMIT %(limit)s OFFSET %(offset)s"
-    rows = _rows(f"SELECT {_SONG} FROM {source} ORDER BY {order} {here}", link, **params, **place)
-    return SongPage([Song(*row) for row in rows], number, count, query)
+        statement = (
+            f"SELECT {_SONG} FROM {source} ORDER BY {order} LIMIT %(limit)s OFFSET %(offset)s"
+        )
+    rows = _rows(statement, link, **place)
+    return SongPage([Song(*row) for row in rows], place["offset"] // ON_PAGE + 1, count, query)
+
+
+def _found(link: ShareLink, words: list[str], number: int, query: str) -> SongPage:
+    """The songs that have every word in their title, artists or album."""
+    source, order = _source(link)
+    params = {f"word{at}": f"%{_escaped(word)}%" for at, word in enumerate(words)}
+    source += "".join(f" AND t.search LIKE %({name})s" for name in params)
+    statement = f"SELECT count(*) OVER (), {_SONG} FROM {source} ORDER BY {order}"
+    place = {"limit": ON_PAGE, "offset": (max(1, min(number, _MOST_PAGES)) - 1) * ON_PAGE}
+    rows = _rows(f"{statement} LIMIT %(limit)s OFFSET %(offset)s", link, **params, **place)
+    if not rows and place["offset"]:  # past the last page
+        [(count,)] = _rows(f"SELECT count(*) FROM {source}", link, **params)
+        return _found(link, words, _pages(count), query)
+    count = rows[0][0] if rows else 0
+    return SongPage(
+        [Song(*song) for _, *song in rows], place["offset"] // ON_PAGE + 1, count, query
+    )
 
 
 def newest_of(link: ShareLink, *, limit: int) -> list[Song]:
