@@ -4,8 +4,16 @@
 import os
 import sys
 
+from django.core.exceptions import ImproperlyConfigured
 from django.core.management import execute_from_command_line
+
+from syncify.env import collect_problems
 
 if __name__ == "__main__":
     os.environ.setdefault("DJANGO_SETTINGS_MODULE", "syncify.settings")
-    execute_from_command_line(sys.argv)
+    if sys.argv[1:2] == ["doctor"]:
+        collect_problems()  # it tells them, and looks at the rest
+    try:
+        execute_from_command_line(sys.argv)
+    except ImproperlyConfigured as problem:
+        sys.exit(str(problem))

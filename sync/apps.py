@@ -1,6 +1,11 @@
 from django.apps import AppConfig
 
-from accounts.signals import access_ended, connection_changed, spotify_connected
+from accounts.signals import (
+    access_ended,
+    account_locking,
+    connection_changed,
+    spotify_connected,
+)
 
 
 class SyncConfig(AppConfig):
@@ -8,9 +13,11 @@ class SyncConfig(AppConfig):
 
     def ready(self) -> None:
         # Models are ready only now.
+        from sync.mirrors.locks import lock_listener  # noqa: PLC0415
         from sync.mirrors.services import connected  # noqa: PLC0415
         from sync.queue.changes import tell_pages  # noqa: PLC0415
 
+        account_locking.connect(lock_listener, dispatch_uid="sync.account_locking")
         spotify_connected.connect(connected, dispatch_uid="sync.connected")
         access_ended.connect(tell_pages, dispatch_uid="sync.access_ended")
         connection_changed.connect(tell_pages, dispatch_uid="sync.connection_changed")

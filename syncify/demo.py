@@ -1,6 +1,7 @@
 """``make demo``: Syncify with a simulated Spotify, on this machine, from one command.
 
-With ``--check`` nobody is needed: it signs in over HTTP, syncs, compares, and exits 0 or 1.
+With ``--check`` nobody is needed: it signs in over HTTP, syncs, compares, and exits 0 or 1. With
+``--watch`` it starts nothing: it is the part of the demo in containers that ends the blocks.
 """
 
 import argparse
@@ -38,8 +39,14 @@ def main(argv: Sequence[str] | None = None) -> None:
     parser = argparse.ArgumentParser(prog="python -m syncify.demo", description=__doc__)
     parser.add_argument("--check", action="store_true", help="try it without a person")
     parser.add_argument("--port", type=int, default=8000, help="of the pages, if it is free (8000)")
+    parser.add_argument(
+        "--watch", metavar="ADDRESS", help="only end blocks, for the simulated Spotify at ADDRESS"
+    )
     options = parser.parse_args(argv)
     signal.signal(signal.SIGTERM, _interrupt)
+    if options.watch:
+        _watch_alone(options.watch)
+        return
     pages, spotify = (f"http://127.0.0.1:{free_port(wish)}" for wish in (options.port, 9090))
     try:
         with _running(pages, spotify) as children:
@@ -49,7 +56,7 @@ def main(argv: Sequence[str] | None = None) -> None:
                 _say(f"\nSyncify is at {pages} and its simulated Spotify at {spotify}/simulator/")
                 _say("Sign in, watch your playlist being made, like a song there, and sync again.")
                 _say("Ctrl-C ends all.\n")
-                _watch(children)
+                _watch(children, spotify)
     except KeyboardInterrupt:
         _say("\nThe demo has ended, and nothing of it is left.")
     except DemoFailed as failure:
@@ -116,10 +123,45 @@ def _await(address: str, children: dict[str, subprocess.Popen[bytes]]) -> None:
     raise DemoFailed(f"{address} did not answer.")
 
 
-def _watch(children: dict[str, subprocess.Popen[bytes]]) -> None:
+def _watch(children: dict[str, subprocess.Popen[bytes]], spotify: str) -> None:
+    mended = 0
     while True:
         _all_alive(children)
+        mended = end_block_once_mended(spotify, mended)
         time.sleep(0.5)
+
+
+def _watch_alone(spotify: str) -> None:
+    mended = 0
+    with suppress(KeyboardInterrupt):
+        while True:
+            mended = end_block_once_mended(spotify, mended)
+            time.sleep(1)
+
+
+def end_block_once_mended(spotify: str, mended: int) -> int:
+    """Let Syncify ask Spotify again when "All is well again" was pressed since ``mended`` times.
+
+    The real Spotify tells nobody that it is well again, so Syncify would wait for an hour. Returns
+    what to call it with next.
+    """
+    try:
+        found = requests.get(f"{spotify}/simulator/health", timeout=5).json()["mended"]
+    except requests.RequestException:  # it is starting, or ending
+        return mended
+    if found > mended:
+        from django import setup  # noqa: PLC0415 - not before the environment of the demo is set
+        from django.db import Error, connection  # noqa: PLC0415
+
+        setup()
+        from sync.operations.unblock import ask_spotify_now  # noqa: PLC0415 - not before setup()
+
+        try:
+            ask_spotify_now()
+        except Error:  # the database is starting, or ending: the next look tries again
+            connection.close()
+            return mended
+    return int(found)
 
 
 def _all_alive(children: dict[str, subprocess.Popen[bytes]]) -> None:

@@ -51,6 +51,8 @@ def logging_config() -> dict[str, Any]:
             "django": {"level": "INFO"},
             # In place of its own handlers; the level is its own.
             **{name: {"propagate": True} for name in ("gunicorn.error", "gunicorn.access")},
+            # What it says names addresses, and so their passwords.
+            "apprise": {"level": "CRITICAL"},
             # Below INFO these print headers and bodies, tokens among them.
             **{name: {"level": "WARNING"} for name in ("spotipy", "urllib3", "requests_oauthlib")},
         },

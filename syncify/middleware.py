@@ -4,11 +4,14 @@ from collections.abc import Callable
 from urllib.parse import unquote
 from zoneinfo import ZoneInfo
 
+from django.core.exceptions import DisallowedHost
 from django.http import HttpRequest, HttpResponse
 from django.http.response import HttpResponseBase
 from django.utils import timezone
 from django.utils.deprecation import MiddlewareMixin
 from django_htmx.http import HttpResponseClientRedirect
+
+from syncify.visitors import wrong_host
 
 #: On every answer, beside what Django's own middleware and settings say.
 SAFETY_HEADERS = {
@@ -44,6 +47,34 @@ class SafetyHeadersMiddleware(MiddlewareMixin):
         for name, value in SAFETY_HEADERS.items():
             response.headers.setdefault(name, value)
         return response
+
+
+class HostMiddleware(MiddlewareMixin):
+    """Answers requests for a host name that is not ours, before anything else meets the name."""
+
+    def process_request(self, request: HttpRequest) -> HttpResponse | None:
+        try:
+            request.get_host()
+        except DisallowedHost:
+            return wrong_host(request)
+        return None
+
+
+class HiddenOriginMiddleware(MiddlewareMixin):
+    """Lets forms work in browsers that send ``Origin: null`` with them to hide the address.
+
+    Django takes that for another site. A page of another site can send it too, so the form's token
+    still has to match its cookie: this only keeps Django from refusing before it looks at them.
+    """
+
+    def process_request(self, request: HttpRequest) -> None:
+        if request.META.get("HTTP_ORIGIN") != "null":
+            return
+        if request.headers.get("Sec-Fetch-Site") == "same-origin":  # scripts cannot set it
+            request.META["HTTP_ORIGIN"] = f"{request.scheme}://{request.get_host()}"
+        elif not request.is_secure():
+            # Over http old browsers send neither header, and Django accepts that.
+            del request.META["HTTP_ORIGIN"]
 
 
 class HtmxRedirectMiddleware:

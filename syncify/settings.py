@@ -8,43 +8,61 @@ from urllib.parse import urlsplit
 from cryptography.fernet import Fernet
 from django.core.exceptions import ImproperlyConfigured
 from django.utils.csp import CSP
-from psycopg import ProgrammingError
-from psycopg.conninfo import conninfo_to_dict
 
-from syncify.env import env_bool, env_int, env_list, env_networks, env_str, env_url
+from syncify.addresses import parse_address
+from syncify.env import (
+    env_bool,
+    env_client_id,
+    env_database_url,
+    env_int,
+    env_list,
+    env_networks,
+    env_spotify_ids,
+    env_str,
+    env_url,
+    env_urls,
+    env_word,
+    or_default,
+)
 from syncify.logs import logging_config
 from syncify.redirect import redirect_uri
-from syncify.secrets import kept_secret, new_token_key
+from syncify.secrets import kept_secret, new_secret, new_token_key
 
 BASE_DIR = Path(__file__).resolve().parent.parent
 DATA_DIR = Path(env_str("SYNCIFY_DATA_DIR", str(BASE_DIR / ".data"))).resolve()
 
 DEBUG = env_bool("DEBUG", default=False)
-SECRET_KEY = env_str("SECRET_KEY", "") or kept_secret(DATA_DIR / "secret_key")
+SECRET_KEY = env_str("SECRET_KEY", "") or or_default(
+    lambda: kept_secret(DATA_DIR / "secret_key"), new_secret()
+)
 
 
 def _token_keys() -> list[str]:
-    keys = env_list("SYNCIFY_TOKEN_KEYS") or [kept_secret(DATA_DIR / "token_key", new_token_key)]
+    kept = DATA_DIR / "token_key"
+    given = env_list("SYNCIFY_TOKEN_KEYS")
+    keys = given or [kept_secret(kept, new_token_key)]
     for key in keys:
         try:
             Fernet(key)
         except ValueError as error:
+            where = "SYNCIFY_TOKEN_KEYS" if given else f"SYNCIFY_DATA_DIR: {kept}"
             raise ImproperlyConfigured(
-                "SYNCIFY_TOKEN_KEYS must hold keys as cryptography's Fernet.generate_key() makes "
-                "them, the newest first."
+                f"{where} must hold keys as cryptography's Fernet.generate_key() makes them, the "
+                "newest first."
             ) from error
     return keys
 
 
 #: Encrypt Spotify's tokens at rest: the first encrypts, all decrypt.
-TOKEN_KEYS = _token_keys()
+TOKEN_KEYS: list[str] = or_default(_token_keys, [])
 
 # --- Where we are -----------------------------------------------------------------------------
 
-BASE_URL = env_url("SYNCIFY_BASE_URL", default="http://127.0.0.1:8000").rstrip("/")
+#: As browsers send it, so that it may be compared with what they send.
+BASE_URL = env_url("SYNCIFY_BASE_URL", default="http://127.0.0.1:8000", has_path=False)
 _IS_HTTPS = BASE_URL.startswith("https:")
 
-ALLOWED_HOSTS = [urlsplit(BASE_URL).hostname or "", "127.0.0.1", "[::1]", "localhost"]
+ALLOWED_HOSTS = [parse_address(BASE_URL).host_header, "127.0.0.1", "[::1]", "localhost"]
 #: Whose X-Forwarded-For is believed. A proxy on the same machine is, unless told otherwise.
 TRUSTED_PROXIES = env_networks("SYNCIFY_TRUSTED_PROXIES", default="127.0.0.1 ::1")
 
@@ -91,25 +109,20 @@ X_FRAME_OPTIONS = "DENY"
 # --- Spotify ----------------------------------------------------------------------------------
 
 # The second names are those of Syncify 2 and of spotipy.
-SPOTIFY_CLIENT_ID = env_str("SPOTIFY_CLIENT_ID", "") or env_str("SPOTIPY_CLIENT_ID", "")
-if not SPOTIFY_CLIENT_ID:
-    raise ImproperlyConfigured(
-        "SPOTIFY_CLIENT_ID is not set: it is the Client ID of your app on "
-        "developer.spotify.com/dashboard. The README says how to make one."
-    )
+SPOTIFY_CLIENT_ID = env_client_id("SPOTIFY_CLIENT_ID", "SPOTIPY_CLIENT_ID")
 #: Empty: sign-in uses PKCE.
-SPOTIFY_CLIENT_SECRET = env_str("SPOTIFY_CLIENT_SECRET", "") or env_str("SPOTIPY_CLIENT_SECRET", "")
+SPOTIFY_CLIENT_SECRET = env_word("SPOTIFY_CLIENT_SECRET") or env_word("SPOTIPY_CLIENT_SECRET")
 SPOTIFY_API_URL = (
-    env_url("SPOTIFY_API_URL", default="https://api.spotify.com/v1/", secure=True).rstrip("/") + "/"
+    env_url("SPOTIFY_API_URL", default="https://api.spotify.com/v1/", secure=True) + "/"
 )
 SPOTIFY_ACCOUNTS_URL = env_url(
     "SPOTIFY_ACCOUNTS_URL", default="https://accounts.spotify.com", secure=True
-).rstrip("/")
+)
 SPOTIFY_AUTHORIZE_URL = env_url(
     "SPOTIFY_AUTHORIZE_URL", default=f"{SPOTIFY_ACCOUNTS_URL}/authorize", secure=True
 )
 #: Where people open a playlist.
-SPOTIFY_OPEN_URL = env_url("SPOTIFY_OPEN_URL", default="https://open.spotify.com").rstrip("/")
+SPOTIFY_OPEN_URL = env_url("SPOTIFY_OPEN_URL", default="https://open.spotify.com")
 SPOTIFY_REDIRECT_URI, SPOTIFY_REDIRECT_CASE = redirect_uri(BASE_URL)
 #: Calls a day for the whole installation; 0 is no limit of our own.
 SPOTIFY_DAILY_QUOTA = env_int("SPOTIFY_DAILY_QUOTA", default=1000)
@@ -123,15 +136,21 @@ SECURE_CSP["form-action"] += [
 # --- People and upkeep ------------------------------------------------------------------------
 
 #: Spotify ids; empty: whoever Spotify's own allow-list lets in.
-ALLOWED_USERS = env_list("SYNCIFY_ALLOWED_USERS")
+ALLOWED_USERS = env_spotify_ids("SYNCIFY_ALLOWED_USERS")
 #: Spotify ids of those who may see /operator/.
-OPERATORS = env_list("SYNCIFY_OPERATORS")
+OPERATORS = env_spotify_ids("SYNCIFY_OPERATORS")
 #: Apprise addresses that get an alert for each incident.
-ALERT_URLS = env_list("SYNCIFY_ALERT_URLS")
+ALERT_URLS = env_urls("SYNCIFY_ALERT_URLS")
 #: Days that finished sync requests are kept.
 HISTORY_DAYS = env_int("SYNCIFY_HISTORY_DAYS", default=90, least=1)
+#: Folder for the backup of each day; empty: none is made.
+BACKUP_DIR = env_str("SYNCIFY_BACKUP_DIR", "")
+#: How many backups of a day are kept there.
+BACKUP_KEEP = env_int("SYNCIFY_BACKUP_KEEP", default=7, least=1)
+#: Encrypts backups; empty: they are not encrypted.
+BACKUP_PASSPHRASE = env_str("SYNCIFY_BACKUP_PASSPHRASE", "", is_verbatim=True)
 #: Who may read /metrics; empty: nobody.
-METRICS_TOKEN = env_str("SYNCIFY_METRICS_TOKEN", "")
+METRICS_TOKEN = env_word("SYNCIFY_METRICS_TOKEN")
 #: Folder where workers and schedulers touch a file at each turn; empty: nowhere.
 ALIVE_DIR = env_str("SYNCIFY_ALIVE_DIR", "")
 
@@ -157,10 +176,12 @@ MIDDLEWARE = [
     "servestatic.middleware.ServeStaticMiddleware",
     "django.middleware.csp.ContentSecurityPolicyMiddleware",
     "django.middleware.clickjacking.XFrameOptionsMiddleware",
+    "syncify.middleware.HostMiddleware",
     "django.contrib.sessions.middleware.SessionMiddleware",
     "django.middleware.common.CommonMiddleware",
+    "syncify.middleware.HiddenOriginMiddleware",
     "django.middleware.csrf.CsrfViewMiddleware",
-    "django.contrib.auth.middleware.AuthenticationMiddleware",
+    "accounts.middleware.ListenerMiddleware",
     "django.contrib.messages.middleware.MessageMiddleware",
     "django_htmx.middleware.HtmxMiddleware",
     "syncify.middleware.HtmxRedirectMiddleware",
@@ -211,7 +232,8 @@ STORAGES = {
 _SESSION = "-c idle_in_transaction_session_timeout=30s"
 #: A connection that died without a word is noticed within half a minute, whoever waits at it.
 DATABASE_KEEPALIVES: dict[str, Any] = {
-    "connect_timeout": 5,
+    # For each host, where there are several.
+    "connect_timeout": 3,
     "keepalives": 1,
     "keepalives_idle": 20,
     "keepalives_interval": 5,
@@ -226,39 +248,46 @@ _OPTIONS: dict[str, Any] = {
 # Under ASGI connections are not kept from one request to the next, so the web process has a pool;
 # the threads of a worker each keep their own.
 if _pool_size := env_int("DATABASE_POOL_SIZE", default=0):
-    _OPTIONS["pool"] = {"min_size": 0, "max_size": _pool_size}
+    # A request that gets no connection in time is answered with an error, and health checks with
+    # the truth. An attempt to connect is given up as soon, since the pool makes the next one only
+    # after a pause that doubles; the next request begins anew.
+    _OPTIONS["pool"] = {
+        "min_size": 0,
+        "max_size": _pool_size,
+        "timeout": 2.5,
+        "reconnect_timeout": 2.5,
+    }
 
 
 def _database() -> dict[str, Any]:
-    if not (url := env_str("DATABASE_URL", "")):
+    parts = env_database_url("DATABASE_URL")
+    if parts is None:
         return {
             "ENGINE": "syncify.embedded_postgres",
             "DATA_DIR": DATA_DIR / "postgres",
             "NAME": "postgres",
             "OPTIONS": _OPTIONS,
         }
-    try:
-        parts = {key: str(value) for key, value in conninfo_to_dict(url).items()}
-    except ProgrammingError as error:
-        raise ImproperlyConfigured(
-            "DATABASE_URL must be like postgresql://user:password@host:5432/name."
-        ) from error
+    options = " ".join([_SESSION, parts.pop("options", "")]).strip()
     return {
-        "ENGINE": "django.db.backends.postgresql",
+        "ENGINE": "syncify.postgresql",
         "NAME": parts.pop("dbname", "syncify"),
         "USER": parts.pop("user", ""),
-        "PASSWORD": parts.pop("password", "") or env_str("DATABASE_PASSWORD", ""),
+        "PASSWORD": parts.pop("password", "") or env_str("DATABASE_PASSWORD", "", is_verbatim=True),
         "HOST": parts.pop("host", ""),
         "PORT": parts.pop("port", ""),
-        "OPTIONS": {**_OPTIONS, **parts},
+        "OPTIONS": {**_OPTIONS, **parts, "options": options},
     }
 
 
 #: A direct connection for LISTEN, where a pooler stands in between; empty: the same database.
 DATABASE_LISTEN_URL = env_str("DATABASE_LISTEN_URL", "")
+or_default(lambda: env_database_url("DATABASE_LISTEN_URL"), None)
+#: In place of a database whose address cannot be read: its use says that it is not configured.
+_NO_DATABASE: dict[str, Any] = {"ENGINE": "django.db.backends.dummy"}
 DATABASES = {
     "default": {
-        **_database(),
+        **or_default(_database, _NO_DATABASE),
         "CONN_HEALTH_CHECKS": True,
         "CONN_MAX_AGE": 0 if _pool_size else None,
         # A pooler may give each statement another connection, on which the cursor is unknown.

@@ -17,8 +17,32 @@ def escaped(text: str) -> str:
     return _UNSEEN.sub(lambda found: found[0].encode("unicode_escape").decode(), text)
 
 
+# Letters that Unicode does not take apart, and signs that people type in their plain form.
+_PLAIN_LETTERS = str.maketrans(
+    {
+        "ø": "o", "ł": "l", "đ": "d", "ð": "d", "þ": "th", "æ": "ae", "œ": "oe", "ı": "i",
+        "ħ": "h", "ŧ": "t", "ŋ": "n", "‘": "'", "’": "'", "ʼ": "'", "`": "'", "´": "'",
+        "“": '"', "”": '"', "„": '"', "‐": "-", "–": "-", "—": "-", "−": "-",
+    }
+)  # fmt: skip
+
+
 def folded(text: str) -> str:
-    """``text`` as it is compared in searches and rules: without case, accents and extra spaces."""
-    decomposed = unicodedata.normalize("NFKD", text.casefold())
-    plain_letters = "".join(mark for mark in decomposed if not unicodedata.combining(mark))
-    return " ".join(unicodedata.normalize("NFC", plain_letters).split())
+    """``text`` as searches and rules compare it: without case, accents and extra spaces.
+
+    Folding twice changes nothing. Marks that make another letter stay (Japanese voicing,
+    vowel signs of Indic scripts).
+    """
+    if text.isascii():
+        return " ".join(text.lower().replace("`", "'").split())
+    # Decomposed twice: a letter may have its lower case only after the first time, and
+    # accents only after the second.
+    decomposed = unicodedata.normalize("NFKD", unicodedata.normalize("NFKD", text).casefold())
+    kept = "".join(letter for letter in decomposed if not _is_accent(letter))
+    return " ".join(unicodedata.normalize("NFC", kept.translate(_PLAIN_LETTERS)).split())
+
+
+def _is_accent(letter: str) -> bool:
+    """Whether ``letter`` is a mark above, below or across another one, or a vowel point."""
+    place = unicodedata.combining(letter)
+    return place == 1 or 10 <= place <= 36 or place >= 200

@@ -1,17 +1,24 @@
 """Who sends a request, and the line in the log when it is refused."""
 
 import logging
+import re
 from collections.abc import Sequence
 from ipaddress import IPv4Address, IPv4Network, IPv6Address, IPv6Network, ip_address, ip_network
 
 from django.conf import settings
 from django.http import HttpRequest, HttpResponse
-from django.views.csrf import csrf_failure as django_csrf_failure
+from django.shortcuts import render
+from django.template.loader import render_to_string
 
 logger = logging.getLogger(__name__)
 
 #: What stands for an address where there is none, as for a server that listens on a socket file.
 UNKNOWN = "unknown"
+#: An IPv6 address in brackets or an IPv4 address, each with or without a port, as some proxies
+#: write them, also in quotes.
+_WITH_PORT = re.compile(
+    r"""(?P<quote>"?)(?:\[(?P<six>[^\[\]]*)\]|(?P<four>[\d.]+))(?::\d{1,5})?(?P=quote)"""
+)
 
 
 def client_address(
@@ -34,9 +41,12 @@ def client_address(
 
 
 def _parsed(text: str) -> IPv4Address | IPv6Address | None:
+    text = text.strip()
+    if found := _WITH_PORT.fullmatch(text):
+        text = found["six"] or found["four"] or ""
     try:
         # What follows a % names a network card of the sender, and may be any text.
-        address = ip_address(text.strip().partition("%")[0])
+        address = ip_address(text.partition("%")[0])
     except ValueError:
         return None
     return (address.version == 6 and address.ipv4_mapped) or address
@@ -62,6 +72,24 @@ def log_refusal(request: HttpRequest, reason: str) -> None:
     )
 
 
-def csrf_failure(request: HttpRequest, reason: str = "") -> HttpResponse:
+def wrong_host(request: HttpRequest) -> HttpResponse:
+    """The answer to a request for a host name that is not ours: where Syncify is instead."""
+    logger.warning(
+        "wrong host host=%.100r address=%s: open %s, or set SYNCIFY_BASE_URL to the address that "
+        "people open",
+        request.META.get("HTTP_HOST", ""),
+        address_of(request),
+        settings.BASE_URL,
+    )
+    # Without the request: most of what pages do with it asks for its host.
+    page = render_to_string("wrong_host.html", {"base_url": settings.BASE_URL})
+    response = HttpResponse(page, status=400)
+    # By this sign Django adds no line of its own, which would be the second.
+    response._has_been_logged = True  # type: ignore[attr-defined]
+    return response
+
+
+def csrf_failure(request: HttpRequest, reason: str = "") -> HttpResponse:  # noqa: ARG001
     log_refusal(request, "csrf")
-    return django_csrf_failure(request, reason)
+    context = {"origin_is_hidden": request.headers.get("Origin") == "null"}
+    return render(request, "403_csrf.html", context, status=403)

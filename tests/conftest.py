@@ -17,6 +17,7 @@ from accounts.models import User
 from sync.mirrors import engine
 from sync.mirrors.planner import plan_mirror
 from syncify.simulator.server import Simulator
+from syncify.spotify.calls import quiet_times
 from tests.builders import connect
 from tests.scratch import address_of
 
@@ -40,6 +41,7 @@ def simulator_server() -> Iterator[Simulator]:
 def simulator(simulator_server: Simulator, settings: Any) -> Simulator:
     """Spotify as it is on the first day, with the settings pointing at it."""
     simulator_server.reset()
+    quiet_times.forget()
     settings.SPOTIFY_API_URL = simulator_server.api_url
     settings.SPOTIFY_ACCOUNTS_URL = simulator_server.accounts_url
     settings.SPOTIFY_AUTHORIZE_URL = f"{simulator_server.accounts_url}/authorize"

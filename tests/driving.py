@@ -14,11 +14,10 @@ from django.utils import timezone
 from django.utils.html import strip_tags
 
 from accounts.models import User
-from accounts.oauth import ConnectionTokens
+from accounts.tokens import ConnectionTokens
 from sync.mirrors.engine import run_sync
 from sync.mirrors.services import change_settings
-from sync.models import Mirror, Playlist, SavedTrack, SyncRequest
-from sync.pages.forms import SettingsForm
+from sync.models import Library, Mirror, MirrorTrack, Playlist, SyncRequest
 from sync.queue import store as queue
 from sync.queue.errors import SyncError
 from sync.queue.job import Job
@@ -39,9 +38,14 @@ def run_again(user: User) -> SyncRequest:
     """Let a worker that has just started take the listener's open request, waiting or not."""
     end_waits(user)
     [request] = SyncRequest.objects.filter(user=user, completed=None)
-    assert Worker().run_one()
+    assert worker().run_one()
     request.refresh_from_db()
     return request
+
+
+def worker(**options: Any) -> Worker:
+    """A worker that knows how to run a sync."""
+    return Worker(runners={SyncRequest.Kind.SPOTIFY: run_sync}, **options)
 
 
 def end_waits(user: User) -> None:
@@ -59,9 +63,7 @@ def outcome(request: SyncRequest) -> tuple[str, str, int]:
 
 def set_details(user: User, **wishes: object) -> None:
     """Change the listener's settings, as their page does."""
-    mirror = Mirror.objects.get(user=user)
-    kept = {field: getattr(mirror, field) for field in SettingsForm.Meta.fields}
-    change_settings(mirror=mirror, **{**kept, **wishes})
+    change_settings(mirror=Mirror.objects.get(user=user, is_main=True), **wishes)
 
 
 def mirrored(simulator: Simulator, user: User) -> list[str | None]:
@@ -78,8 +80,8 @@ def a_day_later() -> None:
 def a_week_later() -> None:
     """Let the last full read, and any refusal, be more than a week ago."""
     long_ago = timezone.now() - timedelta(days=8)
-    Mirror.objects.update(full_read_at=long_ago)
-    SavedTrack.objects.exclude(refused_at=None).update(refused_at=long_ago)
+    Library.objects.update(full_read_at=long_ago)
+    MirrorTrack.objects.exclude(refused_at=None).update(refused_at=long_ago)
 
 
 def card(client: Client, user: User) -> str:

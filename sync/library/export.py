@@ -58,8 +58,8 @@ OWNER = {
     SyncResult: "request__user",
     TrackLink: "connection__user",
 }
-#: Whoever holds them acts as the listener.
-SECRETS = {"access_token", "refresh_token", "secret", "token_hash", "code_hash"}
+#: Whoever holds a token acts as the listener; where alerts went is the operator's.
+SECRETS = {"access_token", "refresh_token", "secret", "token_hash", "code_hash", "alerted"}
 
 
 def export(user: User) -> dict[str, Any]:

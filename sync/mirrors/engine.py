@@ -1,47 +1,43 @@
-"""One sync, from the Liked Songs that Spotify shows to the playlist that equals them."""
+"""One sync: reads the Liked Songs once, then brings every mirror of the listener up to date."""
 
 from __future__ import annotations
 
 import logging
-from collections import Counter
-from collections.abc import Iterator, Sequence
-from datetime import timedelta
-from typing import NoReturn
 
-from django.db import transaction
-
-from accounts.services import mark_connected
-from sync.library import reader
-from sync.library import store as library
-from sync.library.reader import PAGE_SIZE, Like, changes
-from sync.mirrors import tracks
-from sync.mirrors.adoption import playlists_to_adopt
-from sync.mirrors.details import Details
-from sync.mirrors.planner import MirrorPlan, plan_mirror
-from sync.mirrors.volumes import Volume, save_volumes, volumes_of
-from sync.mirrors.writer import Diverged, PlaylistWriter
-from sync.models import Library, Mirror, Playlist, SyncRequest
+from accounts.connections import mark_connected
+from accounts.models import SpotifyConnection, User
+from sync.library.likes import PAGE_SIZE
+from sync.library.read import read_library
+from sync.library.record import MirrorGone, Record
+from sync.mirrors import guard, tracks
+from sync.mirrors.adoption import adopt_playlists
+from sync.mirrors.looking import Looks
+from sync.mirrors.mirror_sync import MirrorSync, Surroundings
+from sync.mirrors.volumes import Volume, volumes_of
+from sync.mirrors.wanted import select_all
+from sync.models import Library, Mirror, SyncRequest, SyncResult
 from sync.queue import store as queue
-from sync.queue.errors import GiveUp, RetryLater, SnoozeUntil
+from sync.queue.backoff import decide
+from sync.queue.errors import GiveUp, SnoozeUntil, SyncError
 from sync.queue.job import Job
-from sync.queue.store import Fields
-from syncify.spotify import quota, types
-from syncify.spotify.errors import NotFound
+from syncify.spotify import quota
+from syncify.spotify.errors import (
+    AccessRefused,
+    BadRequest,
+    NotFound,
+    OutcomeUnknown,
+    SignInNeeded,
+    Unavailable,
+)
 
 logger = logging.getLogger(__name__)
 
-#: What page 0 and ``total`` cannot show comes right this long after the last full read.
-FULL_READ_EVERY = timedelta(days=7)
-#: From how many songs on the loss of more than half must be seen twice, and how far apart.
-GUARDED_FROM = 50
-CONFIRM_AFTER = timedelta(minutes=10)
-CONFIRM_EMPTY_AFTER = timedelta(hours=1)
-#: How often one attempt plans anew because a playlist is not what it was thought to be.
-REPLANS = 3
+#: What concerns one mirror: the others go on.
+MIRRORS_OWN = (SyncError, Unavailable, OutcomeUnknown, BadRequest, NotFound)
 
 
 def run_sync(job: Job) -> None:
-    """Bring the playlist of ``job`` up to date, and end its request in success.
+    """Bring the playlists of ``job`` up to date, and end its request in success.
 
     Whatever keeps it from that is raised: LeaseLost, Cancelled, Released, a SpotifyError or a
     SyncError. Nothing is lost then; the next attempt goes on from what is stored.
@@ -52,350 +48,204 @@ def run_sync(job: Job) -> None:
 class _Sync:
     def __init__(self, job: Job) -> None:
         self.job = job
-        self.library, _ = Library.objects.get_or_create(user=job.user)
-        self.mirror = Mirror.objects.get(user=job.user, is_main=True)
-        self.volumes = volumes_of(self.mirror)
+        self.record = Record(job)
+        self.library, _ = Library.objects.get_or_create(user_id=job.request.user_id)
         self.is_manual = job.request.trigger != SyncRequest.Trigger.SCHEDULED
-        self.details = Details(job, self.mirror, say=self._say)
-        self.note = job.request.note
-        self.counts = Counter(
-            added=job.request.added,
-            removed=job.request.removed,
-            moved=job.request.moved,
-            skipped=job.request.skipped,
-        )
-        self.song_count = 0
-        self.pages_read = 0
+        mirrors = Mirror.objects.filter(user_id=job.request.user_id, state=Mirror.State.ACTIVE)
+        # The main mirror first: it is the one whose link people have.
+        self.mirrors = list(mirrors.order_by("-is_main", "id"))
+        self.has_several = len(self.mirrors) > 1
+        self.volumes = {mirror.pk: volumes_of(mirror) for mirror in self.mirrors}
+        self.is_first_copy = not any(self.volumes.values())
+        self.failures: list[tuple[Mirror, Exception]] = []
+        self.pages = 0
 
     def run(self) -> None:
-        job = self.job
-        known = library.known_likes(job.user)
-        found = self._read(known)
-        self._guard(known, found)
-        with transaction.atomic():
-            self._fence()
-            library.store_library(job, known, found)
-            self._remember_reading(found)
-        del known, found
-
-        job.safe_point(stage=SyncRequest.Stage.COMPARING, song_count=self.song_count)
-        if self.mirror.adopts_syncify2:
-            self._adopt_playlists()
-        self._look()
-        self._write()
-        self._finish()
-
-    # --- The Liked Songs ----------------------------------------------------------------------
-
-    def _read(self, known: Sequence[Like]) -> reader.Library:
+        self._check_states()
         self.job.safe_point(stage=SyncRequest.Stage.READING)
-        read_at = self.library.full_read_at
-        full = (
-            read_at is None
-            or self.library.confirm_after is not None
-            or self.job.now() - read_at >= FULL_READ_EVERY
+        outcome = read_library(
+            self.job,
+            self.record,
+            self.library,
+            full=any(mirror.confirm_after for mirror in self.mirrors),
+            since=max((m.confirm_after for m in self.mirrors if m.confirm_after), default=None),
+            on_page=self._on_page,
         )
-        return library.read_library(self.job, known, full=full, on_page=self._on_page)
+        if outcome.complete:
+            with self.record.fenced():
+                tracks.retry_refused(self.mirrors)
+        self.job.safe_point(stage=SyncRequest.Stage.COMPARING, song_count=outcome.songs)
+        self._bring_up_all()
+        self._finish(outcome.songs)
+
+    def _check_states(self) -> None:
+        """Make sure that the listener wants this sync, and may have it.
+
+        Raises GiveUp, SignInNeeded, or SnoozeUntil while everything waits for a second look.
+        """
+        user = User.objects.get(pk=self.job.request.user_id)
+        held = SpotifyConnection.objects.filter(user=user).values_list("state", flat=True).first()
+        if not user.is_active:
+            raise GiveUp("blocked", "The operator has blocked this account.")
+        if held == SpotifyConnection.State.SIGN_IN_NEEDED:
+            raise SignInNeeded
+        if self.library.is_paused and not self.is_manual:
+            raise GiveUp("paused", "Syncs are paused.")
+        now = self.job.now()
+        if self.mirrors and all(guard.waits(mirror, now) for mirror in self.mirrors):
+            raise guard.wait_of(min(self.mirrors, key=lambda one: one.confirm_after or now))
 
     def _on_page(self, pages: int, total: int) -> None:
         all_pages = max(1, -(-total // PAGE_SIZE))
-        writes = -(-total // 100) + 2 if not self.volumes else 2
+        writes = -(-total // 100) + 2 if self.is_first_copy else 2
         if pages == 1 and self.library.full_read_at is None:
             quota.check_fits(all_pages - 1 + writes, reserve=self.is_manual)
-        self.pages_read = pages
+        self.pages = pages
         self.job.safe_point(
             song_count=min(pages * PAGE_SIZE, total), progress=min(1, pages / (all_pages + writes))
         )
 
-    def _guard(self, known: Sequence[Like], found: reader.Library) -> None:
-        """Let a mass removal wait until a second full read agrees with the first.
+    # --- The mirrors --------------------------------------------------------------------------
 
-        Raises SnoozeUntil.
-        """
-        stored, total = self.library, len(found.likes)
-        gone = sorted(like.track_id for like in changes(known, found).gone)
-        if len(known) < GUARDED_FROM or len(gone) * 2 <= len(known):
-            return
+    def _bring_up_all(self) -> None:
         now = self.job.now()
-        agrees = stored.confirm_gone == gone
-        if stored.confirm_after and now >= stored.confirm_after and agrees:
-            return
-        if stored.confirm_after is None or not agrees:
-            stored.confirm_after = now + (CONFIRM_AFTER if total else CONFIRM_EMPTY_AFTER)
-            stored.confirm_gone = gone
-            stored.save(update_fields=["confirm_after", "confirm_gone"])
-        raise SnoozeUntil(
-            "confirming_removal",
-            f"Spotify shows {total:,} Liked Songs where there were {len(known):,}. To be safe, "
-            "nothing is removed before a second look has seen the same.",
-            until=stored.confirm_after,
+        self._adopt()
+        selected = select_all(self.record, self.library, self.mirrors, self.volumes, now)
+        due = self._due()
+        around = Surroundings(
+            job=self.job,
+            record=self.record,
+            looks=Looks(self.job, due),
+            is_manual=self.is_manual,
+            pages=self.pages,
+            has_several=self.has_several,
         )
-
-    def _remember_reading(self, found: reader.Library) -> None:
-        self.song_count = self.library.song_count = len(found.likes)
-        if found.complete:
-            self.library.full_read_at = self.job.now()
-            tracks.retry_refused(self.mirror)
-        self.library.confirm_after = self.library.confirm_gone = None
-        self.library.save(
-            update_fields=["full_read_at", "confirm_after", "confirm_gone", "song_count"]
-        )
-
-    # --- The playlists ------------------------------------------------------------------------
-
-    def _look(self) -> None:
-        """Learn what the playlists hold, in as few calls as that takes.
-
-        Nothing is asked when there is nothing to change and they were looked at today.
-        """
-        existing = [volume for volume in self.volumes if volume.playlist.spotify_id]
-        today = self.job.now().date()
-        is_due = self.mirror.state == Mirror.State.REMOVED or any(
-            volume.playlist.checked_at is None or volume.playlist.checked_at.date() < today
-            for volume in existing
-        )
-        if existing and is_due:
-            self._look_in_library(existing)
-        in_doubt = not all(volume.playlist.items_known for volume in existing)
-        is_stale = any(self.details.is_stale(volume.playlist) for volume in existing)
-        if is_due or in_doubt or is_stale or self._plan().steps:
-            missing = [uri for volume in existing for uri in self._look_at(volume)]
-            if given_up := tracks.count_missing(self.mirror, missing):
-                tracks.refuse(self.mirror, given_up, "Spotify does not keep it in the playlist")
-
-    def _look_in_library(self, volumes: Sequence[Volume]) -> None:
-        """Find out which playlists the listener took out of their library."""
-        uris = [f"spotify:playlist:{volume.playlist.spotify_id}" for volume in volumes]
-        held = self.job.client.in_library(uris)
-        for uri, is_held in zip(uris, held, strict=True):
-            if is_held:
+        for mirror in self.mirrors:
+            if mirror.broken:
                 continue
-            if not self.is_manual:
-                self._rest_without_playlist()
-            self.job.before_write()
             try:
-                self.job.client.save_to_library(uri)
-            except NotFound:
-                continue  # gone altogether: the look that follows deals with it
-            self._say("The playlist had left your library, and is back in it.")
+                MirrorSync(around, mirror, self.volumes[mirror.pk], selected[mirror.pk]).run()
+            except MirrorGone:
+                logger.info("mirror gone request=%s mirror=%s", self.job.request.pk, mirror.pk)
+                continue
+            except MIRRORS_OWN as error:
+                self._fail(mirror, error)
+            except AccessRefused as error:
+                if not self.has_several or error.reason != "forbidden":
+                    raise
+                self._fail(mirror, error)
+            else:
+                self._done(mirror)
 
-    def _rest_without_playlist(self) -> NoReturn:
-        with transaction.atomic():
-            self._fence()
-            self.mirror.state = Mirror.State.REMOVED
-            self.mirror.save(update_fields=["state"])
-        raise GiveUp(
-            "playlist_removed",
-            "The playlist is no longer in your Spotify library. Press “Bring it back” if you want "
-            "it again.",
-        )
+    def _adopt(self) -> None:
+        for mirror in self.mirrors:
+            if mirror.adopts_syncify2:
+                songs = self.library.song_count
+                self.volumes[mirror.pk] = adopt_playlists(self.job, self.record, mirror, songs)
 
-    def _look_at(self, volume: Volume) -> list[str]:
-        """Compare a playlist's version with the one we know, and read it where they differ.
+    def _due(self) -> list[Volume]:
+        """The playlists to look at although nothing may have changed.
 
-        Returns the songs that we had put there and somebody else took out.
+        A person who asks for a sync gets a look; without that, one a day is enough. What this
+        request has brought up to date in an earlier attempt is not looked at again.
         """
-        self.job.safe_point()
-        known, ours = volume.playlist.items_known, volume.uris
-        try:
-            playlist = self.job.client.playlist(volume.playlist.spotify_id or "")
-            is_as_left = (
-                playlist.snapshot_id == volume.playlist.snapshot_id and playlist.total == len(ours)
-            )
-            if not (known and is_as_left):
-                volume.uris = self.job.client.playlist_uris(playlist.id) if playlist.total else []
-        except NotFound:
-            if not self.is_manual:
-                self._rest_without_playlist()
-            self._say("The playlist was gone, so a new one was made.")
-            volume.playlist.spotify_id, volume.playlist.written_name, volume.uris = None, "", []
-            self._save([volume])
-            return []
-        volume.playlist.items_known, volume.playlist.snapshot_id = True, playlist.snapshot_id
-        volume.playlist.checked_at, volume.playlist.seen_public = self.job.now(), playlist.public
-        self.details.adopt(volume.playlist, playlist)
-        self._save([volume])
-        if known and volume.uris != ours:
-            self._note_edits(ours, volume.uris)
-            return [uri for uri in set(ours).difference(volume.uris) if uri]
-        return []
-
-    def _note_edits(self, ours: Sequence[str | None], found: Sequence[str | None]) -> None:
-        foreign, missing = len(set(found).difference(ours)), len(set(ours).difference(found))
-        parts = [f"{foreign:,} added there"] * bool(foreign)
-        parts += [f"{missing:,} removed there"] * bool(missing)
-        what = ", ".join(parts) or "the order changed"
-        self._say(f"Somebody had edited the playlist in Spotify ({what}): set right.")
-
-    # --- Writing ------------------------------------------------------------------------------
-
-    def _plan(self) -> MirrorPlan:
-        wanted = tracks.wanted_uris(self.mirror)
-        return plan_mirror(wanted, [volume.uris for volume in self.volumes])
-
-    def _write(self) -> None:
-        replans = 0
-        while replans < REPLANS:
-            plan = self._plan()
-            self._make_playlists(len(plan.contents))
-            self._write_details()
-            if not plan.steps:
-                self._learn_versions()
-                return
-            self.job.safe_point(stage=SyncRequest.Stage.WRITING)
-            if any(set(plan.contents[at]) & set(self.volumes[at].items) for at in plan.rewritten):
-                self._say("The playlist was written anew, so its dates are today's.")
-            try:
-                self._apply(plan)
-            except Diverged as diverged:
-                logger.info("playlist diverged request=%s", self.job.request.pk)
-                volume = diverged.volume
-                volume.uris = self.job.client.playlist_uris(volume.playlist.spotify_id or "")
-                replans += 1
-        raise RetryLater(
-            "playlist_changing",
-            "Something else changes the playlist while Syncify writes it. It tries again soon.",
-        )
-
-    def _learn_versions(self) -> None:
-        """Ask for the version that a write without an answer made: else it must all be read."""
-        for volume in self.volumes:
-            if (
-                volume.playlist.spotify_id
-                and not volume.playlist.snapshot_id
-                and len(volume.uris) > PAGE_SIZE
-            ):
-                playlist = self.job.client.playlist(volume.playlist.spotify_id)
-                if playlist.total == len(volume.uris):
-                    volume.playlist.snapshot_id = playlist.snapshot_id
-                    self._save([volume])
-
-    def _apply(self, plan: MirrorPlan) -> None:
-        """Send the steps of a plan, up to the first that did not come out as planned."""
-        touched = [self.volumes[number] for number in {step.volume for step in plan.steps}]
-        for volume in touched:
-            volume.playlist.items_known = False
-        self._save(touched)
-        writer = PlaylistWriter(self.job, self.mirror, self.volumes, plan)
-        effort = self.pages_read + len(plan.steps)
-        try:
-            for done, step in enumerate(plan.steps, start=self.pages_read + 1):
-                complete = writer.send(step)
-                fields = self._totals(writer.counts)
-                fields["progress"] = done / effort
-                self.job.safe_point(**fields)
-                if not complete:
-                    break
-        finally:
-            self.counts += writer.counts
-            for volume in touched:
-                volume.playlist.items_known = volume is not writer.in_doubt
-            self._save(touched)
-
-    def _make_playlists(self, count: int) -> None:
-        """Let the first ``count`` volumes have a playlist each."""
-        for number in range(len(self.volumes) + 1, count + 1):
-            self.volumes.append(Volume(Playlist(mirror=self.mirror, number=number)))
-        for volume in self.volumes[:count]:
-            if volume.playlist.spotify_id is None:
-                self._make_playlist(volume)
-
-    def _make_playlist(self, volume: Volume) -> None:
-        """Create a playlist, or take the empty one that an earlier attempt may have created."""
-        playlist = (
-            self._find_empty(volume.playlist.written_name) if volume.playlist.written_name else None
-        )
-        volume.playlist.details_written_at, volume.playlist.reminds = None, False
-        if playlist is None:
-            volume.playlist.written_name = self.details.name_of(volume.playlist)
-            self._save([volume])  # so that a creation without an answer is looked for
-            playlist = self.details.create(volume.playlist)
-        volume.playlist.spotify_id, volume.playlist.snapshot_id = playlist.id, playlist.snapshot_id
-        volume.uris, volume.playlist.items_known, volume.playlist.checked_at = (
-            [],
-            True,
-            self.job.now(),
-        )
-        volume.playlist.seen_public = playlist.public
-        self._save([volume])
-
-    def _find_empty(self, name: str) -> types.Playlist | None:
-        empty = (one for one in self._unused_playlists() if one.name == name and not one.total)
-        return next(empty, None)
-
-    def _adopt_playlists(self) -> None:
-        """Take over the playlists that Syncify 2 kept: their links, names and songs stay."""
-        found = playlists_to_adopt(self._unused_playlists(), self.song_count)
-        self.volumes = [
-            Volume(Playlist(mirror=self.mirror, number=number))
-            for number in range(1, max(found, default=0) + 1)
+        today = self.job.now().date()
+        done = {
+            mirror.pk
+            for mirror in self.mirrors
+            if self.record.of(mirror).state == SyncResult.State.DONE
+        }
+        volumes = [
+            volume
+            for mirror in self.mirrors
+            if not mirror.broken and mirror.pk not in done
+            for volume in self.volumes[mirror.pk]
+            if volume.spotify_id
         ]
-        for number, playlist in found.items():
-            volume = self.volumes[number - 1]
-            volume.playlist.spotify_id, volume.playlist.items_known = (
-                playlist.id,
-                False,
-            )  # the look reads them
-            # A name that the listener has given here since they came over is written.
-            volume.playlist.details_written_at = self.job.user.date_joined
-            volume.playlist.checked_at = self.job.now()
-        self.mirror.adopts_syncify2 = False
-        with transaction.atomic():
-            self._save(self.volumes)
-            self.mirror.save(update_fields=["adopts_syncify2"])
+        return [
+            volume
+            for volume in volumes
+            if self.is_manual
+            or volume.playlist.checked_at is None
+            or volume.playlist.checked_at.date() < today
+            or volume.playlist.missing_since is not None
+        ]
 
-    def _unused_playlists(self) -> Iterator[types.Playlist]:
-        """The listener's own playlists that are no volume of any mirror."""
-        used = set(Playlist.objects.values_list("spotify_id", flat=True))
-        for playlist in self.job.client.own_playlists():
-            if playlist.owner_id == self.job.user.spotify_id and playlist.id not in used:
-                yield playlist
-
-    def _write_details(self) -> None:
-        for volume in self.volumes:
-            if self.details.is_stale(volume.playlist):
-                self.details.write(volume.playlist)
-                self._save([volume])
-
-    # --- Keeping ------------------------------------------------------------------------------
-
-    def _save(self, volumes: Sequence[Volume]) -> None:
-        """Fenced, so that a worker that lost its lease stores nothing over its successor's."""
-        with transaction.atomic():
-            self._fence()
-            save_volumes(volumes)
-
-    def _fence(self) -> None:
-        """Make sure, to the end of this transaction, that the job is still ours.
-
-        The mirror is locked first, as by those who change it and then queue a sync: in the other
-        order each could wait for the other.
-        """
-        Mirror.objects.select_for_update(no_key=True).filter(pk=self.mirror.pk).first()
-        fields = self._totals(Counter())
-        fields["api_requests"], fields["note"] = self.job.calls, self.note
-        queue.record_progress(self.job.request, **fields)
-
-    def _say(self, sentence: str) -> None:
-        """Let the history say so; what an earlier attempt said stays."""
-        if sentence not in self.note:
-            self.note = f"{self.note} {sentence}".strip()
-
-    def _totals(self, fresh: Counter[str]) -> Fields:
-        total = self.counts + fresh
-        return Fields(
-            added=total["added"],
-            removed=total["removed"],
-            moved=total["moved"],
-            skipped=total["skipped"],
+    def _fail(self, mirror: Mirror, error: Exception) -> None:
+        decision = decide(error, 0, jitter=0)
+        result = self.record.of(mirror)
+        result.state = SyncResult.State.FAILED
+        result.error_code, result.error_message = decision.code, decision.message
+        self.failures.append((mirror, error))
+        try:
+            with self.record.fenced(mirror):
+                pass
+        except MirrorGone:
+            self.failures.pop()
+        logger.info(
+            "mirror failed request=%s mirror=%s code=%s",
+            self.job.request.pk,
+            mirror.pk,
+            decision.code,
         )
 
-    def _finish(self) -> None:
-        user = self.job.user
-        with transaction.atomic():
-            self._fence()
-            queue.succeed(self.job.request, song_count=self.song_count)
-            Mirror.objects.filter(pk=self.mirror.pk, state=Mirror.State.REMOVED).update(
-                state=Mirror.State.ACTIVE
-            )
-        mark_connected(user)
+    def _done(self, mirror: Mirror) -> None:
+        result = self.record.of(mirror)
+        result.state = SyncResult.State.DONE
+        result.error_code = result.error_message = ""
+        if len(self.mirrors) > 1:
+            with self.record.fenced(mirror):
+                pass
+
+    # --- The end ------------------------------------------------------------------------------
+
+    def _finish(self, songs: int) -> None:
+        for mirror, error in self.failures:
+            if self.has_several and isinstance(error, GiveUp) and not mirror.is_main:
+                self.record.say(f"Left out: {error.message}", of=mirror.name)
+        if error := self._worst():
+            raise error
+        with self.record.fenced(*self._there()):
+            queue.succeed(self.job.request, song_count=songs)
+        mark_connected(self.job.user)
+
+    def _there(self) -> list[Mirror]:
+        """The mirrors that were not deleted meanwhile."""
+        keys = [mirror.pk for mirror in self.mirrors]
+        there = set(Mirror.objects.filter(pk__in=keys).values_list("pk", flat=True))
+        return [mirror for mirror in self.mirrors if mirror.pk in there]
+
+    def _worst(self) -> Exception | None:
+        """The failure that decides what becomes of the request: one that a retry may cure first.
+
+        A further mirror whose playlist is gone, or refused, keeps nothing else from success.
+        """
+        counting = [
+            (mirror, error)
+            for mirror, error in self.failures
+            if mirror.is_main or not isinstance(error, GiveUp)
+        ]
+        for kind in (_is_passing, _is_wait, _is_final):
+            for mirror, error in counting:
+                if kind(error):
+                    return _named(error, mirror) if self.has_several else error
+        return None
+
+
+def _is_wait(error: Exception) -> bool:
+    return isinstance(error, SnoozeUntil)
+
+
+def _is_final(error: Exception) -> bool:
+    return isinstance(error, GiveUp)
+
+
+def _is_passing(error: Exception) -> bool:
+    return not _is_wait(error) and not _is_final(error)
+
+
+def _named(error: Exception, mirror: Mirror) -> Exception:
+    """The error, saying whose it is."""
+    if isinstance(error, SyncError):
+        error.message = f"{mirror.name}: {error.message}"
+    return error

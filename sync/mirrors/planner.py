@@ -3,6 +3,9 @@
 A volume is a playlist: a library that outgrows one goes on in the next. A song inserted gets a new
 "date added", a song moved keeps its own, so songs that stay are never removed; only where this
 would cost many more requests is a playlist written anew. Songs are uris; each edit is one request.
+
+A row that cannot be addressed (an empty one, a local file, one that Spotify does not remove) holds
+its position, and stays behind the song it stands behind.
 """
 
 from __future__ import annotations
@@ -77,9 +80,9 @@ class Step:
 class MirrorPlan:
     """The steps over all volumes, in the order to send.
 
-    ``contents`` is what each volume holds afterwards, possibly more volumes than there are now.
-    ``added`` and ``removed`` are seen over the whole mirror: a song that crosses volumes is
-    neither. ``moved`` counts the songs that were moved within their volume.
+    ``contents`` is what each volume holds afterwards, possibly more volumes than there are now,
+    without rows that cannot be addressed. ``added`` and ``removed`` are seen over the whole mirror:
+    a song that crosses volumes is neither.
     """
 
     steps: tuple[Step, ...]
@@ -87,7 +90,6 @@ class MirrorPlan:
     rewritten: frozenset[int]
     added: tuple[str, ...]
     removed: tuple[str, ...]
-    moved: int
 
 
 def apply(edit: Edit, items: Sequence[str | None]) -> list[str | None]:
@@ -106,17 +108,24 @@ def apply(edit: Edit, items: Sequence[str | None]) -> list[str | None]:
             return list(uris)
 
 
-def plan_playlist(wanted: Sequence[str], present: Sequence[str | None]) -> Plan:
+def is_addressable(uri: str | None) -> bool:
+    """Whether a row has a uri that Spotify accepts: no empty row, no local file."""
+    return uri is not None and not uri.startswith("spotify:local:")
+
+
+def plan_playlist(wanted: Sequence[str], present: Sequence[str], *, anew: bool = False) -> Plan:
     """Plan the edits that turn ``present`` into ``wanted``, which names no song twice.
 
-    No state in between is empty, unless ``wanted`` is, or longer than the longer of the two.
+    No state in between is empty, unless ``wanted`` is, or longer than the longer of the two. A
+    rewrite, which ``anew`` demands, leaves out the marks of rows that cannot be addressed.
     """
-    if list(wanted) == list(present):
+    if list(wanted) == list(present) and not anew:
         return Plan((), "nothing")
-    fill = _inserts(wanted, staying=())
+    fill = _inserts([uri for uri in wanted if not _is_mark(uri)], staying=())
     if not present:
         return Plan(tuple(fill), "fill")
-    edits = _differences(wanted, present, most=max(1, len(fill)) + DATES_ARE_WORTH)
+    most = max(1, len(fill)) + DATES_ARE_WORTH
+    edits = None if anew else _differences(wanted, present, most=most)
     if edits is not None:
         return Plan(tuple(edits), "edits")
     oldest = fill[0].uris if fill else ()
@@ -127,60 +136,95 @@ def plan_mirror(
     wanted: Sequence[str],
     present: Sequence[Sequence[str | None]],
     *,
+    stuck: Collection[str] = frozenset(),
+    anew: bool = False,
     capacity: int = PLAYLIST_CAPACITY,
     hand_down: int = HAND_DOWN,
 ) -> MirrorPlan:
     """Plan the steps that let the volumes, read one after the other, hold ``wanted``.
 
     ``present`` has the items of each volume there is; ``hand_down`` is less than ``capacity``.
+    ``stuck`` songs cannot be removed. With ``anew``, volumes with rows that cannot be addressed
+    are written anew, which removes those.
 
     The last volume comes first, so that a song on its way down stands below before it leaves
     above. A song on its way up stays below until all else is done, as long as there is room for
     it. So no song is away in between, except where its volume is written anew, holds it twice or
     has no room for it. No volume is ever beyond its capacity, and none runs empty in between.
     """
-    contents = _share_out(wanted, present, capacity, hand_down)
+    marked = _marked(present, stuck, set(wanted))
+    marks = [[uri for uri in items if _is_mark(uri)] for items in marked]
+    rooms = [capacity - (0 if anew else len(held)) for held in marks]
+    contents = _share_out(wanted, marked, rooms, capacity, hand_down)
     volume_of = {uri: volume for volume, uris in enumerate(contents) for uri in uris}
     steps: list[Step] = []
     farewells: list[Step] = []
     rewritten: set[int] = set()
     for volume in reversed(range(len(contents))):
-        items = present[volume] if volume < len(present) else ()
+        items = marked[volume] if volume < len(marked) else []
+        room = rooms[volume] if volume < len(rooms) else capacity
         rising = [
             uri
             for uri, count in Counter(items).items()
-            if uri is not None and count == 1 and volume_of.get(uri, volume) < volume
-        ][: capacity - len(contents[volume])]
-        plan = plan_playlist(_weave(contents[volume], items, set(rising)), items)
+            if count == 1 and volume_of.get(uri, volume) < volume
+        ][: max(0, room - len(contents[volume]))]
+        extra = {*rising, *(marks[volume] if volume < len(marks) else ())}
+        is_anew = anew and volume < len(marks) and bool(marks[volume])
+        plan = plan_playlist(_weave(contents[volume], items, extra), items, anew=is_anew)
         steps += [Step(volume, edit) for edit in plan.edits]
         farewells += [Step(volume, Remove(uris)) for uris in batched(rising, WRITE_LIMIT)]
         if plan.kind == "rewrite":
             rewritten.add(volume)
-    held = dict.fromkeys(uri for items in present for uri in items if uri is not None)
+    held = dict.fromkeys(uri for items in marked for uri in items if not _is_mark(uri))
     return MirrorPlan(
         steps=(*steps, *farewells),
         contents=contents,
         rewritten=frozenset(rewritten),
         added=tuple(uri for uri in wanted if uri not in held),
         removed=tuple(uri for uri in held if uri not in volume_of),
-        moved=sum(step.edit.length for step in steps if isinstance(step.edit, Move)),
     )
 
 
-def _differences(
-    wanted: Sequence[str], present: Sequence[str | None], *, most: int
-) -> list[Edit] | None:
+def _marked(
+    present: Sequence[Sequence[str | None]], stuck: Collection[str], wanted: Collection[str]
+) -> list[list[str]]:
+    """The items, with a mark of its own for each that cannot be addressed.
+
+    Of a song that is stuck and wanted, the first copy counts.
+    """
+    copies = Counter[str]()
+    volumes = []
+    for items in present:
+        marked = []
+        for at, uri in enumerate(items):
+            if uri is not None and uri in stuck:
+                copies[uri] += 1
+            is_left = uri is None or not is_addressable(uri) or copies[uri] > (uri in wanted)
+            marked.append(f"{_MARK}{at}" if uri is None or is_left else uri)
+        volumes.append(marked)
+    return volumes
+
+
+#: No uri begins like this.
+_MARK = "\0"
+
+
+def _is_mark(uri: str) -> bool:
+    return uri.startswith(_MARK)
+
+
+def _differences(wanted: Sequence[str], present: Sequence[str], *, most: int) -> list[Edit] | None:
     """Remove, move, insert, in this order; None when ``most`` requests or edits cannot do it.
 
     A song that is there twice can only be removed altogether: it is added anew.
     """
     counts = Counter(present)
     rank = {uri: place for place, uri in enumerate(wanted)}
-    kept = [uri for uri in present if uri is not None and uri in rank and counts[uri] == 1]
-    if not kept or not all(_is_removable(uri) for uri in counts):
+    kept = [uri for uri in present if uri in rank and counts[uri] == 1]
+    if not kept:
         return None
     staying = set(kept)
-    leaving = [uri for uri in counts if uri is not None and uri not in staying]
+    leaving = [uri for uri in counts if uri not in staying]
     removes = [Remove(uris) for uris in batched(leaving, WRITE_LIMIT)]
     inserts = _inserts(wanted, staying)
 
@@ -192,11 +236,6 @@ def _differences(
     if len(removes) + len(strays) + len(inserts) > most:
         return None
     return [*removes, *_moves(blocks, strays), *inserts]
-
-
-def _is_removable(uri: str | None) -> bool:
-    """Neither an empty row nor a local file: those have no uri that Spotify accepts."""
-    return uri is not None and not uri.startswith("spotify:local:")
 
 
 def _inserts(wanted: Sequence[str], staying: Collection[str]) -> list[Insert]:
@@ -265,24 +304,29 @@ def _moves(blocks: Sequence[range], strays: Collection[range]) -> Iterator[Move]
 
 
 def _share_out(
-    wanted: Sequence[str], present: Sequence[Sequence[str | None]], capacity: int, hand_down: int
+    wanted: Sequence[str],
+    present: Sequence[Sequence[str]],
+    rooms: Sequence[int],
+    capacity: int,
+    hand_down: int,
 ) -> tuple[tuple[str, ...], ...]:
     """Cut ``wanted`` into what each volume holds; a mirror has one volume at least.
 
     A volume ends where it ended, new songs between two volumes going to the upper one. What would
-    pass its capacity goes down in portions of ``hand_down``. Songs come up only when all that is
-    left fits into one volume with room for another portion, or it would be empty above others.
+    pass its room goes down in portions of ``hand_down``. Songs come up only when all that is left
+    fits into one volume with room for another portion, or it would be empty above others.
     """
     home = {uri: volume for volume, uris in enumerate(present) for uri in uris}
     homes = [home.get(uri) for uri in wanted]
     contents: list[tuple[str, ...]] = []
     start = 0
     while start < len(wanted) or len(contents) < max(1, len(present)):
-        end = len(wanted)
-        if end - start > capacity - hand_down:
-            end = _seam(homes, start, volume=len(contents))
-            portions = -(-(end - start - capacity) // hand_down)
-            end -= max(0, portions) * hand_down
+        end, volume = len(wanted), len(contents)
+        room = rooms[volume] if volume < len(rooms) else capacity
+        if end - start > room - hand_down:
+            end = _seam(homes, start, volume=volume)
+            portions = -(-(end - start - room) // hand_down)
+            end = max(start, end - max(0, portions) * hand_down)
         contents.append(tuple(wanted[start:end]))
         start = end
     return tuple(contents)
@@ -300,15 +344,13 @@ def _seam(homes: Sequence[int | None], start: int, *, volume: int) -> int:
     return end
 
 
-def _weave(
-    wanted: Sequence[str], present: Sequence[str | None], extra: Collection[str]
-) -> Sequence[str]:
+def _weave(wanted: Sequence[str], present: Sequence[str], extra: Collection[str]) -> Sequence[str]:
     """``wanted`` and the extra songs, each behind the wanted song it stands behind at present."""
     anchors = set(wanted)
     behind: defaultdict[str | None, list[str]] = defaultdict(list)
     anchor: str | None = None
     for uri in present:
-        if uri is not None and uri in extra:
+        if uri in extra:
             behind[anchor].append(uri)
         elif uri in anchors:
             anchor = uri

@@ -3,9 +3,10 @@
 from typing import Any
 
 from django.db import transaction
+from django.db.models import Q
 from django.db.models.functions import Now
 
-from accounts import services as accounts_services
+from accounts import access
 from accounts.models import User
 from sync.models import Library, Mirror, Playlist, SyncRequest
 from sync.queue import store as queue
@@ -44,26 +45,31 @@ def retry_dead(request: SyncRequest) -> SyncRequest:
     return request_sync(user=request.user)
 
 
-def pause_mirror(user: User) -> None:
-    """Let scheduled syncs rest; what is queued of them goes, what a person asked for stays."""
+def pause_mirror(user: User, mirror: Mirror | None = None) -> None:
+    """Let syncs leave a mirror alone, the main one by default.
+
+    Where no mirror is left to sync, the scheduled sync that is queued goes; what a person asked
+    for stays.
+    """
     with transaction.atomic():
-        if Mirror.objects.filter(user=user, is_main=True, state=Mirror.State.ACTIVE).update(
-            state=Mirror.State.PAUSED
-        ):
+        if _move(user, mirror, Mirror.State.ACTIVE, Mirror.State.PAUSED):
             tell_pages(user_id=user.pk)
+        if Mirror.objects.filter(user=user, state=Mirror.State.ACTIVE).exists():
+            return
         scheduled = SyncRequest.objects.filter(
-            user=user, completed=None, trigger=SyncRequest.Trigger.SCHEDULED
+            user=user,
+            kind=SyncRequest.Kind.SPOTIFY,
+            completed=None,
+            trigger=SyncRequest.Trigger.SCHEDULED,
         )
         for request in scheduled:
             queue.ask_cancel(request)
 
 
-def resume_mirror(user: User) -> None:
-    """End a pause, with a sync to catch up."""
+def resume_mirror(user: User, mirror: Mirror | None = None) -> None:
+    """End a pause, of the main mirror by default, with a sync to catch up."""
     with transaction.atomic():
-        if Mirror.objects.filter(user=user, is_main=True, state=Mirror.State.PAUSED).update(
-            state=Mirror.State.ACTIVE
-        ):
+        if _move(user, mirror, Mirror.State.PAUSED, Mirror.State.ACTIVE):
             request_sync(user=user)
 
 
@@ -94,10 +100,15 @@ def change_settings(
             request_sync(user=mirror.user)
 
 
+def _move(user: User, mirror: Mirror | None, before: str, after: str) -> bool:
+    which = Q(is_main=True) if mirror is None else Q(pk=mirror.pk)
+    return bool(Mirror.objects.filter(which, user=user, state=before).update(state=after))
+
+
 @transaction.atomic
 def block_listener(user: User) -> None:
     """Keep a listener out, and stop what is queued or running for them."""
-    accounts_services.block_listener(user)
+    access.block_listener(user)
     for request in SyncRequest.objects.filter(user=user, completed=None):
         queue.ask_cancel(request)
 

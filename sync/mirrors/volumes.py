@@ -4,10 +4,11 @@ from __future__ import annotations
 
 from collections.abc import Iterable
 from dataclasses import dataclass, field
+from typing import Any
 
 from sync.models import Mirror, Playlist, PlaylistItems
 
-_FIELDS = [field.name for field in Playlist._meta.concrete_fields if not field.primary_key]
+_FIELDS = [field.attname for field in Playlist._meta.concrete_fields if not field.primary_key]
 
 
 @dataclass(eq=False)
@@ -17,14 +18,28 @@ class Volume:
     playlist: Playlist
     uris: list[str | None] = field(default_factory=list)
     _stored: list[str | None] | None = None
+    _fields: dict[str, Any] = field(default_factory=dict)
+
+    @property
+    def spotify_id(self) -> str:
+        """Of the playlist at Spotify; "" before it is made."""
+        return self.playlist.spotify_id or ""
+
+    @property
+    def has_base(self) -> bool:
+        """Whether it was ever known what the playlist holds."""
+        return self._stored is not None
 
     def save(self) -> None:
-        """Store the playlist, and its items where they differ from the stored ones."""
-        if self.playlist.pk:
-            self.playlist.save(update_fields=_FIELDS)
-        else:
-            self.playlist.save()
-        if self._stored is None or self._stored != self.uris:
+        """Store what is different from the stored: fields of the playlist, and its items."""
+        values = _values(self.playlist)
+        if not self.playlist.pk:
+            self.playlist.save(force_insert=True)
+        elif changed := [name for name, value in values.items() if self._fields.get(name) != value]:
+            self.playlist.save(update_fields=changed)
+        self._fields = values
+        is_known = self.has_base or self.playlist.items_known
+        if is_known and self._stored != self.uris:
             PlaylistItems.objects.update_or_create(
                 playlist=self.playlist, defaults={"uris": self.uris}
             )
@@ -44,4 +59,8 @@ def save_volumes(volumes: Iterable[Volume]) -> None:
 def _volume(playlist: Playlist) -> Volume:
     items = getattr(playlist, "items", None)
     uris = list(items.uris) if items else []
-    return Volume(playlist, uris, list(uris) if items else None)
+    return Volume(playlist, uris, list(uris) if items else None, _values(playlist))
+
+
+def _values(playlist: Playlist) -> dict[str, Any]:
+    return {name: getattr(playlist, name) for name in _FIELDS}

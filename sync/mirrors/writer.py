@@ -4,11 +4,23 @@ from __future__ import annotations
 
 import logging
 import time
-from collections import Counter
+from collections.abc import Mapping, Sequence
+from itertools import batched
 from typing import TYPE_CHECKING
 
 from sync.mirrors import tracks
-from sync.mirrors.planner import Edit, Insert, MirrorPlan, Move, Remove, Replace, Step, apply
+from sync.mirrors.planner import (
+    WRITE_LIMIT,
+    Edit,
+    Insert,
+    MirrorPlan,
+    Move,
+    Remove,
+    Replace,
+    Step,
+    apply,
+)
+from sync.mirrors.relinks import as_added
 from sync.queue.errors import RetryLater
 from syncify.spotify.errors import (
     AccessRefused,
@@ -19,8 +31,9 @@ from syncify.spotify.errors import (
 )
 
 if TYPE_CHECKING:
+    from sync.library.record import Record
     from sync.mirrors.volumes import Volume
-    from sync.models import Mirror
+    from sync.models import Mirror, SyncResult
     from sync.queue.job import Job
 
 logger = logging.getLogger(__name__)
@@ -28,8 +41,8 @@ logger = logging.getLogger(__name__)
 #: Seconds from a write without an answer to the look at what came of it: Spotify shows new items
 #: within about 0.6 s (measured by others, September 2026).
 SETTLE = 2.0
-#: Besides 400, the only status that may follow a song.
-SONG_AT_FAULT = 502
+#: What no answer, and these, say of Spotify, and not of a song.
+OVERLOADED = (None, 503, 504)
 #: How often an edit that was not applied is sent.
 TRIES = 2
 #: So many songs that fail one after the other mean that Spotify is at fault, not the songs.
@@ -45,17 +58,35 @@ class Diverged(Exception):
 
 
 class PlaylistWriter:
-    """Sends the steps of one plan. ``in_doubt`` is the volume whose items are not known, if any."""
+    """Sends the steps of one plan, and counts in ``result`` what came of them.
 
-    def __init__(self, job: Job, mirror: Mirror, volumes: list[Volume], plan: MirrorPlan) -> None:
+    ``in_doubt`` is the volume whose items are not known, if any. ``shown_as`` has the uris under
+    which Spotify shows songs.
+    """
+
+    def __init__(
+        self,
+        job: Job,
+        record: Record,
+        mirror: Mirror,
+        *,
+        volumes: list[Volume],
+        plan: MirrorPlan,
+        shown_as: Mapping[str, str],
+    ) -> None:
         self.in_doubt: Volume | None = None
-        self.counts: Counter[str] = Counter()
+        self.result: SyncResult = record.of(mirror)
         self._job = job
+        self._record = record
         self._mirror = mirror
         self._volumes = volumes
+        self._wanted = [uri for uris in plan.contents for uri in uris]
+        self._held = frozenset(self._wanted)
+        self._shown_as = shown_as
         self._added, self._removed = set(plan.added), set(plan.removed)
         self._suspects: list[str] = []
         self._took_songs = False
+        self._refusal: SpotifyError | None = None
 
     def send(self, step: Step) -> bool:
         """False when songs were refused, so that the positions of later steps do not hold.
@@ -71,7 +102,7 @@ class PlaylistWriter:
             case _:
                 complete = self._deliver(volume, edit)
                 if not complete:
-                    raise _spotify_fails()
+                    raise self._failure()
         self._judge_suspects()
         return complete
 
@@ -103,7 +134,7 @@ class PlaylistWriter:
             self._job.before_write()
             self.in_doubt = volume
             try:
-                snapshot_id = _send(self._job, volume, edit)
+                snapshot_id = self._send(volume, edit)
             except BadRequest as error:
                 logger.info("edit refused request=%s: %s", self._job.request.pk, error)
                 self.in_doubt = None
@@ -114,8 +145,9 @@ class PlaylistWriter:
                     self.in_doubt, status = None, error.status
                     continue
                 snapshot_id = ""
-            except (NotFound, AccessRefused):
-                raise  # the playlist may be another than we thought
+            except (NotFound, AccessRefused) as error:
+                self._blame_songs(volume, edit, error)
+                return False
             except SpotifyError:
                 self.in_doubt = None
                 raise
@@ -123,24 +155,43 @@ class PlaylistWriter:
             self.in_doubt = None
             self._count(edit)
             return True
-        if status != SONG_AT_FAULT:
-            raise _spotify_fails()
-        return False
+        if status == 502 or self._persists(edit, status):
+            return False
+        raise self._failure()
 
-    def _was_applied(self, volume: Volume, edit: Edit) -> bool:
+    def _persists(self, edit: Edit, status: int | None) -> bool:
+        """Whether a song may be the cause of what looks like trouble of Spotify's.
+
+        It is once an earlier attempt has met the same; that a single song brings it about is
+        believed only of an answer that says nothing of the load.
+        """
+        if not self._job.request.failures or not isinstance(edit, Insert | Replace):
+            return False
+        return len(edit.uris) > 1 or status not in OVERLOADED
+
+    def _blame_songs(self, volume: Volume, edit: Edit, error: NotFound | AccessRefused) -> None:
+        """Return if the playlist is there and was not changed, so that a song may be refused."""
+        if not isinstance(edit, Insert | Replace) or (
+            isinstance(error, AccessRefused) and error.reason != "forbidden"
+        ):
+            raise error
+        if self._was_applied(volume, edit, settle=0):
+            raise Diverged(volume) from error
+        logger.info("edit refused request=%s: %r", self._job.request.pk, error)
+        self._refusal, self.in_doubt = error, None
+
+    def _was_applied(self, volume: Volume, edit: Edit, settle: float | None = None) -> bool:
         """Settle an edit's outcome by reading the place that it changes."""
-        time.sleep(SETTLE)
+        time.sleep(SETTLE if settle is None else settle)
         before, after = volume.uris, apply(edit, volume.uris)
         place = next(
             (at for at, (a, b) in enumerate(zip(before, after, strict=False)) if a != b),
             min(len(before), len(after)),
         )
-        page = self._job.client.playlist_items(volume.playlist.spotify_id or "", place)
+        page = self._job.client.playlist_items(volume.spotify_id, place)
+        shown = as_added(page.uris, self._shown_as, self._wanted)
         for outcome, items in ((True, after), (False, before)):
-            if (
-                page.total == len(items)
-                and list(page.uris) == items[place : place + len(page.uris)]
-            ):
+            if page.total == len(items) and shown == items[place : place + len(shown)]:
                 return outcome
         raise Diverged(volume)
 
@@ -148,14 +199,14 @@ class PlaylistWriter:
         match edit:
             case Insert(uris=uris) | Replace(uris):
                 self._took_songs = True
-                self.counts["added"] += len(self._added.intersection(uris))
+                self.result.added += len(self._added.intersection(uris))
                 if isinstance(edit, Replace):
-                    self.counts["removed"] += len(self._removed)
+                    self.result.removed += len(self._removed)
                     self._removed.clear()
             case Remove(uris):
-                self.counts["removed"] += len(self._removed.intersection(uris))
+                self.result.removed += len(self._removed.intersection(uris))
             case Move(length=length):
-                self.counts["moved"] += length
+                self.result.moved += length
 
     def _suspect(self, uri: str) -> bool:
         self._suspects.append(uri)
@@ -169,28 +220,35 @@ class PlaylistWriter:
             return
         is_sure = self._took_songs or self._job.request.failures >= TRIES
         if not is_sure and not tracks.were_refused(self._mirror, self._suspects):
-            raise _spotify_fails()
-        tracks.refuse(self._mirror, self._suspects, "Spotify does not take it into a playlist")
-        self.counts["skipped"] += len(self._suspects)
+            raise self._failure()
+        with self._record.fenced(self._mirror):
+            tracks.refuse(self._mirror, self._suspects, tracks.NOT_TAKEN)
+            self.result.skipped += len(self._suspects)
         self._suspects.clear()
 
+    def _failure(self) -> Exception:
+        return self._refusal or RetryLater(
+            "spotify_unavailable",
+            "Spotify could not change the playlist. Nothing is lost; Syncify tries again soon.",
+        )
 
-def _send(job: Job, volume: Volume, edit: Edit) -> str:
-    """The playlist's snapshot id afterwards."""
-    client, playlist_id = job.client, volume.playlist.spotify_id or ""
-    match edit:
-        case Insert(position, uris):
-            return client.add_items(playlist_id, uris, position)
-        case Remove(uris):
-            return client.remove_items(playlist_id, uris)
-        case Move(start, length, before):
-            return client.move_items(playlist_id, start=start, length=length, before=before)
-        case Replace(uris):
-            return client.replace_items(playlist_id, uris)
+    def _send(self, volume: Volume, edit: Edit) -> str:
+        """The playlist's snapshot id afterwards."""
+        client, playlist_id = self._job.client, volume.spotify_id
+        match edit:
+            case Insert(position, uris):
+                return client.add_items(playlist_id, uris, position)
+            case Remove(uris):
+                snapshot_id = ""
+                for some in batched(self._all_names(uris), WRITE_LIMIT):
+                    snapshot_id = client.remove_items(playlist_id, some)
+                return snapshot_id
+            case Move(start, length, before):
+                return client.move_items(playlist_id, start=start, length=length, before=before)
+            case Replace(uris):
+                return client.replace_items(playlist_id, uris)
 
-
-def _spotify_fails() -> RetryLater:
-    return RetryLater(
-        "spotify_unavailable",
-        "Spotify could not change the playlist. Nothing is lost; Syncify tries again soon.",
-    )
+    def _all_names(self, uris: Sequence[str]) -> list[str]:
+        """The uris, and those under which Spotify shows the songs, unless those are wanted."""
+        shown = [self._shown_as[uri] for uri in uris if uri in self._shown_as]
+        return [*uris, *(uri for uri in shown if uri not in self._held)]

@@ -13,7 +13,7 @@ from sync.models.library import (
     TrackArtist,
 )
 from sync.models.mirrors import InboxItem, Mirror, MirrorTrack, Playlist, PlaylistItems
-from sync.models.operations import Incident, Process
+from sync.models.operations import Backup, Incident, Process
 from sync.models.requests import SyncRequest, SyncResult
 from sync.models.sharing import Pair, PairInvitation, ShareLink
 
@@ -21,6 +21,7 @@ __all__ = [
     "Album",
     "Artist",
     "ArtistGenre",
+    "Backup",
     "Connection",
     "InboxItem",
     "Incident",

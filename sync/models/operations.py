@@ -1,17 +1,25 @@
 """Processes that are alive, and troubles that an operator was alerted of."""
 
+from datetime import timedelta
+
 from django.conf import settings
 from django.db import models
 from django.db.models import Q
 from django.db.models.functions import Now
 
+#: A process that runs all the time counts as gone when it was not seen for this long.
+ALIVE_FOR = timedelta(minutes=2)
+
 
 class Process(models.Model):
-    """A worker or a scheduler that was alive at ``last_seen``."""
+    """A worker or a scheduler, which counts as alive until ``alive_until``."""
 
     kind = models.CharField(max_length=20)
     name = models.CharField(max_length=255)
     last_seen = models.DateTimeField(db_default=Now())
+    alive_until = models.DateTimeField(
+        db_default=models.ExpressionWrapper(Now() + ALIVE_FOR, output_field=models.DateTimeField())
+    )
 
     class Meta:
         db_table = "processes"
@@ -22,7 +30,7 @@ class Process(models.Model):
 
 
 class Incident(models.Model):
-    """Something an operator was told of once; told again only after it was over."""
+    """A trouble of which the operator gets one alert; another one only after it was over."""
 
     key = models.CharField(max_length=100)
     message = models.TextField()
@@ -32,6 +40,12 @@ class Incident(models.Model):
     )
     opened = models.DateTimeField(db_default=Now())
     closed = models.DateTimeField(null=True)
+    #: When its alert is tried next; null: nothing is left to send.
+    alert_due = models.DateTimeField(null=True)
+    alert_tries = models.PositiveIntegerField(default=0, db_default=0)
+    #: Marks of the addresses that took the alert, and when the latest did.
+    alerted = models.JSONField(default=list, db_default=[])
+    alerted_at = models.DateTimeField(null=True)
 
     class Meta:
         db_table = "incidents"
@@ -43,3 +57,18 @@ class Incident(models.Model):
 
     def __str__(self) -> str:
         return self.key
+
+
+class Backup(models.Model):
+    """A backup that the scheduler made in ``SYNCIFY_BACKUP_DIR``, and has not deleted since."""
+
+    name = models.CharField(max_length=100)
+    made = models.DateTimeField(db_default=Now())
+    #: In bytes.
+    size = models.BigIntegerField()
+
+    class Meta:
+        db_table = "backups"
+
+    def __str__(self) -> str:
+        return self.name

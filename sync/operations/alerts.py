@@ -1,20 +1,22 @@
-"""Incidents: trouble that the operator is told of, once from its beginning to its end."""
+"""Incidents: troubles of which the operator gets one alert each, tried until it is delivered."""
 
+import hashlib
 import logging
 from collections.abc import Iterator
 from dataclasses import dataclass
 from datetime import timedelta
 
 from django.conf import settings
-from django.db.models import Count, Exists, F, OuterRef, Q
+from django.db.models import Count, Exists, F, OuterRef, Q, QuerySet
 from django.db.models.functions import Now
 from django.utils import timezone
 
 from accounts.consent import NEAR, Consent, Stage
 from accounts.models import CONSENT_LIFE, SpotifyConnection, User
-from sync.models import Incident, Mirror, Process, SyncRequest
+from sync.models import Incident, Mirror, SyncRequest
+from sync.operations import backups
 from sync.queue.backoff import LISTENERS_OWN
-from sync.queue.processes import WORKER
+from sync.queue.processes import WORKER, alive
 from syncify.spotify.models import Block
 
 logger = logging.getLogger(__name__)
@@ -26,6 +28,10 @@ MISSING_AFTER = timedelta(minutes=5)
 DEAD_LETTER_AGE = timedelta(days=2)
 #: A block counts as over so long after its end: it may come back with the first call.
 BLOCK_GRACE = timedelta(minutes=15)
+#: The wait before an alert that was not delivered is tried again: doubled each time.
+FIRST_WAIT, LONGEST_WAIT = timedelta(minutes=1), timedelta(hours=1)
+#: An incident that ended before its alert was delivered is still told for so long.
+TOLD_AFTERWARDS = timedelta(days=1)
 
 _BLOCKS = {
     Block.Because.QUOTA: "Spotify's quota is spent. Syncs wait, and go on by themselves.",
@@ -49,7 +55,7 @@ class Trouble:
 
 
 def check_incidents() -> None:
-    """Open an incident for each new trouble, with an alert, and close those that are over."""
+    """Open an incident for each new trouble, close those that are over, and send what is due."""
     consents = list(_consents())
     troubles = [*_troubles(), *consents]
     # A stage is told once for each consent, though its listener may have rested in between.
@@ -65,11 +71,27 @@ def check_incidents() -> None:
         _, is_new = Incident.objects.get_or_create(
             key=trouble.key,
             closed=None,
-            defaults={"message": trouble.message, "user": trouble.user},
+            defaults={"message": trouble.message, "user": trouble.user, "alert_due": Now()},
         )
-        # The row is committed first: two schedulers at once send one alert.
         if is_new:
-            _send(trouble)
+            # A listener's name may hold anything, such as the end of a line.
+            logger.error("incident key=%s message=%r", trouble.key, trouble.message)
+    deliver_alerts()
+
+
+def was_delivered(key: str) -> bool:
+    """Whether an alert of the open incident ``key`` has reached at least one address."""
+    return Incident.objects.filter(key=key, closed=None, alerted_at__isnull=False).exists()
+
+
+def undelivered() -> int:
+    """How many alerts were tried and are still owed to some address."""
+    return _owed().filter(alert_tries__gt=0).count()
+
+
+def _owed() -> QuerySet[Incident]:
+    is_told = Q(closed=None) | Q(closed__gt=Now() - TOLD_AFTERWARDS)
+    return Incident.objects.filter(is_told, alert_due__isnull=False)
 
 
 def _troubles() -> Iterator[Trouble]:
@@ -92,9 +114,12 @@ def _troubles() -> Iterator[Trouble]:
     waiting = Q(state=SyncRequest.State.QUEUED, run_at__lt=Now() - MISSING_AFTER) | Q(
         state=SyncRequest.State.RUNNING, leased_until__lt=Now() - MISSING_AFTER
     )
-    workers = Process.objects.filter(kind=WORKER, last_seen__gt=Now() - MISSING_AFTER)
+    workers = alive(WORKER)
     if SyncRequest.objects.filter(waiting).exists() and not workers.exists():
         yield Trouble("worker", "Syncs are waiting, and no worker is running.")
+
+    if backups.is_late():
+        yield Trouble("backup", "No backup was made for two days. The scheduler's log says why.")
 
     for block in Block.objects.filter(until__gt=Now() - BLOCK_GRACE):
         yield Trouble(f"block:{block.because}", _BLOCKS[Block.Because(block.because)])
@@ -133,15 +158,67 @@ def _consent_in_words(user: User, consent: Consent) -> str:
     )
 
 
-def _send(trouble: Trouble) -> None:
-    # A listener's name may hold anything, such as the end of a line.
-    logger.error("incident key=%s message=%r", trouble.key, trouble.message)
+# --- Delivery ---------------------------------------------------------------------------------
+
+
+def deliver_alerts() -> None:
+    """Send the alerts that are due, each to the addresses that have not had it yet.
+
+    Several schedulers may do so at once; an alert is sent twice only if its sender dies meanwhile.
+    """
     if not settings.ALERT_URLS:
         return
+    silent: set[str] = set()
+    for incident in _owed().filter(alert_due__lte=Now()).order_by("opened", "pk"):
+        # An address that has just failed is left alone for the rest of this turn.
+        addresses = [
+            url
+            for url in settings.ALERT_URLS
+            if url not in silent and _mark(url) not in incident.alerted
+        ]
+        if addresses and _claim(incident):
+            silent |= _send(incident, addresses)
+
+
+def _claim(incident: Incident) -> bool:
+    """Put the next try off before this one begins, so that nobody else makes it."""
+    wait = min(FIRST_WAIT * 2 ** min(incident.alert_tries, 10), LONGEST_WAIT)
+    return bool(
+        _owed()
+        .filter(pk=incident.pk, alert_due=incident.alert_due)
+        .update(alert_due=Now() + wait, alert_tries=F("alert_tries") + 1)
+    )
+
+
+def _send(incident: Incident, addresses: list[str]) -> set[str]:
+    """Send one alert, keep which addresses took it, and return those that did not."""
     import apprise  # noqa: PLC0415 - it brings a hundred services, for the one who sends an alert
 
-    alert = apprise.Apprise()
-    alert.add(settings.ALERT_URLS)
-    body = f"{trouble.message}\n{settings.BASE_URL}/operator/"
-    if not alert.notify(title="Syncify needs you", body=body):
-        logger.error("alert not sent key=%s", trouble.key)
+    body = f"{incident.message}\n{settings.BASE_URL}/operator/"
+    if incident.closed:
+        body = f"{incident.message} (It ended at {incident.closed:%d %b %H:%M} UTC.)"
+    failed = set()
+    for address in addresses:
+        alert = apprise.Apprise()
+        # An address that Apprise cannot read is one that did not take it.
+        if not (alert.add(address) and alert.notify(title="Syncify needs you", body=body)):
+            failed.add(address)
+    taken = [_mark(address) for address in addresses if address not in failed]
+    if taken:
+        incident.alerted += taken
+        incident.alerted_at = timezone.now()
+    if all(_mark(address) in incident.alerted for address in settings.ALERT_URLS):
+        Incident.objects.filter(pk=incident.pk).update(alert_due=None)
+    if taken:
+        incident.save(update_fields=["alerted", "alerted_at"])
+        logger.info("alert sent key=%s addresses=%d", incident.key, len(taken))
+    if failed:
+        # Their places in SYNCIFY_ALERT_URLS: the addresses may hold passwords.
+        places = [n for n, url in enumerate(settings.ALERT_URLS, 1) if url in failed]
+        logger.error("alert not sent key=%s addresses=%s", incident.key, places)
+    return failed
+
+
+def _mark(address: str) -> str:
+    """What is stored of an address, which may hold a password."""
+    return hashlib.sha256(address.encode()).hexdigest()[:16]

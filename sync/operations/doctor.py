@@ -1,6 +1,6 @@
-"""What ``manage.py doctor`` looks at: one small function for each line that it says."""
+"""The checks of ``manage.py doctor``: one small function for each line of its output."""
 
-import logging
+import re
 import shutil
 import statistics
 import time
@@ -12,13 +12,16 @@ from urllib.parse import urlsplit
 
 import requests
 from django.conf import settings
+from django.core.exceptions import ImproperlyConfigured
 from django.db import Error, connection
 from django.utils import timezone
+from django.utils.timesince import timesince
 
 from accounts.models import SpotifyConnection
-from sync.models import Process
-from sync.pages.card import GONE_AFTER
+from sync.operations import backups
+from sync.operations.alerts import undelivered
 from sync.queue import processes
+from syncify.env import PROBLEMS, env_int
 from syncify.http import SEEN_SCHEME
 from syncify.redirect import advice
 from syncify.schema import pending_migrations
@@ -33,7 +36,7 @@ BETWEEN_TURNS = timedelta(minutes=15)
 #: Bytes below which a disk counts as nearly full.
 ROOM = 500_000_000
 
-#: Whether all is well, None where it cannot be told or does not matter; and a sentence: what was
+#: Whether all is well, None where that is unknown or does not matter; and a sentence: what was
 #: found or, if it is not well, what to do.
 type Verdict = tuple[bool | None, str]
 
@@ -46,16 +49,41 @@ class Finding:
 
 
 def examine() -> Iterator[Finding]:
-    """All findings, each as soon as it is made. Holds no secret."""
+    """All findings, each as soon as it is made, whatever the others found. Holds no secret.
+
+    Each setting that cannot be used is a finding, if ``syncify.env.collect_problems`` was called
+    before the settings were read.
+    """
+    env_int("WEB_CONCURRENCY", default=1, least=1)  # read by the web server alone
+    for problem in PROBLEMS:
+        yield Finding("Settings", False, problem)
     for name, check in CHECKS.items():
-        try:
-            is_well, sentence = check()
-        except Error as error:
-            is_well, sentence = None, "not to be told before the database is well"
-            if check is database:
-                first_line = str(error).strip().partition("\n")[0]
-                is_well, sentence = False, f"does not answer: {first_line}. Check DATABASE_URL."
+        if check is mode and PROBLEMS:
+            continue
+        is_well, sentence = _verdict(check)
         yield Finding(name, is_well, sentence)
+
+
+def _verdict(check: Callable[[], Verdict]) -> Verdict:
+    if broken := [name for name in _NEEDS.get(check, []) if _is_broken(name)]:
+        return None, f"unknown until {broken[0]} is right"
+    try:
+        return check()
+    except Error as error:
+        if check is not database:
+            return None, "unknown until the database answers"
+        first_line = str(error).strip().partition("\n")[0]
+        return False, f"does not answer: {first_line}. Check DATABASE_URL."
+    except ImproperlyConfigured as error:
+        if check is not database:
+            return None, "unknown until the settings are right"
+        return False, str(error)
+    except Exception as error:  # noqa: BLE001 - the other checks still run
+        return False, f"the check itself failed: {type(error).__name__}. Please report it."
+
+
+def _is_broken(setting: str) -> bool:
+    return any(re.match(rf"(Set )?{setting}\b", problem) for problem in PROBLEMS)
 
 
 # --- The installation itself ------------------------------------------------------------------
@@ -64,7 +92,7 @@ def examine() -> Iterator[Finding]:
 def mode() -> Verdict:
     if settings.DEBUG:
         return False, "DEBUG shows the program's inside to every visitor. Set DEBUG=no."
-    return True, "can all be read"
+    return True, "all can be read"
 
 
 def database() -> Verdict:
@@ -75,6 +103,13 @@ def database() -> Verdict:
             cursor.execute("SELECT current_setting('server_version')")
             latencies.append(time.perf_counter() - began)
         version = cursor.fetchone()[0]
+        cursor.execute("SELECT pg_is_in_recovery()")
+        is_standby = cursor.fetchone()[0]
+    if is_standby:
+        return False, (
+            "is a standby that takes no changes. Name all servers in DATABASE_URL, and add "
+            "?target_session_attrs=read-write."
+        )
     latency = timedelta(seconds=statistics.median(latencies))
     found = f"PostgreSQL {version} answers in {latency / timedelta(milliseconds=1):.1f} ms"
     if latency > SLOW:
@@ -90,14 +125,14 @@ def migrations() -> Verdict:
 
 def token_keys() -> Verdict:
     stored = SpotifyConnection.objects.exclude(refresh_token="").values_list("refresh_token")
-    # What no key opens reads as "".
+    # A token that no key decrypts reads as "".
     closed = sum(not token for (token,) in stored.iterator())
     if closed:
         return False, (
-            f"no key opens the tokens of {_count(closed, 'listener')}. Put the key that was lost "
-            "behind the others in SYNCIFY_TOKEN_KEYS, or let them sign in again."
+            f"no key decrypts the tokens of {_count(closed, 'listener')}. Put the lost key behind "
+            "the others in SYNCIFY_TOKEN_KEYS, or let them sign in again."
         )
-    return True, "open all that is stored"
+    return True, "all stored tokens can be decrypted"
 
 
 def disk() -> Verdict:
@@ -114,30 +149,46 @@ def disk() -> Verdict:
 
 
 def workers() -> Verdict:
-    return _seen(processes.WORKER, GONE_AFTER, "python manage.py runworker")
+    return _seen(processes.WORKER, "python manage.py runworker")
 
 
 def scheduler() -> Verdict:
-    return _seen(processes.SCHEDULER, BETWEEN_TURNS, "python manage.py schedule_syncs --loop")
+    return _seen(processes.SCHEDULER, "python manage.py schedule_syncs --loop")
 
 
-def _seen(kind: str, lately: timedelta, command: str) -> Verdict:
-    count = Process.objects.filter(kind=kind, last_seen__gt=timezone.now() - lately).count()
+def _seen(kind: str, command: str) -> Verdict:
+    count = processes.alive(kind).count()
     if not count:
         return False, f"none was seen lately. Run: {command}"
     return True, f"{count} seen lately"
 
 
+def backup() -> Verdict:
+    if not settings.BACKUP_DIR:
+        return None, "none is made by itself, because SYNCIFY_BACKUP_DIR is empty"
+    made = backups.latest_backup()
+    if made is None:
+        return False, "none was made yet. The scheduler makes the first one within a minute."
+    found = f"the latest was made {timesince(made)} ago".replace("\xa0", " ")
+    if backups.is_late():
+        return False, f"{found}. The scheduler's log says why there is no later one."
+    return True, found
+
+
 def alerts() -> Verdict:
     if not settings.ALERT_URLS:
-        return None, "nobody is alerted; SYNCIFY_ALERT_URLS is empty"
+        return None, "nobody is alerted, because SYNCIFY_ALERT_URLS is empty"
     import apprise  # noqa: PLC0415 - it brings a hundred services
 
-    logging.getLogger("apprise").setLevel(logging.CRITICAL)  # it would name the address
     unknown = [not apprise.Apprise.instantiate(url) for url in settings.ALERT_URLS]
     if any(unknown):
         which = ", ".join(str(place) for place, is_bad in enumerate(unknown, 1) if is_bad)
         return False, f"Apprise cannot read address {which} of SYNCIFY_ALERT_URLS. Correct it."
+    if waiting := undelivered():
+        return False, (
+            f"{_count(waiting, 'alert')} could not be delivered. Test the addresses in "
+            "SYNCIFY_ALERT_URLS; each alert is tried again by itself."
+        )
     return True, f"go to {_count(len(unknown), 'address', 'es')}"
 
 
@@ -176,7 +227,7 @@ def spotify() -> Verdict:
 
 def credentials() -> Verdict:
     if not settings.SPOTIFY_CLIENT_SECRET:
-        return None, "without a client secret they show at the next sign-in only"
+        return None, "without a client secret, only the next sign-in can test them"
     try:
         problem = probe.credentials_problem()
     except probe.NoAnswer as error:
@@ -196,7 +247,7 @@ def redirect_address() -> Verdict:
 def quota() -> Verdict:
     spent, budget = calls_last_day(), settings.SPOTIFY_DAILY_QUOTA
     if block := current_block():
-        return False, f"nobody calls Spotify before {block.until:%d %b %H:%M} UTC: {block.because}"
+        return False, f"no calls to Spotify before {block.until:%d %b %H:%M} UTC: {block.because}"
     found = f"{spent:,} calls in the last day"
     if not budget:
         return True, f"{found}, no limit of our own"
@@ -224,7 +275,7 @@ def proxy() -> Verdict:
 def judge_proxy(status: int, seen_scheme: str | None) -> Verdict:
     match status, seen_scheme:
         case (200 | 503, "https"):
-            return True, "passes on what is needed"
+            return True, "passes on all that is needed"
         case (200 | 503, "http"):
             return False, "hides that visitors come by https. Let it set X-Forwarded-Proto: https."
         case (400, _):
@@ -251,5 +302,17 @@ CHECKS: dict[str, Callable[[], Verdict]] = {
     "Token keys": token_keys,
     "Proxy": proxy,
     "Disk": disk,
+    "Backup": backup,
     "Alerts": alerts,
+}
+
+#: The settings without which a check would tell of something else.
+_NEEDS: dict[Callable[[], Verdict], list[str]] = {
+    database: ["DATABASE_URL", "DATABASE_PASSWORD"],
+    credentials: ["SPOTIFY_CLIENT_ID", "SPOTIFY_CLIENT_SECRET", "SPOTIFY_ACCOUNTS_URL"],
+    spotify: ["SPOTIFY_API_URL"],
+    redirect_address: ["SYNCIFY_BASE_URL"],
+    proxy: ["SYNCIFY_BASE_URL"],
+    quota: ["SPOTIFY_DAILY_QUOTA"],
+    token_keys: ["SYNCIFY_TOKEN_KEYS", "SYNCIFY_DATA_DIR"],
 }

@@ -12,10 +12,13 @@ from syncify.schema import NotMigrated, check_migrated
 
 @require_safe
 def healthz(request: HttpRequest) -> HttpResponse:
-    """200 when the database answers and has our tables, else 503; in one line, why."""
+    """200 when the database takes changes and has our tables, else 503; in one line, why."""
     try:
         with connection.cursor() as cursor:
-            cursor.execute("SELECT 1")
+            cursor.execute("SELECT current_setting('transaction_read_only')")
+            (is_read_only,) = cursor.fetchone()
+        if is_read_only == "on":
+            return _plain("database takes no changes", status=503)
         check_migrated()
     except Error:
         return _plain("database does not answer", status=503)

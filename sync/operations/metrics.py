@@ -18,7 +18,7 @@ from prometheus_client.registry import Collector
 from accounts.consent import NEAR
 from accounts.models import CONSENT_LIFE, SpotifyConnection
 from sync.models import Incident, Process, SyncRequest
-from sync.pages.card import GONE_AFTER
+from sync.operations import backups
 from sync.queue.processes import SCHEDULER, WORKER
 from syncify.spotify.quota import calls_by_hour, current_block
 
@@ -44,16 +44,22 @@ class _Installation(Collector):
         yield from _finished()
         yield from _quota()
         yield from _listeners()
-        alive = Process.objects.filter(last_seen__gt=Now() - GONE_AFTER).values_list("kind")
+        alive = Process.objects.filter(alive_until__gt=Now()).values_list("kind")
         yield _gauges(
             "processes",
             "Workers and schedulers that were seen lately.",
             "kind",
             {WORKER: 0, SCHEDULER: 0} | dict(alive.annotate(Count("pk"))),
         )
+        if made := backups.latest_backup():
+            yield _gauge(
+                "backup_age_seconds",
+                "Age of the latest backup of the day; absent while there is none.",
+                (timezone.now() - made).total_seconds(),
+            )
         yield _gauge(
             "incidents_open",
-            "Troubles that the operator was told of and that last.",
+            "Open incidents: troubles that last.",
             Incident.objects.filter(closed=None).count(),
         )
 

@@ -12,7 +12,6 @@ from django.utils.timesince import timesince
 
 from accounts.models import SpotifyConnection, User
 from sync.models import Incident, Mirror, Process, SyncRequest
-from sync.pages.card import GONE_AFTER
 from sync.pages.words import clock
 from syncify.redirect import advice
 from syncify.spotify.models import Block
@@ -117,7 +116,7 @@ def overview(*, now: datetime, page: str | None) -> Overview:
         dead=_dead_letters(now),
         quota=_quota(now),
         processes=[
-            Seen(process, clock(process.last_seen, now), now - process.last_seen < GONE_AFTER)
+            Seen(process, clock(process.last_seen, now), process.alive_until > now)
             for process in Process.objects.order_by("-last_seen")[:_ROWS]
         ],
         incidents=list(Incident.objects.filter(closed__isnull=True).order_by("-opened")[:_ROWS]),

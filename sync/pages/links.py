@@ -183,5 +183,7 @@ def _code(url: str) -> segno.QRCode:
 
 def _inline_qr(url: str) -> SafeString:
     """SVG to stand in the page itself: the address is known at this moment only."""
-    drawn = _code(url).svg_inline(border=4, light="#fff", svgclass="qr", lineclass=None, omitsize=True)
+    drawn = _code(url).svg_inline(
+        border=4, light="#fff", svgclass="qr", lineclass=None, omitsize=True
+    )
     return mark_safe(drawn)  # noqa: S308 - squares, without a letter of the address

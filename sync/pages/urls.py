@@ -3,17 +3,18 @@
 from django.urls import path
 
 from sync.operations import machines
-from sync.pages import links, share, views
+from sync.pages import links, mirror, share, views
 
 urlpatterns = [
     path("", views.home, name="home"),
     path("events/", views.events, name="events"),
     path("sync/", views.sync, name="sync"),
-    path("sync/card/", views.sync_card, name="sync_card"),
     path("sync/history/", views.sync_history, name="sync_history"),
-    path("sync/pause/", views.sync_pause, name="sync_pause"),
-    path("sync/<int:pk>/cancel/", views.sync_cancel, name="sync_cancel"),
-    path("sync/<int:pk>/retry/", views.sync_retry, name="sync_retry"),
+    path("playlists/<int:pk>/card/", mirror.card, name="mirror_card"),
+    path("playlists/<int:pk>/sync/", mirror.sync, name="mirror_sync"),
+    path("playlists/<int:pk>/pause/", mirror.pause, name="mirror_pause"),
+    path("playlists/<int:pk>/syncs/<int:sync>/cancel/", mirror.cancel, name="mirror_cancel"),
+    path("playlists/<int:pk>/syncs/<int:sync>/retry/", mirror.retry, name="mirror_retry"),
     # Here and not with the other accounts/: most of it is what this app stores.
     path("accounts/export/", views.export_data, name="export"),
     path("settings/", views.settings, name="settings"),

@@ -24,17 +24,18 @@ from django.views.decorators.http import (
     require_safe,
 )
 
-from accounts import services as accounts_services
+from accounts import access, operators
 from accounts.limits import limited
 from accounts.models import User
-from accounts.oauth import awaits_paste
+from accounts.pending import awaits_paste
 from sync.library.export import export
 from sync.mirrors import services
 from sync.models import Mirror, SyncRequest
 from sync.operations.overview import overview
-from sync.pages.card import card_for, history_of, past_sync
-from sync.pages.events import Stream, hub, listener_of
+from sync.pages.card import card_for
+from sync.pages.events import Stream, hub, listener_of, mirrors_of
 from sync.pages.forms import SettingsForm
+from sync.pages.past import history_of, past_sync
 from syncify.http import Request
 
 _PAST_ON_PAGE = 20
@@ -53,15 +54,9 @@ def home(request: Request) -> HttpResponse:
     return render(request, "sync/dashboard.html", {"card": card})
 
 
-@require_safe
-@login_required
-def sync_card(request: Request) -> HttpResponse:
-    return _card(request)
-
-
 @require_GET
 async def events(request: Request) -> HttpResponseBase:
-    """The card as server-sent events: now, and whenever it changes.
+    """Cards as server-sent events: now, and whenever one of them changes.
 
     Whoever is not signed in gets a 204, after which browsers do not come back; 429 and 503 ask to
     do so later, where the listener or the process has no room for one more stream.
@@ -75,6 +70,7 @@ async def events(request: Request) -> HttpResponseBase:
         return HttpResponse("too many streams\n", "text/plain", status, headers={"Retry-After": 60})
     stream = Stream(
         user_id=user_id,
+        mirrors=mirrors_of(request.GET.getlist("mirror")),
         session_key=session_key,
         zone=timezone.get_current_timezone(),
         csrf_token=get_token(request),
@@ -91,35 +87,9 @@ async def events(request: Request) -> HttpResponseBase:
 @_limited
 @login_required
 def sync(request: Request) -> HttpResponse:
+    """Sync all that the listener has, whichever page asks."""
     services.request_sync(user=request.user)
-    return _card_or_home(request)
-
-
-@require_POST
-@_limited
-@login_required
-def sync_cancel(request: Request, pk: int) -> HttpResponse:
-    services.cancel_sync(request=get_object_or_404(SyncRequest, pk=pk, user=request.user))
-    return _card_or_home(request)
-
-
-@require_POST
-@_limited
-@login_required
-def sync_retry(request: Request, pk: int) -> HttpResponse:
-    services.retry_dead(request=get_object_or_404(_dead(), pk=pk, user=request.user))
-    return _card_or_home(request)
-
-
-@require_POST
-@_limited
-@login_required
-def sync_pause(request: Request) -> HttpResponse:
-    if "resume" in request.POST:
-        services.resume_mirror(user=request.user)
-    else:
-        services.pause_mirror(user=request.user)
-    return _card_or_home(request)
+    return _see_other("home")
 
 
 @require_safe
@@ -131,6 +101,7 @@ def sync_history(request: Request) -> HttpResponse:
 
 
 @require_http_methods(["GET", "HEAD", "POST"])
+@limited("settings", per_address=600, per_listener=120, methods=["POST"])
 @login_required
 def settings(request: Request) -> HttpResponse:
     mirror = get_object_or_404(
@@ -187,7 +158,7 @@ def operator_block(request: Request, listener: int) -> HttpResponse:
     _operators_only(request)
     user = get_object_or_404(User.objects.exclude(pk=request.user.pk), pk=listener)
     if "unblock" in request.POST:
-        accounts_services.unblock_listener(user)
+        access.unblock_listener(user)
     else:
         services.block_listener(user)
     return _see_other("operator")
@@ -197,23 +168,14 @@ def operator_block(request: Request, listener: int) -> HttpResponse:
 @limited("operator-code", per_address=30)
 @login_required
 def operator_code(request: Request) -> HttpResponse:
-    """Makes an operator of the first who enters the code that the log tells; then it is gone."""
-    if not accounts_services.lacks_operator():
+    """Makes the first who enters the current code an operator; a code works once."""
+    if not operators.has_unused_code():
         raise Http404
     if request.method != "POST":
         return render(request, "operator_code.html")
-    if accounts_services.become_operator(request.user, code=request.POST.get("code", "")):
+    if operators.become_operator(request.user, code=request.POST.get("code", "")):
         return _see_other("operator")
     return render(request, "operator_code.html", {"is_wrong": True}, status=422)
-
-
-def _card(request: Request) -> HttpResponse:
-    card = card_for(request.user, now=timezone.now())
-    return render(request, "sync/dashboard.html#card", {"card": card})
-
-
-def _card_or_home(request: Request) -> HttpResponse:
-    return _card(request) if request.htmx else _see_other("home")
 
 
 def _see_other(name: str) -> HttpResponse:

@@ -9,7 +9,7 @@ from typing import Unpack
 from django.db import connection
 
 from accounts.models import User
-from accounts.services import spotify_client_for
+from accounts.tokens import spotify_client_for
 from sync.models import SyncRequest
 from sync.queue import store as queue
 from sync.queue.store import Fields
@@ -36,6 +36,7 @@ class Job:
         self._calls_before = request.api_requests
         self._unsaved = Fields()
         self._saved_at = float("-inf")
+        self._safe_at = time.monotonic()
 
     @cached_property
     def user(self) -> User:
@@ -64,12 +65,18 @@ class Job:
         if "client" in vars(self):
             self.client.close()
 
+    @property
+    def seconds_since_safe_point(self) -> float:
+        """How long the work has not come to a place where it may stop."""
+        return time.monotonic() - self._safe_at
+
     def safe_point(self, **fields: Unpack[Fields]) -> None:
         """Note how far the sync is, and stop it here if need be.
 
         ``fields`` are saved twice a second at most, a new stage at once; what waits goes along
         with the next. Raises LeaseLost, Cancelled or Released.
         """
+        self._safe_at = time.monotonic()
         self._unsaved.update(fields)
         new_stage = self._unsaved.get("stage", self.request.stage) != self.request.stage
         if new_stage or time.monotonic() - self._saved_at >= PAUSE:

@@ -8,12 +8,17 @@ from functools import cache
 from pathlib import Path
 
 from django.conf import settings
+from django.db.models import QuerySet
 from django.db.models.functions import Now
 
 from sync.models import Process
+from sync.models.operations import ALIVE_FOR
 
 WORKER = "worker"
 SCHEDULER = "scheduler"
+
+#: How long a scheduler counts as alive that cron starts again and again.
+ALIVE_BETWEEN_RUNS = timedelta(hours=1)
 
 
 @cache
@@ -22,9 +27,18 @@ def own_name() -> str:
     return f"{socket.gethostname()}:{os.getpid()}:{secrets.token_hex(2)}"
 
 
-def seen(kind: str) -> None:
+def alive(kind: str) -> QuerySet[Process]:
+    """The processes of this kind that are alive: pages, alerts, metrics and doctor ask here."""
+    return Process.objects.filter(kind=kind, alive_until__gt=Now())
+
+
+def seen(kind: str, *, name: str = "", alive_for: timedelta = ALIVE_FOR) -> None:
     """This process is alive, as a ``kind``; its health check may ask a file of that name."""
-    Process.objects.update_or_create(kind=kind, name=own_name(), defaults={"last_seen": Now()})
+    Process.objects.update_or_create(
+        kind=kind,
+        name=name or own_name(),
+        defaults={"last_seen": Now(), "alive_until": Now() + alive_for},
+    )
     if settings.ALIVE_DIR:
         Path(settings.ALIVE_DIR, kind).touch()
 

@@ -11,15 +11,17 @@ from datetime import timedelta
 from typing import Any
 
 from django.conf import settings
-from django.db import InterfaceError, OperationalError, connection
+from django.db import Error, connection
 
 from accounts import limits
 from accounts.consent import REMIND
 from accounts.models import CONSENT_LIFE, User
 from sync.models import SyncRequest
+from sync.models.operations import ALIVE_FOR
 from sync.queue import processes
 from sync.queue import store as queue
 from sync.queue.store import CHANGES, WAKE
+from syncify.database import is_passing
 from syncify.sessions import SessionStore
 from syncify.spotify.quota import RESERVE, calls_last_day, current_block
 
@@ -133,9 +135,13 @@ def plan_next(user: User) -> None:
         )
 
 
-def take_turn(*chores: Callable[[], None]) -> Scheduled:
+def take_turn(
+    *chores: Callable[[], object],
+    name: str = "",
+    alive_for: timedelta = ALIVE_FOR,
+) -> Scheduled:
     """All that a scheduler does, once; ``chores`` belong to other rooms."""
-    processes.seen(processes.SCHEDULER)
+    processes.seen(processes.SCHEDULER, name=name, alive_for=alive_for)
     bring_reminders_forward()
     scheduled = enqueue_due_syncs()
     pruned = queue.prune(age=timedelta(days=settings.HISTORY_DAYS))
@@ -154,7 +160,7 @@ def take_turn(*chores: Callable[[], None]) -> Scheduled:
     return scheduled
 
 
-def keep_scheduling(stopping: Callable[[], bool], *chores: Callable[[], None]) -> None:
+def keep_scheduling(stopping: Callable[[], bool], *chores: Callable[[], object]) -> None:
     """Take turns until ``stopping`` says so; a lost database is waited for."""
     while not stopping():
         with _database_may_be_lost("schedule"):
@@ -170,7 +176,9 @@ def keep_scheduling(stopping: Callable[[], bool], *chores: Callable[[], None]) -
 def _database_may_be_lost(step: str) -> Iterator[None]:
     try:
         yield
-    except (OperationalError, InterfaceError) as error:
+    except Error as error:
+        if not is_passing(error):
+            raise
         logger.warning("database lost step=%s error=%s", step, error)
     finally:
         connection.close()

@@ -9,7 +9,7 @@ WAKE, for workers, in the commit that changes the row.
 # ruff: noqa: S608 - statements are put together from constants of this file and keys of Fields
 
 from collections import Counter
-from collections.abc import Iterable
+from collections.abc import Iterable, Sequence
 from datetime import datetime, timedelta
 from typing import Any, TypedDict, Unpack
 
@@ -121,10 +121,10 @@ UPDATE sync_requests AS r
   FROM lost WHERE r.id = lost.id
 RETURNING r.*, {_WOKEN}"""
 
-# Waits that end when the operator has put their own side right.
+# Requests that wait for the end of a block.
 _UNPARK = f"""
 UPDATE sync_requests AS r SET run_at = statement_timestamp()
- WHERE r.state = 'queued' AND r.error_code IN ('credentials', 'premium')
+ WHERE r.state = 'queued' AND r.error_code = ANY(%(codes)s)
    AND r.run_at > statement_timestamp()
 RETURNING r.id, {_WOKEN}"""
 
@@ -268,9 +268,12 @@ def rescue() -> Counter[str]:
     return Counter(request.state for request in rescued)
 
 
-def unpark() -> int:
-    """Make ready what waits for the operator, who may have put it right; returns how many."""
-    return len(_rows(_UNPARK))
+def unpark(codes: Sequence[str] = ("credentials", "premium")) -> int:
+    """Make ready the requests that wait because of ``codes``; returns how many.
+
+    By default these are causes that the operator may have cured.
+    """
+    return len(_rows(_UNPARK, codes=list(codes)))
 
 
 def prune(*, age: timedelta, batch: int = 1000) -> int:

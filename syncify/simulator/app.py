@@ -5,7 +5,7 @@ import re
 from collections.abc import Callable
 from typing import NamedTuple
 
-from syncify.simulator import api, control, pages
+from syncify.simulator import api, control, library, pages
 from syncify.simulator.call import Call
 from syncify.simulator.state import World
 from syncify.simulator.wire import ApiError, PlainError, Request, Response
@@ -27,10 +27,10 @@ ROUTES = (
     Route("POST", "/api/token", api.token),
     # The API host, as far as Development Mode has it and a mirror of Liked Songs needs it.
     Route("GET", "/v1/me", api.me),
-    Route("GET", "/v1/me/tracks", api.saved_tracks, "user-library-read"),
-    Route("PUT", "/v1/me/library", api.save_to_library),
-    Route("DELETE", "/v1/me/library", api.remove_from_library),
-    Route("GET", "/v1/me/library/contains", api.library_contains),
+    Route("GET", "/v1/me/tracks", library.saved_tracks, "user-library-read"),
+    Route("PUT", "/v1/me/library", library.save_to_library),
+    Route("DELETE", "/v1/me/library", library.remove_from_library),
+    Route("GET", "/v1/me/library/contains", library.library_contains),
     Route("GET", "/v1/me/playlists", api.my_playlists, "playlist-read-private"),
     Route("POST", "/v1/me/playlists", api.create_playlist),
     Route("GET", "/v1/playlists/{id}", api.playlist),
@@ -39,7 +39,10 @@ ROUTES = (
     Route("POST", "/v1/playlists/{id}/items", api.add_items),
     Route("PUT", "/v1/playlists/{id}/items", api.replace_or_reorder_items),
     Route("DELETE", "/v1/playlists/{id}/items", api.remove_items),
+    Route("GET", "/v1/playlists/{id}/images", api.playlist_cover),
+    Route("PUT", "/v1/playlists/{id}/images", api.upload_cover),
     Route("GET", "/v1/tracks/{id}", api.track),
+    Route("GET", "/v1/artists/{id}", api.artist),
     # What Development Mode has lost: forbidden rather than unknown.
     Route("GET POST PUT DELETE", "/v1/playlists/{id}/tracks", api.removed),
     Route("PUT DELETE", "/v1/playlists/{id}/followers", api.removed),
@@ -53,6 +56,7 @@ ROUTES = (
     Route("GET", "/v1/browse/{kind}", api.removed),
     # For people, and for other processes that want to look inside.
     Route("GET", "/playlist/{id}", pages.playlist),
+    Route("GET", "/image/{id}", pages.image),
     Route("GET", "/simulator", pages.overview),
     Route("POST", "/simulator/forget", pages.forget_visitor),
     Route("GET", "/simulator/health", control.health),
@@ -60,6 +64,11 @@ ROUTES = (
     Route("POST", "/simulator/listeners/{listener}/like", control.like),
     Route("POST", "/simulator/listeners/{listener}/unlike", control.unlike),
     Route("POST", "/simulator/listeners/{listener}/trouble", control.trouble),
+    Route("POST", "/simulator/playlists/{id}/add", control.add_to_playlist),
+    Route("POST", "/simulator/playlists/{id}/take", control.take_from_playlist),
+    Route("POST", "/simulator/playlists/{id}/delete", control.delete_playlist),
+    Route("POST", "/simulator/behaviour", control.switch),
+    Route("POST", "/simulator/relink", control.relink),
     Route("GET", "/simulator/requests", control.requests),
     Route("POST", "/simulator/faults", control.add_fault),
     Route("DELETE", "/simulator/faults", control.clear_faults),
@@ -67,7 +76,7 @@ ROUTES = (
 
 _PATTERNS = [(re.compile(re.sub(r"{(\w+)}", r"(?P<\1>[^/]+)", one.path)), one) for one in ROUTES]
 # Nobody's business but ours: neither recorded nor disturbed by faults.
-OWN_PAGES = ("/simulator", "/playlist/")
+OWN_PAGES = ("/simulator", "/playlist/", "/image/")
 
 
 def answer(world: World, request: Request) -> Response:
@@ -82,7 +91,8 @@ def answer(world: World, request: Request) -> Response:
         if fault is None:
             response = _dispatch(world, request)
         else:
-            meant = _dispatch(world, request) if fault.when == "after" else Response(200, b"{}")
+            asked = fault.request(request)
+            meant = _dispatch(world, asked) if fault.when == "after" else Response(200, b"{}")
             response = fault.response(meant, world.now)
         response.delay += world.behaviour.latency.total_seconds()
         hooks = world.record(request, response, listener)

@@ -11,6 +11,7 @@ EMBEDDED_ITEMS = 100  # the items that come inside a playlist object
 WRITE_MAX = 100
 LIBRARY_URIS_MAX = 40
 PLAYLIST_MAX = 10_000
+COVER_MAX = 256 * 1024  # bytes of Base64
 RATE_WINDOW = timedelta(seconds=30)
 QUOTA_WINDOW = timedelta(hours=24)
 
@@ -35,3 +36,7 @@ class Behaviour:
     window_limit: int | None = None  # calls in any 30 s
     daily_quota: int | None = None  # calls in any 24 h
     latency: timedelta = timedelta()
+    shuffle_ties: bool = False  # likes of one date come in another order at each read
+    relinked_removable: bool = False  # a song shown as another goes when that one is removed
+    contains: bool = True  # whether /me/library/contains answers, or 404
+    playlists_max: int | None = None  # playlists that one listener may create

@@ -1,15 +1,23 @@
 """The simulator's own small API under ``/simulator/``, for processes that want to look inside."""
 
-from dataclasses import asdict
+from dataclasses import asdict, fields
+from datetime import timedelta
 from typing import Any
 
-from syncify.simulator import shapes
+from syncify.simulator import shapes, troubles
+from syncify.simulator.behaviour import Behaviour
 from syncify.simulator.call import Call
+from syncify.simulator.faults import ODD_WAYS, WAYS, from_texts, parse
+from syncify.simulator.playlists import Playlist
 from syncify.simulator.wire import ApiError, Response, empty, redirect, reply
+
+OUR_PAGES = ("/simulator", "/playlist/")
 
 
 def health(call: Call) -> Response:
-    return reply({"status": "ok", "requests": call.world.count()})
+    """``mended`` counts how often all was made well again."""
+    world = call.world
+    return reply({"status": "ok", "requests": world.count(), "mended": world.mended})
 
 
 def _listener_id(call: Call) -> str:
@@ -53,7 +61,7 @@ def listener(call: Call) -> Response:
 def _done(call: Call, answer: dict[str, Any]) -> Response:
     """JSON for a program; a form of our own pages goes back to the page it names in ``then``."""
     then = call.request.form.get("then", "")
-    return redirect(then, status=303) if then.startswith("/simulator") else reply(answer)
+    return redirect(then, status=303) if then.startswith(OUR_PAGES) else reply(answer)
 
 
 def like(call: Call) -> Response:
@@ -76,44 +84,95 @@ def unlike(call: Call) -> Response:
     return _done(call, {"unliked": track})
 
 
-#: What a person can cause on the listener's page: its name and what the button says.
-TROUBLES = {
-    "down": "Spotify does not answer",
-    "quota": "The quota is spent",
-    "premium": "The operator has no Premium",
-    "unlisted": "Not on the allow-list",
-    "consent": "The permission is withdrawn",
-    "playlist": "The playlist leaves the library",
-    "none": "All is well again",
-}
-
-
 def trouble(call: Call) -> Response:
-    """``what`` of TROUBLES befalls the listener, or everybody where it is not about one."""
-    world, name = call.world, _listener_id(call)
-    behaviour, what = world.behaviour, call.request.form.get("what", "")
-    match what:
-        case "down":
-            world.fault("status", code=503, times=0)
-        case "quota":
-            world.fault("quota", retry_after=3600)
-        case "premium":
-            behaviour.premium_lapsed = True
-        case "unlisted":
-            behaviour.allow_list -= {name}
-        case "consent":
-            world.expire_access_tokens(name)
-            world.revoke(name)
-        case "playlist":
-            for playlist_id in world.playlists(name):
-                world.unfollow(name, playlist_id)
-        case "none":
-            world.clear_faults()
-            behaviour.premium_lapsed = False
-            behaviour.allow_list |= {name}
-        case _:
-            raise ApiError(400, f"what is one of {', '.join(TROUBLES)}")
+    """``what`` of ``troubles.TROUBLES`` or ``troubles.ODDITIES``."""
+    what = call.request.form.get("what", "")
+    try:
+        troubles.cause(call.world, _listener_id(call), what)
+    except ValueError as error:
+        raise ApiError(400, str(error)) from None
     return _done(call, {"trouble": what})
+
+
+# Playlists, as friends and the owner edit them in Spotify
+
+
+def _playlist(call: Call) -> Playlist:
+    found = call.world.all_playlists.get(call.args["id"])
+    if found is None:
+        raise ApiError(404, "There is no such playlist")
+    return found
+
+
+def add_to_playlist(call: Call) -> Response:
+    """``by`` a listener; ``id`` or ``uri`` of the song, or a new one; ``position``, or the end."""
+    world, form, found = call.world, call.request.form, _playlist(call)
+    by = form.get("by") or found.owner
+    if by not in world.listeners:
+        raise ApiError(404, "There is no such listener")
+    try:
+        song = world.known_song(form.get("id") or form.get("uri") or world.new_track())
+        position = int(form["position"]) if form.get("position") else None
+    except LookupError as error:
+        raise ApiError(404, str(error)) from None
+    except ValueError:
+        raise ApiError(400, "position is a number") from None
+    world.insert(found.id, song.uri, position=position, by=by)
+    return _done(call, {"added": song.uri, "by": by})
+
+
+def take_from_playlist(call: Call) -> Response:
+    """``uri`` of the song; without one, the first entry."""
+    found, uri = _playlist(call), call.request.form.get("uri", "")
+    if uri:
+        call.world.take_out(found.id, uri)
+    elif found.rows:
+        call.world.remove_positions(found.id, 0)
+    return _done(call, {"taken": uri})
+
+
+def delete_playlist(call: Call) -> Response:
+    """Gone altogether, as if it had never been."""
+    call.world.destroy_playlist(_playlist(call).id)
+    return _done(call, {"deleted": call.args["id"]})
+
+
+# Switches, faults and the record
+
+
+def switch(call: Call) -> Response:
+    """Sets fields of Behaviour that are yes or no, a number, a number of seconds, or a word."""
+    behaviour, form = call.world.behaviour, dict(call.request.form)
+    form.pop("then", None)
+    known = {one.name: one for one in fields(Behaviour) if one.name != "allow_list"}
+    try:
+        for name, written in form.items():
+            setattr(behaviour, name, _switched(known[name].default, written))
+    except (KeyError, ValueError):
+        raise ApiError(
+            400, f"{name} is not one of {', '.join(known)}, or has no such value"
+        ) from None
+    return _done(call, form)
+
+
+def _switched(default: Any, written: str) -> Any:
+    if isinstance(default, bool):
+        return {"true": True, "false": False}[written.lower()]
+    if isinstance(default, timedelta):
+        return timedelta(seconds=float(written))
+    if default is None:
+        return int(written) if written else None
+    return written
+
+
+def relink(call: Call) -> Response:
+    """``id`` or ``uri`` of a song, and ``shown_as``; without that, another version of it."""
+    form = call.request.form
+    try:
+        shown = call.world.relink(form.get("id") or form.get("uri", ""), form.get("shown_as"))
+    except LookupError as error:
+        raise ApiError(404, str(error)) from None
+    return _done(call, {"shown_as": shown})
 
 
 def requests(call: Call) -> Response:
@@ -126,13 +185,18 @@ def requests(call: Call) -> Response:
 
 
 def add_fault(call: Call) -> Response:
-    """``fault`` as on the command line, or ``chaos`` (a share from 0 to 1) with ``seed``."""
-    form = call.request.form
+    """``fault`` as on the command line, or its name with a field for each key.
+
+    Or ``chaos`` (a share from 0 to 1) with ``seed``, and ``odd`` = true for odd answers too.
+    """
+    form = dict(call.request.form)
     try:
         if "chaos" in form:
-            call.world.chaos(int(form.get("seed", "0")), float(form["chaos"]))
+            odd = {"ways": (*WAYS, *ODD_WAYS)} if form.get("odd") == "true" else {}
+            call.world.chaos(int(form.get("seed", "0")), float(form["chaos"]), **odd)
         else:
-            call.world.fault(form.get("fault", ""))
+            name = form.pop("fault", "")
+            call.world.add_fault(from_texts(name, form) if form else parse(name))
     except ValueError as error:
         raise ApiError(400, str(error)) from None
     return empty(204)

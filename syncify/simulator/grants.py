@@ -79,6 +79,7 @@ class Grants:
         self.codes: dict[str, Consent] = {}
         self.refreshable: dict[str, Consent] = {}
         self.dead: set[str] = set()
+        self.withdrawn: dict[str, Consent] = {}
         self.access: dict[str, tuple[Consent, datetime]] = {}
 
     def new_code(self, consent: Consent) -> str:
@@ -171,6 +172,13 @@ class Grants:
         for token, consent in list(self.refreshable.items()):
             if consent.listener == listener:
                 self._kill(token)
+                self.withdrawn[token] = consent
+
+    def restore(self) -> None:
+        """Give back what listeners withdrew."""
+        self.refreshable |= self.withdrawn
+        self.dead -= self.withdrawn.keys()
+        self.withdrawn.clear()
 
     def has_consent(self, listener: str, scopes: frozenset[str], now: datetime) -> bool:
         return any(

@@ -4,9 +4,10 @@ from html import escape
 from typing import Any
 from urllib.parse import quote, urlencode
 
-from syncify.simulator import control
+from syncify.simulator import covers, troubles
 from syncify.simulator.call import Call
 from syncify.simulator.grants import SCOPES, Consent
+from syncify.simulator.playlists import Playlist, Row
 from syncify.simulator.songs import Song
 from syncify.simulator.wire import ApiError, PlainError, Response, redirect, text
 
@@ -40,6 +41,9 @@ form { margin: 0 }
 .scopes li { display: list-item; padding: 0; border: 0; min-height: 0 }
 button { font: inherit; font-weight: 600; border-radius: 2rem; border: 1px solid var(--line);
   padding: .45rem 1.1rem; background: none; color: var(--ink); cursor: pointer }
+img { border-radius: .4rem; flex: none; background: var(--line) }
+select { font: inherit; color: inherit; background: var(--card); padding: .4rem;
+  border: 1px solid var(--line); border-radius: .5rem }
 button.main { background: var(--accent); border-color: var(--accent); color: var(--on-accent) }
 .row { display: flex; gap: .8rem; flex-wrap: wrap; align-items: center; margin: 1rem 0 }
 nav a { padding: .3rem 0; margin-right: 1rem }
@@ -54,6 +58,7 @@ GRANTED = {
     "playlist-read-collaborative": "See playlists that you edit together with others",
     "playlist-modify-public": "Create and change your public playlists",
     "playlist-modify-private": "Create and change your private playlists",
+    "ugc-image-upload": "Give your playlists a picture",
 }
 
 
@@ -162,11 +167,36 @@ def answer_consent(call: Call) -> Response:
 # A listener's songs
 
 
-def _song(song: Song | None, uri: str | None) -> str:
+def _song(song: Song | None, uri: str | None, by: str = "") -> str:
     if song is None:
         return f'<span class="grow soft">{escape(uri or "An entry that is empty")}</span>'
     artists = ", ".join(name for _, name in song.artists)
-    return f'<span class="grow">{escape(song.name)}<small>{escape(artists)}</small></span>'
+    about = escape(f"{artists} · added by {by}" if by else artists)
+    return (
+        f'{_picture(song.album_id)}<span class="grow">{escape(song.name)}'
+        f"<small>{about}</small></span>"
+    )
+
+
+def _picture(object_id: str, size: int = 44, version: int = 0) -> str:
+    address = f"/image/{escape(object_id)}?size={2 * size}&amp;v={version}"
+    return f'<img src="{address}" alt="" width="{size}" height="{size}" loading="lazy">'
+
+
+def image(call: Call) -> Response:
+    """The picture of an album, or of a playlist: what was uploaded, else a mosaic of its albums."""
+    world, object_id = call.world, call.args["id"]
+    size = call.number("size", covers.SIZE, 1, 2_000)
+    one = world.all_playlists.get(object_id)
+    if one is not None and one.cover:
+        return Response(200, one.cover, {"Content-Type": "image/jpeg"})
+    if one is None:
+        drawn = covers.svg(object_id, size)
+    else:
+        found = (world.song((row.uri or "").rpartition(":")[2]) for row in one.rows[:50])
+        drawn = covers.mosaic(list(dict.fromkeys(s.album_id for s in found if s)), size)
+    lasts = {"Cache-Control": "max-age=86400"} if one is None else {}
+    return Response(200, drawn, {"Content-Type": "image/svg+xml", **lasts})
 
 
 def _button(action: str, label: str, kind: str = "", **fields: str) -> str:
@@ -201,9 +231,11 @@ def overview(call: Call) -> Response:
         for one in map(world.playlist, world.playlists(name))
     )
     leave = _button("/simulator/forget", "Sign out of the stand-in") if visitor else ""
-    troubles = "".join(
-        _button(f"{path}/trouble", label, what=what, then=here)
-        for what, label in control.TROUBLES.items()
+    lasting, odd = (
+        "".join(
+            _button(f"{path}/trouble", label, what=what, then=here) for what, label in kind.items()
+        )
+        for kind in (troubles.TROUBLES, troubles.ODDITIES)
     )
     return _page(
         f"{world.listeners[name].display_name}’s library",
@@ -213,7 +245,34 @@ def overview(call: Call) -> Response:
         f"{f'<ol>{songs}</ol>' if songs else ''}"
         f"<h2>Playlists</h2>{f'<ul>{playlists}</ul>' if playlists else '<p>None yet.</p>'}"
         "<h2>Cause trouble</h2><p>Then press “Sync now” in Syncify, and see what it says.</p>"
-        f'<div class="row">{troubles}</div>{leave}',
+        f'<div class="row">{lasting}</div>'
+        "<h2>Odd answers</h2><p>Spotify gives these now and then. The playlist comes right all the "
+        f'same.</p><div class="row">{odd}</div>{leave}',
+    )
+
+
+def _entry(call: Call, one: Playlist, row: Row) -> str:
+    uri = call.world.shown_uri(row.uri)
+    by = row.added_by if row.added_by != one.owner else ""
+    song = _song(call.world.song((uri or "").rpartition(":")[2]), uri, by or "")
+    take = f"/simulator/playlists/{one.id}/take"
+    button = _button(take, "Take out", uri=row.uri, then=f"/playlist/{one.id}") if row.uri else ""
+    return song + button
+
+
+def _friends(call: Call, one: Playlist) -> str:
+    """A form by which another listener adds a song."""
+    choices = "".join(
+        f'<option value="{escape(friend.id)}">{escape(friend.display_name)}</option>'
+        for friend in call.world.listeners.values()
+        if friend.id != one.owner
+    )
+    return (
+        f'<form method="post" action="/simulator/playlists/{one.id}/add" class="row">'
+        f'<input type="hidden" name="then" value="/playlist/{one.id}">'
+        f'<input type="hidden" name="position" value="0">'
+        f'<select name="by" aria-label="Friend">{choices}</select>'
+        "<button>adds a song here</button></form>"
     )
 
 
@@ -231,8 +290,7 @@ def playlist(call: Call) -> Response:
         raise PlainError(404, "There is no such playlist")
     start = call.number("from", 0, 0, 2**31)
     rows = "".join(
-        f'<li><span class="soft">{number:,}</span>'
-        f"{_song(world.song((row.uri or '').rpartition(':')[2]), row.uri)}</li>"
+        f'<li><span class="soft">{number:,}</span>{_entry(call, one, row)}</li>'
         for number, row in enumerate(one.rows[start : start + SONGS_A_PAGE], start + 1)
     )
     steps: list[Any] = [
@@ -248,7 +306,9 @@ def playlist(call: Call) -> Response:
     about = f"{owner} · {_count(len(one.rows), 'song')} · {'public' if one.public else 'private'}"
     return _page(
         one.name,
-        f'<p class="soft">{escape(about)}</p><p>{escape(one.description)}</p>'
+        f'<div class="row">{_picture(one.id, 160, one.covers)}<div>'
+        f'<p class="soft">{escape(about)}</p><p>{escape(one.description)}</p></div></div>'
+        f"{_friends(call, one)}"
         f"{f'<ol>{rows}</ol>' if rows else '<p>No songs yet.</p>'}"
         f'<nav aria-label="Pages">{links}</nav>'
         f'<p><a href="/simulator/?listener={quote(one.owner)}">{escape(owner)}’s library</a></p>',

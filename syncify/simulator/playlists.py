@@ -26,6 +26,8 @@ class Playlist:
     public: bool | None = True
     collaborative: bool = False
     rows: list[Row] = field(default_factory=list)
+    cover: bytes = b""  # a JPEG that was uploaded
+    covers: int = 0  # how many were
     versions: list[tuple[datetime, str]] = field(default_factory=list)
 
     @property

@@ -1,6 +1,7 @@
 """The simulator as a server: one port for both hosts, on a thread of its own or as a command."""
 
 import argparse
+import io
 import logging
 import signal
 import socket
@@ -19,7 +20,7 @@ from syncify.simulator import app, faults
 from syncify.simulator.behaviour import Behaviour
 from syncify.simulator.grants import Client
 from syncify.simulator.state import World
-from syncify.simulator.wire import PlainError, Request
+from syncify.simulator.wire import PlainError, Request, Response
 
 logger = logging.getLogger(__name__)
 
@@ -140,6 +141,9 @@ class _Handler(BaseHTTPRequestHandler):
             self.send_header(name, value)
         if response.status != 204:
             self.send_header("Content-Length", str(len(response.body)))
+        if response.drip:
+            self._drip(response)
+            return
         self.end_headers()
         if response.end == "truncate":
             self.wfile.write(response.body[: len(response.body) // 2])
@@ -159,6 +163,18 @@ class _Handler(BaseHTTPRequestHandler):
             body=body,
             base=f"http://{self.headers.get('Host') or 'localhost'}",
         )
+
+    def _drip(self, response: Response) -> None:
+        """Send headers and body byte by byte, until nobody waits for them any more."""
+        slow, self.wfile = self.wfile, io.BytesIO()
+        self.end_headers()
+        whole, self.wfile = self.wfile.getvalue() + response.body, slow
+        for at in range(len(whole)):
+            if self.server.let_go.wait(response.drip):
+                break
+            self.wfile.write(whole[at : at + 1])
+            self.wfile.flush()
+        self.close_connection = True
 
     def _cut(self) -> None:
         """End the connection here, whatever the client still expects."""

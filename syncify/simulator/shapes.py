@@ -9,7 +9,7 @@ from typing import Any
 from urllib.parse import unquote_plus
 
 from syncify.simulator.playlists import Playlist, Row
-from syncify.simulator.songs import Song
+from syncify.simulator.songs import Artist, Song
 from syncify.simulator.state import Listener
 from syncify.simulator.wire import ApiError
 
@@ -17,6 +17,7 @@ type Json = dict[str, Any]
 
 API = "https://api.spotify.com/v1"
 OPEN = "https://open.spotify.com"
+COVER_SIZES = (640, 300, 64)
 
 
 def time(at: datetime | None) -> str | None:
@@ -43,25 +44,40 @@ def me(listener: Listener) -> Json:
     }
 
 
+def artist(one: Artist) -> Json:
+    return {
+        "genres": list(one.style.genres),
+        "images": [],
+        "name": one.name,
+        **reference("artist", one.id),
+    }
+
+
+def images(base: str, object_id: str) -> list[Json]:
+    """In three sizes, drawn by the simulator itself at ``base``."""
+    return [
+        {"url": f"{base}/image/{object_id}?size={size}", "height": size, "width": size}
+        for size in COVER_SIZES
+    ]
+
+
 @lru_cache(maxsize=20_000)
-def track(song: Song) -> Json:
+def track(song: Song, base: str) -> Json:
     artists = [{"name": name, **reference("artist", artist_id)} for artist_id, name in song.artists]
     album = {
-        "album_type": "album",
+        "album_type": song.album_type,
         "artists": artists[:1],
-        "images": [
-            {"url": f"https://i.scdn.co/image/{song.album_id}", "height": 640, "width": 640}
-        ],
+        "images": images(base, song.album_id),
         "name": song.album,
         "release_date": song.release_date,
-        "release_date_precision": "day",
-        "total_tracks": 14,
+        "release_date_precision": ("year", "month", "day")[song.release_date.count("-")],
+        "total_tracks": song.total_tracks,
         **reference("album", song.album_id),
     }
     return {
         "album": album,
         "artists": artists,
-        "disc_number": 1,
+        "disc_number": song.disc_number,
         "duration_ms": song.duration_ms,
         "explicit": song.explicit,
         "external_ids": {"isrc": song.isrc},
@@ -72,10 +88,10 @@ def track(song: Song) -> Json:
     }
 
 
-def episode(song: Song, *, understood: bool) -> Json:
+def episode(song: Song, base: str, *, understood: bool) -> Json:
     """A reader that did not name the type gets it in the guise of a track."""
     if not understood:
-        return {**track(song), "episode": True, "track": False}
+        return {**track(song, base), "episode": True, "track": False}
     show = {"name": song.album, "publisher": song.artists[0][1], **reference("show", song.album_id)}
     text = "An episode that does not exist."
     return {
@@ -126,13 +142,23 @@ def entry(row: Row, item: Json | None, names: str) -> Json:
     }
 
 
-def playlist(one: Playlist, owner: str, snapshot_id: str, items: Json | None, names: str) -> Json:
+def playlist_images(one: Playlist, base: str) -> list[Json]:
+    """The cover that was uploaded, else a mosaic of albums once there are songs."""
+    if one.cover:
+        url = f"{base}/image/{one.id}?v={one.covers}"
+        return [{"url": url, "height": None, "width": None}]
+    return images(base, one.id) if one.rows else []
+
+
+def playlist(  # noqa: PLR0917 - what a playlist consists of
+    one: Playlist, owner: str, snapshot_id: str, items: Json | None, names: str, base: str
+) -> Json:
     """``items`` is the first page, or only its address and total; None where it is not shown."""
     keys = {"new": ("items",), "old": ("tracks",), "both": ("items", "tracks")}[names]
     return {
         "collaborative": one.collaborative,
         "description": html.escape(one.description).replace("/", "&#x2F;"),
-        "images": [],
+        "images": playlist_images(one, base),
         "name": one.name,
         "owner": {"display_name": owner, **reference("user", one.owner)},
         "public": one.public,

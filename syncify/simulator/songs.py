@@ -1,45 +1,32 @@
-"""Invented songs and seeded libraries: the same names, ids and dates every time."""
+"""An invented catalogue and seeded libraries: the same names, ids and dates every time."""
 
 # ruff: noqa: S311 - the same names and ids every time are the point
 
 import string
-from dataclasses import dataclass
-from datetime import UTC, datetime, timedelta
+from bisect import bisect
+from dataclasses import dataclass, replace
+from datetime import UTC, date, datetime, timedelta
 from functools import cache
+from itertools import accumulate
 from random import Random
 from typing import NamedTuple
 
+from syncify.simulator import names
+from syncify.simulator.names import STYLES, Style
+
 BASE62 = string.digits + string.ascii_letters
-ARTISTS = 700
+ARTISTS = 900
 NEWEST_SEEDED_LIKE = datetime(2026, 5, 30, 18, 3, 11, tzinfo=UTC)
-LONGEST_HISTORY = timedelta(days=3500)
-
-
-def _words(text: str) -> tuple[str, ...]:
-    return tuple(text.split())
-
-
-_FIRST = _words(
-    "Alma Bram Clio Dario Elke Fenna Gwen Hollis Ines Jorun Kasper Lieve Mirek Nadja Orla Pelle "
-    "Quentin Rosalie Sanne Tove Ulla Viggo Wanda Xenia Yara Zeno"
-)
-_LAST = _words(
-    "Ahlberg Bellweather Corvino Dunmore Eskelund Farrow Grimaldi Hathersage Iversby Jansma "
-    "Kestrel Lindqvist Marlowe Norrbo Okafor Pemberly Quist Ravn Solheim Tamsin Ulverston "
-    "Vantongeren Wexcombe Yarrow Zielonka"
-)
-_ADJECTIVE = _words(
-    "Amber Borrowed Broken Crooked Distant Electric Empty Fading Folded Gentle Golden Hollow "
-    "Hidden Idle Late Little Lonely Midnight Northern Paper Patient Quiet Restless Salted Second "
-    "Silver Sleeping Slow Southern Sudden Tidal Velvet Violet Wandering Winter Wooden"
-)
-_NOUN = _words(
-    "Airfields Almanac Anchors Avenues Bells Birches Bridges Cathedrals Cinema Copper Daylight "
-    "Engines Ferries Fields Gardens Harbours Headlights Houses Islands Kites Ladders Lanterns "
-    "Letters Maps Mirrors Motels Orchards Oceans Parades Photographs Rivers Satellites Shadows "
-    "Signals Sparrows Stations Strangers Thunder Trains Weather Windows"
-)
-_ENDINGS = ("Tomorrow", "Again", "Without You", "by the Sea", "at Dawn", "for Now", "Back Home")
+#: Likes of one listener go back this far, or less if they are few.
+LONGEST_HISTORY = timedelta(days=8 * 365)
+DAYS_A_LIKE = timedelta(days=16)
+#: Songs of the catalogue that one listener may like.
+MOST_KNOWN = 12_000
+LAST_RELEASE = date(2026, 5, 22)
+#: Share of likes that come with the one before: one date, or the same evening.
+TOGETHER, SAME_EVENING = 0.2, 0.3
+#: Likes in a month, January first, beside those in an average one.
+SEASON = (1.3, 1.1, 0.9, 0.9, 1.0, 0.8, 0.7, 0.7, 1.0, 1.1, 1.2, 1.4)
 
 
 class Saved(NamedTuple):
@@ -64,84 +51,274 @@ class Song:
     explicit: bool
     isrc: str
     type: str = "track"
+    album_type: str = "album"
+    disc_number: int = 1
+    total_tracks: int = 14
 
     @property
     def uri(self) -> str:
         return f"spotify:{self.type}:{self.id}"
 
 
+@dataclass(frozen=True, slots=True)
+class Artist:
+    number: int
+    id: str
+    name: str
+    style: Style
+
+    @property
+    def reference(self) -> tuple[str, str]:
+        return self.id, self.name
+
+
+@dataclass(frozen=True, slots=True)
+class Album:
+    artist: Artist
+    number: int
+    id: str
+    name: str
+    type: str
+    released: date
+    tracks: int
+
+
 def base62(random: Random, length: int = 22) -> str:
     return "".join(random.choices(BASE62, k=length))
 
 
+# --- The catalogue ------------------------------------------------------------------------------
+
+
 @cache
-def _artist(number: int) -> tuple[str, str]:
-    random = Random(f"artist {number}")
-    name = random.choice(
-        (
-            f"{random.choice(_FIRST)} {random.choice(_LAST)}",
-            f"The {random.choice(_ADJECTIVE)} {random.choice(_NOUN)}",
-            f"{random.choice(_ADJECTIVE)} {random.choice(_NOUN)}",
-            f"{random.choice(_LAST)} & {random.choice(_LAST)}",
-        )
+def artists() -> tuple[Artist, ...]:
+    """Everybody, each with a name of their own."""
+    made: dict[str, Artist] = {}
+    random = Random("artists")
+    while len(made) < ARTISTS:
+        style = random.choice(STYLES)
+        name = names.artist_name(random, style)
+        if name not in made:
+            made[name] = Artist(len(made), base62(random), name, style)
+    return tuple(made.values())
+
+
+@cache
+def artists_by_id() -> dict[str, Artist]:
+    return {artist.id: artist for artist in artists()}
+
+
+@cache
+def albums(number: int) -> tuple[Album, ...]:
+    """What an artist has brought out over the years, oldest first."""
+    artist, random = artists()[number], Random(f"albums {number}")
+    year = random.randint(artist.style.since, 2023)
+    made = []
+    for place in range(random.randint(3, 7)):
+        released = date(year, random.randint(1, 12), random.randint(1, 28))
+        if released > LAST_RELEASE:
+            break
+        kind = random.choices(("album", "single", "compilation"), (70, 24, 6))[0]
+        tracks = random.randint(1, 3) if kind == "single" else random.randint(8, 16)
+        name = names.title(random, artist.style)
+        if kind == "compilation":
+            name = f"The Best of {artist.name}"
+        made.append(Album(artist, place, base62(random), name, kind, released, tracks))
+        year += random.choice((1, 1, 2, 2, 3, 4, 6))
+    return tuple(made)
+
+
+@cache
+def releases() -> tuple[Album, ...]:
+    """All albums of all artists, oldest first."""
+    found = [album for number in range(ARTISTS) for album in albums(number)]
+    return tuple(sorted(found, key=lambda album: (album.released, album.id)))
+
+
+@cache
+def _release_dates() -> tuple[date, ...]:
+    return tuple(album.released for album in releases())
+
+
+def track(album: Album, place: int) -> Song:
+    """The song at ``place`` of an album, from 0."""
+    artist, style = album.artist, album.artist.style
+    random = Random(f"track {artist.number} {album.number} {place}")
+    song_id = base62(random)
+    name = album.name if album.type == "single" and place == 0 else names.title(random, style)
+    others = [artist.reference]
+    if random.random() < (0.3 if style.explicit > 0.5 else 0.08):
+        guest = random.choice(artists()).reference
+        if guest != artist.reference:
+            others.append(guest)
+            name = f"{name} (feat. {guest[1]})"
+    return Song(
+        id=song_id,
+        name=name,
+        artists=tuple(others),
+        album_id=album.id,
+        album=album.name,
+        release_date=_as_written(album),
+        track_number=place % 10 + 1 if album.tracks > 14 else place + 1,
+        duration_ms=random.randint(*style.seconds) * 1000 + random.randrange(1000),
+        explicit=random.random() < style.explicit,
+        isrc=_isrc(random, album.released.year),
+        album_type=album.type,
+        disc_number=place // 10 + 1 if album.tracks > 14 else 1,
+        total_tracks=album.tracks,
     )
-    return base62(random), name
 
 
-@cache
-def _album(artist: int, number: int) -> tuple[str, str, str]:
-    """Id, name and release date."""
-    random = Random(f"album {artist} {number}")
-    released = datetime(1972, 1, 1, tzinfo=UTC) + timedelta(days=random.randrange(19_700))
-    return base62(random), _title(random), released.date().isoformat()
+def _as_written(album: Album) -> str:
+    """Of many older albums only the year is known."""
+    old = album.released.year < 1990 and album.artist.number % 3 == 0
+    return str(album.released.year) if old else album.released.isoformat()
 
 
-def _title(random: Random) -> str:
-    adjective, noun = random.choice(_ADJECTIVE), random.choice(_NOUN)
-    form = random.randrange(5)
-    if form == 0:
-        return f"{adjective} {noun} {random.choice(_ENDINGS)}"
-    if form == 1:
-        return f"{noun} {random.choice(_ENDINGS)}"
-    if form == 2:
-        return f"{noun} and {random.choice(_NOUN)}"
-    return f"{adjective} {noun}"
+def _isrc(random: Random, year: int) -> str:
+    """Of a country that does not exist."""
+    label = "".join(random.choices(string.ascii_uppercase, k=3))
+    return f"XS{label}{year % 100:02d}{random.randrange(100_000):05d}"
+
+
+def another_version(song: Song, random: Random, until: date) -> Song:
+    """The same song as brought out again by ``until``: remastered, live, alone, or without words.
+
+    A single holds the same recording, so it has the same ISRC; the others are recordings anew.
+    """
+    year, last = int(song.release_date[:4]), until.year
+    released = f"{random.randint(min(year, last), last)}-{random.randint(1, 12):02d}-01"
+    if int(released[:4]) == last:
+        released = str(last)
+    fresh = replace(
+        song,
+        id=base62(random),
+        album_id=base62(random),
+        release_date=released,
+        isrc=_isrc(random, int(released[:4])),
+        duration_ms=song.duration_ms + random.randint(-1500, 1500),
+    )
+    if song.explicit and random.random() < 0.7:
+        return replace(fresh, explicit=False, release_date=song.release_date)
+    match random.randrange(3):
+        case 0 if last - year >= 8:
+            name = f"{song.name} - {released[:4]} Remaster"
+            return replace(fresh, name=name, album=f"{song.album} (Deluxe Edition)")
+        case 1:
+            there = names.place(random)
+            longer = song.duration_ms + random.randint(8_000, 60_000)
+            return replace(
+                fresh, name=f"{song.name} - Live", album=f"Live in {there}", duration_ms=longer
+            )
+    return replace(
+        fresh,
+        album=song.name,
+        album_type="single",
+        total_tracks=1,
+        track_number=1,
+        disc_number=1,
+        isrc=song.isrc,
+        duration_ms=song.duration_ms,
+        release_date=song.release_date,
+    )
 
 
 def invent(random: Random) -> Song:
-    artist = random.randrange(ARTISTS)
-    guests = (_artist(random.randrange(ARTISTS)),) if random.random() < 0.1 else ()
-    album_id, album, released = _album(artist, random.randrange(4))
-    return Song(
-        id=base62(random),
-        name=_title(random),
-        artists=(_artist(artist), *guests),
-        album_id=album_id,
-        album=album,
-        release_date=released,
-        track_number=random.randint(1, 14),
-        duration_ms=random.randint(95_000, 420_000),
-        explicit=random.random() < 0.08,
-        isrc=f"XS{random.choice(_LAST)[:3].upper()}{random.randrange(10_000_000):07d}",
-    )
+    """A new song, at the end of an album that is known."""
+    album = random.choice(albums(random.randrange(ARTISTS)) or releases()[-1:])
+    song = track(album, album.tracks)
+    name = names.title(random, album.artist.style)
+    isrc = _isrc(random, album.released.year)
+    return replace(song, id=base62(random), name=name, isrc=isrc)
 
+
+# --- Libraries ----------------------------------------------------------------------------------
 
 SEEDED: dict[str, Song] = {}  # every song that a seeded library has brought so far
+
+
+class _Taste:
+    """What one listener is fond of: some artists for ever, some for a while, and what is new."""
+
+    def __init__(self, listener: str) -> None:
+        self._listener = listener
+        self._random = Random(f"taste of {listener}")
+        self._loved = self._ranking(f"loved by {listener}")
+        self._phases: dict[int, tuple[list[int], list[float]]] = {}
+
+    @staticmethod
+    def _ranking(seed: str) -> tuple[list[int], list[float]]:
+        random = Random(seed)
+        styles = random.sample(STYLES, 3)
+        order = sorted(
+            range(ARTISTS),
+            key=lambda number: random.random() / (2.5 if artists()[number].style in styles else 1),
+        )
+        return order, list(accumulate((place + 3) ** -1.1 for place in range(ARTISTS)))
+
+    def pick(self, at: datetime) -> Song | None:
+        """A song that was out by then; None where the first choice was not."""
+        random, today = self._random, at.date()
+        if random.random() < 0.25:  # brought out in the year before
+            first = bisect(_release_dates(), today - timedelta(days=365))
+            last = bisect(_release_dates(), today)
+            if first == last:
+                return None
+            album = releases()[random.randrange(first, last)]
+        else:
+            order, weights = self._loved if random.random() < 0.6 else self._phase(at)
+            known = albums(random.choices(order, cum_weights=weights)[0])
+            if not known:
+                return None
+            album = random.choice(known)
+            if album.released > today:
+                return None
+        return track(album, random.randrange(album.tracks))
+
+    def _phase(self, at: datetime) -> tuple[list[int], list[float]]:
+        number = at.toordinal() // 150
+        if number not in self._phases:
+            self._phases[number] = self._ranking(f"phase {number} of {self._listener}")
+        return self._phases[number]
 
 
 @cache
 def seeded(listener: str, size: int) -> tuple[Saved, ...]:
     """The library that ``listener`` starts with, newest first.
 
-    One like in five was saved together with the one before it: equal dates.
+    One like in five was saved together with the one before it: equal dates. A few are of another
+    version of a song that is liked too.
     """
-    random = Random(f"library of {listener}")
-    step = min(timedelta(days=3), LONGEST_HISTORY / max(size, 1)).total_seconds()
-    at, saved = NEWEST_SEEDED_LIKE, []
-    for _ in range(size):
-        song = invent(random)
+    random, taste = Random(f"library of {listener}"), _Taste(listener)
+    span = min(LONGEST_HISTORY, DAYS_A_LIKE * size)
+    pause = span / max(size, 1) / (1 - TOGETHER) / (1 - SAME_EVENING)
+    versions = 0.05 if size < 1_000 else 0.02
+    # The catalogue is too small for the largest libraries.
+    rarities = max(0.0, 1 - MOST_KNOWN / max(size, 1))
+    at, saved, taken = NEWEST_SEEDED_LIKE, list[Saved](), set[str]()
+    originals: list[Song] = []
+    while len(saved) < size:
+        if len(originals) > 10 and random.random() < versions:
+            song = another_version(random.choice(originals[-200:]), random, at.date())
+        elif random.random() < rarities:
+            song = invent(random)
+        else:
+            picked = taste.pick(at)
+            if picked is None or picked.id in taken:
+                continue
+            song = picked
+            originals.append(song)
         SEEDED[song.id] = song
+        taken.add(song.id)
         saved.append(Saved(song.id, at))
-        if random.random() >= 0.2:
-            at -= timedelta(seconds=1 + int(random.expovariate(1 / step)))
+        if random.random() >= TOGETHER:
+            at -= _gap(random, at, pause)
     return tuple(saved)
+
+
+def _gap(random: Random, at: datetime, pause: timedelta) -> timedelta:
+    """The time to the like before."""
+    if random.random() < SAME_EVENING:
+        return timedelta(seconds=random.randint(20, 1_200))
+    days = pause.total_seconds() * random.expovariate(1) / SEASON[at.month - 1]
+    return timedelta(seconds=1 + int(days))

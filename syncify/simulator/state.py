@@ -3,22 +3,22 @@
 No routes and no sockets are here. Methods without an underscore may be called from any thread.
 """
 
-from collections import deque
-from collections.abc import Callable, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass, field, replace
 from datetime import UTC, datetime, timedelta
-from functools import wraps
 from random import Random, SystemRandom
 from threading import RLock
-from typing import Any, cast
+from typing import Any
 from urllib.parse import quote_plus
 
-from syncify.simulator import faults, songs
-from syncify.simulator.behaviour import CAST, QUOTA_WINDOW, RATE_WINDOW, Behaviour
+from syncify.simulator import songs
+from syncify.simulator.behaviour import CAST, Behaviour
 from syncify.simulator.grants import SCOPES, Client, Consent, Grants
 from syncify.simulator.playlists import Playlist, Row
 from syncify.simulator.songs import Saved, Song
-from syncify.simulator.wire import ApiError, Request, Response
+from syncify.simulator.traffic import Recorded, Traffic, locked
+
+__all__ = ["Listener", "Recorded", "World", "bare", "local_file"]
 
 
 @dataclass
@@ -37,31 +37,7 @@ class Listener:
         return songs.base62(Random(f"account of {self.id}"), 10)  # noqa: S311 - the same each time
 
 
-@dataclass(frozen=True)
-class Recorded:
-    """One request to either host. ``status`` 0: the connection ended without an answer."""
-
-    number: int
-    method: str
-    path: str
-    query: dict[str, str]
-    size: int
-    status: int
-    outcome: str  # "ok", the error's text, or "fault: …"
-    listener: str | None
-    at: datetime
-
-
-def locked[F: Callable[..., Any]](method: F) -> F:
-    @wraps(method)
-    def inner(self: "World", *args: Any, **kwargs: Any) -> Any:
-        with self.lock:
-            return method(self, *args, **kwargs)
-
-    return cast("F", inner)
-
-
-class World:
+class World(Traffic):
     """Everything that one simulated Spotify knows. Songs are named by bare id or by uri."""
 
     def __init__(self, *, client: Client | None = None, behaviour: Behaviour | None = None) -> None:
@@ -79,14 +55,13 @@ class World:
             self.grants = Grants(self._client, self.random)
             self.listeners = {name: Listener(name, name.title(), size) for name, size in CAST}
             self.all_playlists: dict[str, Playlist] = {}
-            self.requests: list[Recorded] = []
-            self._recorded = 0
+            self.forget_traffic()
+            self.mended = 0
             self._made_up: dict[str, Song] = {}
-            self._faults: list[faults.Fault] = []
-            self._chaos: faults.Chaos | None = None
-            self._hooks: list[tuple[Callable[[Recorded], bool], Callable[[], object]]] = []
-            self._calls: deque[datetime] = deque()
             self._offset = timedelta()
+            self._registered = self.behaviour.allow_list
+            self._withdrawn: dict[str, list[str]] = {}
+            self._relinked: dict[str, str] = {}
 
     # Time
 
@@ -204,10 +179,15 @@ class World:
         return [Row(uri, now, added_by) for uri in uris]
 
     @locked
-    def insert(self, playlist_id: str, *uris: str | None, position: int | None = None) -> None:
-        """Any kind of row: tracks, episodes, ``local_file(…)``, or None for a null entry."""
+    def insert(
+        self, playlist_id: str, *uris: str | None, position: int | None = None, by: str = ""
+    ) -> None:
+        """Any kind of row: tracks, episodes, ``local_file(…)``, or None for a null entry.
+
+        ``by`` is the listener who adds them; the owner, if it is left out.
+        """
         playlist = self.all_playlists[playlist_id]
-        playlist.insert(self.rows(uris, playlist.owner), position)
+        playlist.insert(self.rows(uris, by or playlist.owner), position)
         playlist.touch(self.now)
 
     @locked
@@ -215,6 +195,51 @@ class World:
         playlist = self.all_playlists[playlist_id]
         playlist.rows = [row for i, row in enumerate(playlist.rows) if i not in positions]
         playlist.touch(self.now)
+
+    @locked
+    def take_out(self, playlist_id: str, *uris: str) -> None:
+        """As when somebody removes these songs by hand."""
+        playlist = self.all_playlists[playlist_id]
+        playlist.remove(uris)
+        playlist.touch(self.now)
+
+    @locked
+    def withdraw_song(self, track: str) -> None:
+        """Wherever a playlist holds this song, it shows an entry that is null from now on."""
+        uri = self.known_song(track).uri
+        for playlist in self.all_playlists.values():
+            if uri in playlist.uris:
+                rows = playlist.rows
+                playlist.rows = [replace(r, uri=None) if r.uri == uri else r for r in rows]
+                playlist.touch(self.now)
+
+    @locked
+    def relink(self, track: str, shown_as: str | None = None) -> str:
+        """Playlists show this song as another one, which cannot be removed under its own id.
+
+        Without ``shown_as``, it is another version with the same recording code. Returns its uri.
+        """
+        song = self.known_song(track)
+        if shown_as is None:
+            shown_as = self.new_track(
+                **{
+                    name: getattr(song, name)
+                    for name in ("name", "artists", "album", "duration_ms", "isrc", "explicit")
+                }
+            )
+        self._relinked[song.uri] = self.known_song(shown_as).uri
+        return self._relinked[song.uri]
+
+    def shown_uri(self, uri: str | None) -> str | None:
+        """What a playlist's entry is shown as."""
+        return None if uri is None else self._relinked.get(uri, uri)
+
+    def removed_by(self, uris: Sequence[Any]) -> set[str]:
+        """The entries that a removal of these takes out."""
+        gone = set(uris)
+        if self.behaviour.relinked_removable:
+            gone |= {uri for uri, shown in self._relinked.items() if shown in gone}
+        return gone
 
     @locked
     def move(self, playlist_id: str, start: int, before: int, length: int = 1) -> None:
@@ -261,6 +286,29 @@ class World:
         self.listeners[listener] = Listener(listener, listener.title(), size)
         if allowed:
             self.behaviour.allow_list |= {listener}
+            self._registered |= {listener}
+
+    @locked
+    def withdraw_playlists(self, listener: str) -> None:
+        """The listener takes all playlists out of their library; ``be_well`` puts them back."""
+        self._withdrawn[listener] = self.playlists(listener)
+        for playlist_id in self._withdrawn[listener]:
+            self.unfollow(listener, playlist_id)
+
+    @locked
+    def be_well(self) -> None:
+        """Undo all trouble for everybody: nothing fails, is refused, withdrawn, or spent."""
+        self.mended += 1
+        self.clear_faults()
+        self.behaviour = replace(self._first_behaviour, allow_list=self._registered)
+        self.grants.restore()
+        self.forget_calls()
+        self._relinked.clear()
+        for listener, playlist_ids in self._withdrawn.items():
+            for playlist_id in reversed(playlist_ids):
+                if playlist_id in self.all_playlists:
+                    self.follow(listener, playlist_id)
+        self._withdrawn.clear()
 
     @locked
     def authorize(
@@ -279,93 +327,6 @@ class World:
     def revoke(self, listener: str) -> None:
         """Refresh tokens die at once; access tokens already issued go on until they end."""
         self.grants.revoke(listener)
-
-    # The record, and what happens to requests
-
-    @locked
-    def count(self, method: str | None = None, path_prefix: str = "/v1/") -> int:
-        return sum(
-            one.path.startswith(path_prefix) and method in (None, one.method)
-            for one in self.requests
-        )
-
-    @locked
-    def forget_requests(self) -> None:
-        self.requests.clear()
-
-    @locked
-    def after_request(
-        self, which: int | Callable[[Recorded], bool], call: Callable[[], object]
-    ) -> None:
-        """Call once, after the n-th API request from now or the first that fits.
-
-        The request has had its effect by then, and its answer has not been sent.
-        """
-        if isinstance(which, int):
-            left = iter(range(which - 1, -1, -1))
-            self._hooks.append((lambda one: one.path.startswith("/v1/") and not next(left), call))
-        else:
-            self._hooks.append((which, call))
-
-    @locked
-    def fault(self, name: str, **keys: Any) -> faults.Fault:
-        """Inject a fault by name and keys, or as written on the command line: see ``faults``."""
-        made = faults.make(name, **keys) if keys else faults.parse(name)
-        self._faults.append(made)
-        return made
-
-    @locked
-    def chaos(self, seed: int, share: float, **options: Any) -> None:
-        self._chaos = faults.Chaos(seed, share, **options)
-
-    @locked
-    def clear_faults(self) -> None:
-        self._faults.clear()
-        self._chaos = None
-
-    def meet_fault(self, request: Request, listener: str | None) -> faults.Fault | None:
-        """The first that takes this request; each counts what it was asked."""
-        now = self.now
-        met = [one for one in self._faults if one.takes(request, listener, now)]
-        if met or self._chaos is None:
-            return met[0] if met else None
-        return self._chaos.pick(request)
-
-    def spend_call(self) -> None:
-        """Count a call against the rolling window and the daily quota; raises when one is full."""
-        behaviour, now, calls = self.behaviour, self.now, self._calls
-        while calls and calls[0] <= now - QUOTA_WINDOW:
-            calls.popleft()
-        if behaviour.daily_quota is not None and len(calls) >= behaviour.daily_quota:
-            raise faults.quota_exceeded(calls[0] + QUOTA_WINDOW - now if calls else QUOTA_WINDOW)
-        if (limit := behaviour.window_limit) is not None:
-            recent = [at for at in reversed(calls) if at > now - RATE_WINDOW] if limit else [now]
-            if len(recent) >= limit:
-                wait = recent[-1] + RATE_WINDOW - now
-                seconds = int(wait.total_seconds()) + 1
-                raise ApiError(429, "API rate limit exceeded", retry_after=seconds)
-        calls.append(now)
-
-    def record(
-        self, request: Request, response: Response, listener: str | None
-    ) -> list[Callable[[], object]]:
-        """Returns the hooks that are due, for the caller to call without the lock."""
-        self._recorded += 1
-        one = Recorded(
-            self._recorded,
-            request.method,
-            request.path,
-            request.query,
-            len(request.body),
-            response.status if response.end != "drop" else 0,
-            response.outcome,
-            listener,
-            self.now,
-        )
-        self.requests.append(one)
-        due = [hook for hook in self._hooks if hook[0](one)]
-        self._hooks = [hook for hook in self._hooks if hook not in due]
-        return [call for _, call in due]
 
 
 def bare(track: str) -> str:

@@ -56,13 +56,17 @@ class Request:
 
 @dataclass
 class Response:
-    """``end`` says what the connection does: a drop sends nothing, a truncation half the body."""
+    """``end`` says what the connection does: a drop sends nothing, a truncation half the body.
+
+    ``drip`` is the pause before each byte, in seconds.
+    """
 
     status: int
     body: bytes = b""
     headers: dict[str, str] = field(default_factory=dict)
     end: Literal["send", "drop", "truncate"] = "send"
     delay: float = 0.0
+    drip: float = 0.0
     outcome: str = "ok"
 
 
@@ -70,7 +74,7 @@ class ApiError(Exception):
     """An answer of the API host other than success."""
 
     def __init__(
-        self, status: int, message: str, *, reason: str = "", retry_after: int | None = None
+        self, status: int, message: str, *, reason: str = "", retry_after: str | int | None = None
     ) -> None:
         super().__init__(message)
         self.status, self.message, self.reason = status, message, reason

@@ -1,33 +1,30 @@
 """What Spotify means by an answer that is not a success; pure."""
 
 import json
-import re
 from collections.abc import Mapping
 from dataclasses import dataclass
-from datetime import timedelta
+from datetime import UTC, datetime, timedelta
 
 from syncify.spotify.errors import AccessRefused, BadRequest, NotFound, SpotifyError
+from syncify.spotify.waits import LONGEST_PAUSE, UNTOLD_BLOCK, block_for, named_wait
 
-#: A wait up to this is a burst limit, which the call sits out; a longer one is the quota.
-LONGEST_PAUSE = timedelta(seconds=30)
-#: How long nobody calls when Spotify does not say.
-UNTOLD_BLOCK = timedelta(hours=1)
-#: No header may park the installation for longer.
-LONGEST_BLOCK = timedelta(days=2)
-#: Others were refused anew when they called just after a long wait had ended.
-LONGEST_MARGIN = timedelta(minutes=30)
+#: Added to each short wait, for clocks and rounding.
+SPARE = timedelta(seconds=0.75)
 
 
 @dataclass(frozen=True, slots=True)
 class Renew:
-    """The access token is over; the request had no effect."""
+    """The access token is over; the request had no effect. Repeat it after ``wait``."""
+
+    wait: timedelta = timedelta()
 
 
 @dataclass(frozen=True, slots=True)
 class Pause:
-    """Too many calls in a moment: wait and repeat; the request had no effect."""
+    """Wait and repeat; the request had no effect. ``then`` is what holds if that never helps."""
 
     wait: timedelta
+    then: SpotifyError | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -36,6 +33,10 @@ class Stop:
 
     wait: timedelta
     because: str
+    #: The request may have had its effect.
+    sent: bool = False
+    #: Spotify says that the quota of the whole installation is spent.
+    is_quota: bool = False
 
 
 @dataclass(frozen=True, slots=True)
@@ -44,6 +45,8 @@ class Trouble:
 
     status: int | None = None
     sent: bool = True
+    #: How long Spotify asks everybody to wait.
+    wait: timedelta = timedelta()
 
 
 type Meaning = Renew | Pause | Stop | Trouble | SpotifyError
@@ -57,9 +60,32 @@ class NotOk(Exception):
         self.meaning = meaning
 
 
-def meaning(status: int, headers: Mapping[str, str], body: str) -> Meaning:
-    """Of an answer whose status is not 2xx, whatever its body is."""
+def meaning(
+    status: int, headers: Mapping[str, str], body: str, *, now: datetime | None = None
+) -> Meaning:
+    """Of an answer whose status is not 2xx, whatever its body is.
+
+    A wait that it names is part of the meaning, whatever its status is.
+    """
     message, reason = _error(body)
+    asked = named_wait(headers, now or datetime.now(UTC))
+    if status == 429:
+        return _limit(asked, is_quota=reason == "QUOTA_EXCEEDED")
+    said = _without_wait(status, message)
+    if asked is None or isinstance(said, Stop):
+        return said
+    if asked > LONGEST_PAUSE:
+        return Stop(block_for(asked), "quota", sent=isinstance(said, Trouble))
+    match said:
+        case Renew():
+            return Renew(asked + SPARE)
+        case Trouble():
+            return Trouble(status, wait=asked + SPARE)
+        case _:
+            return Pause(asked + SPARE, said)
+
+
+def _without_wait(status: int, message: str) -> Renew | Stop | Trouble | SpotifyError:
     match status:
         case 401:
             return Renew()
@@ -67,8 +93,6 @@ def meaning(status: int, headers: Mapping[str, str], body: str) -> Meaning:
             return _refusal(message)
         case 404:
             return NotFound(message)
-        case 429:
-            return _limit(headers.get("Retry-After", ""), reason)
         case _ if 400 <= status < 500 and status not in {408, 425}:
             return BadRequest(message, status)
         case _:
@@ -82,8 +106,8 @@ def _error(body: str) -> tuple[str, str]:
     except (ValueError, KeyError, TypeError, RecursionError):
         return body.strip()[:300], ""
     if isinstance(error, dict):
-        return str(error.get("message") or ""), str(error.get("reason") or "")
-    return str(error), ""
+        return str(error.get("message") or "")[:300], str(error.get("reason") or "")
+    return str(error)[:300], ""
 
 
 def _refusal(message: str) -> Stop | AccessRefused:
@@ -97,11 +121,9 @@ def _refusal(message: str) -> Stop | AccessRefused:
     return AccessRefused("forbidden")
 
 
-def _limit(retry_after: str, reason: str) -> Pause | Stop:
-    if not re.fullmatch(r"[0-9]{1,18}", retry_after.strip()):
-        return Stop(UNTOLD_BLOCK, "quota")
-    asked = timedelta(seconds=min(int(retry_after), LONGEST_BLOCK.total_seconds()))
-    if asked <= LONGEST_PAUSE and reason != "QUOTA_EXCEEDED":
-        return Pause(asked + timedelta(seconds=0.5))
-    margin = min(asked / 10 + timedelta(seconds=1), LONGEST_MARGIN)
-    return Stop(asked + margin, "quota")
+def _limit(asked: timedelta | None, *, is_quota: bool) -> Pause | Stop:
+    if asked is None:
+        return Stop(UNTOLD_BLOCK, "quota", is_quota=is_quota)
+    if asked <= LONGEST_PAUSE and not is_quota:
+        return Pause(asked + SPARE)
+    return Stop(block_for(asked), "quota", is_quota=is_quota)

@@ -1,187 +1,171 @@
 """SpotifyClient: the calls that Syncify makes, over spotipy, with our names, types and errors."""
 
-import html
-import logging
-import random
-import threading
-import time
-from collections.abc import Callable, Iterator, Sequence
-from datetime import datetime, timedelta
-from typing import Any, Protocol
+from base64 import b64encode
+from collections.abc import Iterator, Sequence
+from functools import cached_property, partial
+from typing import Any
 
-from syncify.spotify.answers import Meaning, NotOk, Pause, Renew, Stop, Trouble
+from syncify.spotify import parsing
+from syncify.spotify.answers import Meaning, Pause, Renew, Stop
+from syncify.spotify.calls import PAUSES, READ_TRIES, TIMEOUT, Caller, Gate, Tokens
 from syncify.spotify.errors import (
+    AccessRefused,
     BadRequest,
-    Blocked,
-    OutcomeUnknown,
+    CoverRefused,
+    LibraryUnknown,
+    NotFound,
     SpotifyError,
     Unavailable,
 )
 from syncify.spotify.types import (
     Playlist,
     PlaylistItemsPage,
+    PlaylistRow,
+    PlaylistsPage,
     Profile,
-    SavedTrackItem,
     SavedTracksPage,
-    Song,
 )
 
-logger = logging.getLogger(__name__)
+__all__ = ["PAGE", "PAUSES", "READ_TRIES", "TIMEOUT", "Gate", "SpotifyClient", "Tokens"]
 
 PAGE = 50
-#: Seconds to connect, and between two bytes of the answer.
-TIMEOUT = (5.0, 20.0)
-READ_TRIES = 3
-PAUSES = 5
 RESTARTS = 2
+#: Spotify keeps 10,000 entries in a playlist and about 11,000 playlists in a library: what goes on
+#: beyond this has no end.
+MOST_ROWS = 15_000
 
 # Asked for under the new names and the old: which of them Spotify sends is not settled.
 _PLAYLIST_FIELDS = "id,name,description,public,snapshot_id,owner(id),items(total),tracks(total)"
-_ITEMS_FIELDS = "total,items(item(uri),track(uri))"
-
-# Parallel calls bring on the burst limit, and half of parallel writes fail.
-_one_call_at_a_time = threading.Lock()
-
-
-class Tokens(Protocol):
-    def current(self) -> str:
-        """An access token that is worth trying."""
-
-    def renewed(self, used: str) -> str:
-        """Another one, after Spotify refused ``used``; callers at once make one token request."""
+_SONG_FIELDS = (
+    "uri,name,duration_ms,explicit,external_ids(isrc),artists(name),album(name,images(url,width))"
+)
+_ITEMS_FIELDS = (
+    f"total,next,items(added_at,added_by(id),item({_SONG_FIELDS}),track({_SONG_FIELDS}))"
+)
 
 
-class Gate(Protocol):
-    def admit(self) -> None:
-        """Count one call, or raise Blocked or BudgetSpent."""
-
-    def block(self, *, for_: timedelta, because: str) -> datetime:
-        """Let nobody call for so long; returns until when."""
-
-
-class SpotifyClient:
+class SpotifyClient(Caller):
     """Spotify as one listener; for one thread at a time.
 
-    Reads are tried a few times. A write is sent again only after an answer that says it had no
-    effect (401, 429); one that was not answered raises OutcomeUnknown. Positions and uris are
-    Spotify's own. ``sleep`` gets seconds, and may raise to give the call up: it is called only
-    between two requests.
+    Positions and uris are Spotify's own. What a call raises is in ``errors``; how it is sent, and
+    repeated, in ``Caller``.
     """
 
-    def __init__(
-        self,
-        *,
-        api_url: str,
-        tokens: Tokens,
-        gate: Gate,
-        sleep: Callable[[float], None] = time.sleep,
-        timeout: tuple[float, float] = TIMEOUT,
-    ) -> None:
-        #: Requests sent to the API host, repeated ones too.
-        self.calls = 0
-        self._tokens = tokens
-        self._gate = gate
-        self._sleep = sleep
-        # They bring requests and a client of Redis: 10 MB, only for a process that gets so far.
-        import spotipy  # noqa: PLC0415
-
-        from syncify.spotify.session import Session  # noqa: PLC0415
-
-        self._session = Session()
-        self._refusal = spotipy.SpotifyException
-        self._spotify = spotipy.Spotify(requests_session=self._session, requests_timeout=timeout)
-        self._spotify.prefix = api_url
-
-    def close(self) -> None:
-        self._session.close()
+    @cached_property
+    def _pictures(self) -> tuple[str, ...]:
+        return parsing.picture_hosts(self._address)
 
     # --- Reading ------------------------------------------------------------------------------
 
     def me(self) -> Profile:
-        return self._read(self._spotify.me, _profile)
+        return self._read(self._spotify.me, parsing.profile)
 
     def saved_tracks(self, offset: int) -> SavedTracksPage:
-        """Up to 50, newest first."""
-
-        def parse(answer: Any) -> SavedTracksPage:
-            items = tuple(_saved_track(item) for item in answer["items"])
-            return SavedTracksPage(offset, answer["total"], items)
-
+        """Newest first, from ``offset`` on: 50, or as many as Spotify sends."""
         # No market: with one, Spotify may answer with the ids of other songs.
         return self._read(
-            lambda: self._spotify.current_user_saved_tracks(limit=PAGE, offset=offset), parse
+            lambda: self._spotify.current_user_saved_tracks(limit=PAGE, offset=offset),
+            partial(parsing.saved_tracks, offset=offset, pictures=self._pictures),
         )
 
     def playlist(self, playlist_id: str) -> Playlist:
         return self._read(
-            lambda: self._spotify.playlist(playlist_id, fields=_PLAYLIST_FIELDS), _playlist
+            lambda: self._spotify.playlist(playlist_id, fields=_PLAYLIST_FIELDS), parsing.playlist
         )
 
     def playlist_items(self, playlist_id: str, offset: int) -> PlaylistItemsPage:
-        """Up to 50 entries in order."""
+        """Entries in order, from ``offset`` on: 50, or as many as Spotify sends.
 
-        def page(fields: str | None) -> Any:
-            return self._read(
-                lambda: self._spotify.playlist_items(
-                    playlist_id, fields=fields, limit=PAGE, offset=offset
-                ),
-                lambda answer: {"total": answer["total"], "items": list(answer["items"])},
+        Raises Unavailable for a page that does not show its entries or their total.
+        """
+
+        def answer(fields: str | None) -> Any:
+            return self._spotify.playlist_items(
+                playlist_id, fields=fields, limit=PAGE, offset=offset
             )
 
-        answer = page(_ITEMS_FIELDS)
-        if answer["items"] and not any({"item", "track"} & set(row) for row in answer["items"]):
-            # A filter that Spotify does not understand must not look like an empty row.
-            answer = page(None)
-        uris = tuple(
-            (row.get("item") or row.get("track") or {}).get("uri") for row in answer["items"]
+        parse = partial(parsing.playlist_items, offset=offset, pictures=self._pictures)
+        page, is_filtered_out = self._read(
+            lambda: answer(_ITEMS_FIELDS),
+            lambda found: (parse(found), parsing.names_no_item(found)),
         )
-        return PlaylistItemsPage(offset, answer["total"], uris)
+        # A filter that Spotify does not understand must not look like empty rows.
+        return self._read(lambda: answer(None), parse) if is_filtered_out else page
 
-    def playlist_uris(self, playlist_id: str) -> list[str | None]:
+    def playlist_rows(self, playlist_id: str) -> list[PlaylistRow]:
         """Every entry in order, begun again when the playlist changes on the way.
 
-        Raises Unavailable when it never holds still.
+        The end is where Spotify says that there is no more. A page that contradicts the total is
+        read once more, and believed then. Raises Unavailable when the playlist never holds still,
+        or a part of it cannot be seen.
         """
         for _ in range(1 + RESTARTS):
-            page = self.playlist_items(playlist_id, 0)
-            total, uris = page.total, list(page.uris)
-            while page.total == total and page.uris and len(uris) < total:
-                page = self.playlist_items(playlist_id, len(uris))
-                uris += page.uris
-            if page.total == total == len(uris):
-                return uris
+            if (rows := self._rows_at_once(playlist_id)) is not None:
+                return rows
         raise Unavailable
 
-    def own_playlists(self) -> Iterator[Playlist]:
-        """What is in the listener's library: playlists of their own and ones that they follow."""
-        offset, more = 0, True
-        while more:
-            playlists, more = self._playlists(offset)
-            yield from playlists
-            offset += PAGE
+    def playlist_uris(self, playlist_id: str) -> list[str | None]:
+        """As ``playlist_rows``; None for an entry that cannot be addressed."""
+        return [row.uri for row in self.playlist_rows(playlist_id)]
 
-    def _playlists(self, offset: int) -> tuple[list[Playlist], bool]:
-        """Up to 50, and whether there are more."""
+    def _rows_at_once(self, playlist_id: str) -> list[PlaylistRow] | None:
+        """None when the playlist changed meanwhile."""
+        rows: list[PlaylistRow] = []
+        total, doubts, has_next = None, 1, True
+        while has_next:
+            page = self.playlist_items(playlist_id, len(rows))
+            total = page.total if total is None else total
+            if doubts and _contradicts(page, total):
+                doubts -= 1
+                page = self.playlist_items(playlist_id, len(rows))
+            if page.total != total:
+                return None
+            if (page.has_next and not page.rows) or len(rows) > MOST_ROWS:
+                raise Unavailable
+            rows += page.rows
+            has_next = page.has_next
+        return rows
 
-        def parse(answer: Any) -> tuple[list[Playlist], bool]:
-            items = answer["items"]
-            return [_playlist(item) for item in items if item], bool(items and answer["next"])
+    def playlists_page(self, offset: int) -> PlaylistsPage:
+        """What is in the listener's library: playlists of their own and ones that they follow.
 
+        Newest first, from ``offset`` on: 50, or as many as Spotify sends.
+        """
         return self._read(
-            lambda: self._spotify.current_user_playlists(limit=PAGE, offset=offset), parse
+            lambda: self._spotify.current_user_playlists(limit=PAGE, offset=offset),
+            partial(parsing.playlists, offset=offset),
         )
+
+    def own_playlists(self) -> Iterator[Playlist]:
+        """All of ``playlists_page``, each once."""
+        offset, seen = 0, set[str]()
+        while offset <= MOST_ROWS:
+            page = self.playlists_page(offset)
+            fresh = [one for one in page.playlists if one.id not in seen]
+            seen.update(one.id for one in fresh)
+            yield from fresh
+            offset += page.received
+            if not (page.has_next and page.received) or (page.playlists and not fresh):
+                return
 
     def in_library(self, uris: Sequence[str]) -> list[bool]:
-        """Whether each of at most 40 uris is in the listener's library."""
+        """Whether each of at most 40 uris is in the listener's library.
+
+        Raises LibraryUnknown when Spotify refuses to tell, or tells too little.
+        """
 
         def parse(answer: Any) -> list[bool]:
-            if len(answer) != len(uris):
-                raise ValueError("not one answer for each uri")
-            return [bool(held) for held in answer]
+            try:
+                return parsing.contained(answer, len(uris))
+            except parsing.Unreadable as error:
+                raise LibraryUnknown from error
 
-        return self._read(
-            lambda: self._spotify._get("me/library/contains", uris=",".join(uris)), parse
-        )
+        try:
+            return self._read(
+                lambda: self._spotify._get("me/library/contains", uris=",".join(uris)), parse
+            )
+        except (BadRequest, AccessRefused, NotFound) as error:
+            raise LibraryUnknown from error
 
     # --- Writing ------------------------------------------------------------------------------
 
@@ -190,7 +174,7 @@ class SpotifyClient:
             lambda: self._spotify.current_user_playlist_create(
                 name, public=public, description=description
             ),
-            _playlist,
+            parsing.playlist,
         )
 
     def change_details(
@@ -206,7 +190,7 @@ class SpotifyClient:
             lambda: self._spotify.playlist_change_details(
                 playlist_id, name=name, description=description, public=public
             ),
-            _nothing,
+            parsing.nothing,
         )
 
     def add_items(self, playlist_id: str, uris: Sequence[str], position: int) -> str:
@@ -214,7 +198,7 @@ class SpotifyClient:
         body = {"uris": list(uris), "position": position}
         return self._write(
             lambda: self._spotify._post(f"playlists/{playlist_id}/items", payload=body),
-            _snapshot_id,
+            parsing.snapshot_id,
         )
 
     def remove_items(self, playlist_id: str, uris: Sequence[str]) -> str:
@@ -222,7 +206,7 @@ class SpotifyClient:
         body = {"items": [{"uri": uri} for uri in uris]}
         return self._write(
             lambda: self._spotify._delete(f"playlists/{playlist_id}/items", payload=body),
-            _snapshot_id,
+            parsing.snapshot_id,
         )
 
     def move_items(self, playlist_id: str, *, start: int, length: int, before: int) -> str:
@@ -231,136 +215,76 @@ class SpotifyClient:
             lambda: self._spotify.playlist_reorder_items(
                 playlist_id, range_start=start, insert_before=before, range_length=length
             ),
-            _snapshot_id,
+            parsing.snapshot_id,
         )
 
     def replace_items(self, playlist_id: str, uris: Sequence[str]) -> str:
         """By at most 100; none empties the playlist."""
         body = {"uris": list(uris)}
         return self._write(
-            lambda: self._spotify._put(f"playlists/{playlist_id}/items", payload=body), _snapshot_id
+            lambda: self._spotify._put(f"playlists/{playlist_id}/items", payload=body),
+            parsing.snapshot_id,
         )
 
     def save_to_library(self, uri: str) -> None:
         """Restores a playlist that the listener took out of their library."""
-        self._write(lambda: self._spotify._put("me/library", uris=uri), _nothing)
+        self._save([uri])
 
-    # --- One call, and what comes of it -------------------------------------------------------
+    def save_tracks(self, uris: Sequence[str]) -> None:
+        """Like at most 40 songs, the first of them on top; the date is that of the call."""
+        self._save(uris)
 
-    def _read[T](self, send: Callable[[], Any], parse: Callable[[Any], T]) -> T:
-        return self._call(send, parse, write=False)
+    def remove_tracks(self, uris: Sequence[str]) -> None:
+        """Unlike at most 40 songs."""
+        self._remove(uris)
 
-    def _write[T](self, send: Callable[[], Any], parse: Callable[[Any], T]) -> T:
-        return self._call(send, parse, write=True)
+    def unfollow_playlist(self, playlist_id: str) -> None:
+        """Take a playlist out of the library. It stays readable, and can be taken back."""
+        self._remove([f"spotify:playlist:{playlist_id}"])
 
-    def _call[T](self, send: Callable[[], Any], parse: Callable[[Any], T], *, write: bool) -> T:
-        tries, renewals, pauses = 1 if write else READ_TRIES, 1, PAUSES
-        while True:
-            token = self._tokens.current()
-            self._gate.admit()
-            try:
-                return parse(self._send(token, send))
-            except NotOk as error:
-                heard: Meaning = error.meaning
-            except (KeyError, TypeError, ValueError, AttributeError):
-                heard = Trouble()  # an answer of another shape than was asked for
-            logger.info("call failed write=%s meaning=%r calls=%d", write, heard, self.calls)
-            match heard:
-                case Renew() if renewals:
-                    renewals -= 1
-                    self._tokens.renewed(token)
-                case Pause(wait) if pauses:
-                    pauses -= 1
-                    self._sleep(wait.total_seconds())
-                case Trouble() if tries > 1:
-                    tries -= 1
-                    self._sleep(_jitter(READ_TRIES - tries))
-                case _:
-                    raise self._error(heard, write=write)
+    def _save(self, uris: Sequence[str]) -> None:
+        self._write(lambda: self._spotify._put("me/library", uris=",".join(uris)), parsing.nothing)
 
-    def _send(self, token: str, send: Callable[[], Any]) -> Any:
-        with _one_call_at_a_time:
-            self.calls += 1
-            self._spotify.set_auth(token)
-            try:
-                return send()
-            except self._refusal as error:
-                # Spotify's own errors end in NotOk: this is spotipy, which sent nothing.
-                raise BadRequest(str(error.msg)) from error
+    def _remove(self, uris: Sequence[str]) -> None:
+        self._write(
+            lambda: self._spotify._delete("me/library", uris=",".join(uris)), parsing.nothing
+        )
 
-    def _error(self, heard: Meaning, *, write: bool) -> SpotifyError:
-        match heard:
-            case SpotifyError():
-                return heard
-            case Stop(wait, because):
-                return Blocked(self._gate.block(for_=wait, because=because), because)
-            case Pause():
-                # A limit that five waits did not cure is everybody's.
-                until = self._gate.block(for_=timedelta(minutes=1), because="quota")
-                return Blocked(until, "quota")
-            case Trouble(status, sent) if write and sent:
-                return OutcomeUnknown(status)
-            case Trouble(status):
-                return Unavailable(status)
-            case Renew():
-                return Unavailable(401)
+    def upload_cover(self, playlist_id: str, jpeg: bytes) -> None:
+        """Make ``jpeg`` the playlist's picture, at most about 190 kB of it.
+
+        Raises CoverRefused. Pictures have a limit of their own, which stops nobody else's calls.
+        """
+        picture = b64encode(jpeg).decode()
+        try:
+            self._write(
+                lambda: self._spotify._put(
+                    f"playlists/{playlist_id}/images", payload=picture, content_type="image/jpeg"
+                ),
+                parsing.nothing,
+                special=_cover_refused,
+            )
+        except BadRequest as error:
+            if error.status == 413:
+                raise CoverRefused("too_large") from error
+            raise
 
 
-def _jitter(number: int) -> float:
-    """Seconds before the next try: about half a second, then a second."""
-    return 0.5 * number * random.uniform(0.5, 1.5)  # noqa: S311 - spreads load, guards nothing
+def _contradicts(page: PlaylistItemsPage, total: int) -> bool:
+    """Whether a page says that there is more than the total, or less, or shows nothing of it."""
+    end = page.offset + len(page.rows)
+    if page.has_next:
+        return page.total != total or not page.rows or end >= total
+    return page.total != total or end != total
 
 
-# --- From Spotify's JSON to our types: any error here is an answer that cannot be read ----------
-
-
-def _profile(answer: Any) -> Profile:
-    return Profile(
-        str(answer["id"]), answer.get("account_id") or None, _text(answer.get("display_name"))
-    )
-
-
-def _saved_track(item: Any) -> SavedTrackItem:
-    track = item.get("track")
-    song = _song(track) if track and track.get("id") else None
-    return SavedTrackItem(datetime.fromisoformat(item["added_at"]), song)
-
-
-def _song(track: Any) -> Song:
-    album = track.get("album") or {}
-    return Song(
-        id=track["id"],
-        uri=track["uri"],
-        name=_text(track.get("name")),
-        artists=tuple(_text(artist.get("name")) for artist in track.get("artists") or ()),
-        album=_text(album.get("name")),
-        duration_ms=track.get("duration_ms") or 0,
-        explicit=bool(track.get("explicit")),
-        isrc=(track.get("external_ids") or {}).get("isrc") or "",
-        release_date=album.get("release_date") or "",
-    )
-
-
-def _text(value: str | None) -> str:
-    """As people wrote it, but for what JSON can say and PostgreSQL cannot store."""
-    return (value or "").replace("\0", "").encode(errors="replace").decode()
-
-
-def _playlist(answer: Any) -> Playlist:
-    return Playlist(
-        id=answer["id"],
-        name=_text(answer.get("name")),
-        description=_text(html.unescape(answer.get("description") or "")),
-        public=answer.get("public"),
-        snapshot_id=answer.get("snapshot_id") or "",
-        total=(answer.get("items") or answer.get("tracks") or {}).get("total", 0),
-        owner_id=(answer.get("owner") or {}).get("id") or "",
-    )
-
-
-def _snapshot_id(answer: Any) -> str:
-    return str(answer["snapshot_id"])
-
-
-def _nothing(answer: Any) -> None:
-    """For a write whose answer has no body."""
+def _cover_refused(heard: Meaning, renewals: int) -> SpotifyError | None:
+    """What an answer to an upload means where it means something else than elsewhere."""
+    match heard:
+        case Renew() if not renewals:  # how Spotify says that the scope was not granted
+            return CoverRefused("scope_missing")
+        case Pause(wait, None) | Stop(wait, "quota", is_quota=False, sent=False):
+            return CoverRefused("too_often", wait)
+        case AccessRefused(reason="scope_missing"):
+            return CoverRefused("scope_missing")
+    return None

@@ -6,12 +6,14 @@ SpotifyError
 ├── SignInNeeded     consent ended or was withdrawn; whoever refreshed has marked the connection
 ├── AccessRefused    403 for this listener: not_registered, scope_missing or forbidden
 ├── Unavailable      Spotify does not answer; nothing was changed
+│   └── LibraryUnknown   it does not tell what is in the library; all else may go on without that
 ├── OutcomeUnknown   a write that Spotify did not answer: it may have been applied, or not
 ├── BadRequest       Spotify does not accept what was sent (400, 413 and their like)
+├── CoverRefused     a playlist's picture was not taken: scope_missing, too_large or too_often
 └── NotFound         404
 """
 
-from datetime import datetime
+from datetime import datetime, timedelta
 
 
 class SpotifyError(Exception):
@@ -49,6 +51,10 @@ class Unavailable(SpotifyError):
         self.status = status
 
 
+class LibraryUnknown(Unavailable):
+    """400, 403, 404, or an answer that does not name each uri that was asked for."""
+
+
 class OutcomeUnknown(SpotifyError):
     """``status`` as in ``Unavailable``: 502 may mean that one of the songs sent cannot be added."""
 
@@ -64,6 +70,15 @@ class BadRequest(SpotifyError):
         super().__init__(f"{status}: {message}")
         self.message = message
         self.status = status
+
+
+class CoverRefused(SpotifyError):
+    """``wait`` is how long Spotify wants no more pictures, where the reason is too_often."""
+
+    def __init__(self, reason: str, wait: timedelta = timedelta()) -> None:
+        super().__init__(reason)
+        self.reason = reason
+        self.wait = wait
 
 
 class NotFound(SpotifyError):

@@ -6,6 +6,8 @@ from email.utils import parsedate_to_datetime
 import requests
 from django.conf import settings
 
+from syncify.spotify.deadline import DeadlineSession
+
 TIMEOUT = (5.0, 10.0)
 
 
@@ -16,7 +18,8 @@ class NoAnswer(Exception):
 def spotify_clock() -> datetime:
     """The time at Spotify, by any answer of its API. Raises NoAnswer."""
     try:
-        answer = requests.get(settings.SPOTIFY_API_URL, timeout=TIMEOUT, allow_redirects=False)
+        with DeadlineSession() as session:
+            answer = session.get(settings.SPOTIFY_API_URL, timeout=TIMEOUT)
         return parsedate_to_datetime(answer.headers["Date"])
     except (requests.RequestException, KeyError, ValueError) as error:
         raise NoAnswer(type(error).__name__) from error
@@ -28,13 +31,13 @@ def credentials_problem() -> str:
     Raises NoAnswer.
     """
     try:
-        answer = requests.post(
-            f"{settings.SPOTIFY_ACCOUNTS_URL}/api/token",
-            data={"grant_type": "client_credentials"},
-            auth=(settings.SPOTIFY_CLIENT_ID, settings.SPOTIFY_CLIENT_SECRET),
-            timeout=TIMEOUT,
-            allow_redirects=False,
-        )
+        with DeadlineSession() as session:
+            answer = session.post(
+                f"{settings.SPOTIFY_ACCOUNTS_URL}/api/token",
+                data={"grant_type": "client_credentials"},
+                auth=(settings.SPOTIFY_CLIENT_ID, settings.SPOTIFY_CLIENT_SECRET),
+                timeout=TIMEOUT,
+            )
         problem = "" if answer.ok else answer.json()["error"]
     except (requests.RequestException, KeyError, TypeError, ValueError) as error:
         raise NoAnswer(type(error).__name__) from error

@@ -82,6 +82,11 @@ def lift_operator_block() -> None:
     Block.objects.filter(because__in=causes).delete()
 
 
+def lift_block() -> None:
+    """End any block, so that the next call finds out whether Spotify still wants silence."""
+    Block.objects.all().delete()
+
+
 def calls_by_hour() -> list[ApiHour]:
     """The hours of the last day in which somebody called, oldest first."""
     return list(ApiHour.objects.filter(hour__gt=Now() - COUNTED).order_by("hour"))

@@ -6,9 +6,10 @@ import requests
 from urllib3.exceptions import MaxRetryError, NewConnectionError
 
 from syncify.spotify.answers import NotOk, Trouble, meaning
+from syncify.spotify.deadline import DeadlineSession
 
 
-class Session(requests.Session):
+class Session(DeadlineSession):
     """Judges every answer before spotipy sees it.
 
     spotipy would fail on plain errors, log addresses, and take a body that is not JSON, or a
@@ -16,7 +17,6 @@ class Session(requests.Session):
     """
 
     def request(self, *args: Any, **kwargs: Any) -> requests.Response:
-        kwargs["allow_redirects"] = False
         try:
             answer = super().request(*args, **kwargs)
         except requests.RequestException as error:

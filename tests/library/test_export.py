@@ -10,8 +10,8 @@ from django.db.models import Model
 from django.test import Client
 from django.utils import timezone
 
+from accounts.deletion import delete_account
 from accounts.models import SpotifyConnection, User
-from accounts.services import delete_account
 from sync.library.export import OWNER, SECRETS, SECTIONS
 from sync.models import (
     Artist,

@@ -164,7 +164,7 @@ def test_metrics_count_what_is_in_the_database(scrape: Callable[[], dict[str, fl
     ApiHour.objects.create(hour=now - timedelta(hours=20), calls=30)
     block = Block.objects.create(until=now + timedelta(hours=1), because="quota")
     processes.seen(processes.WORKER)
-    Process.objects.create(kind="worker", name="gone", last_seen=now - timedelta(hours=1))
+    Process.objects.create(kind="worker", name="gone", alive_until=now - timedelta(hours=1))
     Incident.objects.create(key="block:quota", message="")
 
     samples = scrape()
@@ -197,7 +197,7 @@ def test_metrics_take_the_same_few_statements_for_any_number_of_listeners(
     for number in range(5):
         make_request(make_user(f"listener-{number}"), state="dead", error_code=f"cause-{number}")
 
-    with django_assert_num_queries(7):
+    with django_assert_num_queries(8):
         scrape()
 
 

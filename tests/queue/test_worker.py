@@ -8,17 +8,20 @@ from datetime import timedelta
 from typing import Any
 
 import pytest
-from django.db import OperationalError, connection
+from django.db import Error as DjangoError
+from django.db import InterfaceError, InternalError, OperationalError, connection
 from django.utils import timezone
+from psycopg.errors import ReadOnlySqlTransaction
 
+from accounts.deletion import delete_account
 from accounts.models import SpotifyConnection, User
-from accounts.services import delete_account
 from sync.models import Library, Process, SyncRequest
 from sync.queue import job as job_module
 from sync.queue import store as queue
 from sync.queue import worker as worker_module
 from sync.queue.errors import GiveUp, RetryLater, SnoozeUntil
 from sync.queue.job import Cancelled, Job, Released
+from sync.queue.processes import alive
 from sync.queue.scheduler import enqueue_due_syncs
 from sync.queue.store import LeaseLost
 from sync.queue.worker import Worker
@@ -224,6 +227,60 @@ def test_a_refusal_is_noted_though_the_database_goes_away_in_between(
     request = work_once(fail_with(AccessRefused("not_registered")))
 
     assert (request.state, SpotifyConnection.objects.get().state) == ("dead", "refused")
+
+
+def read_only() -> DjangoError:
+    error = InternalError("cannot execute UPDATE in a read-only transaction")
+    error.__cause__ = ReadOnlySqlTransaction()
+    return error
+
+
+@pytest.mark.django_db
+@pytest.mark.parametrize(
+    "error",
+    [OperationalError("deadlock detected"), InterfaceError("connection is closed"), read_only()],
+    ids=["deadlock", "closed", "standby"],
+)
+def test_an_error_of_the_database_in_a_sync_counts_as_no_failure(error: DjangoError) -> None:
+    request = work_once(fail_with(error))
+
+    assert (request.state, request.failures, request.error_code) == ("queued", 0, "")
+
+
+@pytest.mark.django_db
+def test_a_database_that_fails_every_time_is_a_failure_in_the_end() -> None:
+    request = enqueue()
+    worker = Worker(runners={"spotify": fail_with(OperationalError("disk full"))})
+
+    states = []
+    for _ in range(worker_module.DATABASE_ERRORS + 1):
+        assert worker.run_one()
+        request.refresh_from_db()
+        states.append((request.failures, request.error_code))
+
+    assert states == [*[(0, "")] * worker_module.DATABASE_ERRORS, (1, "internal")]
+
+
+@pytest.mark.django_db
+@pytest.mark.parametrize(("seconds", "is_held"), [(299, True), (301, False)])
+def test_a_stuck_job_loses_its_lease_and_its_worker_does_not_say_that_it_is_alive(
+    monkeypatch: pytest.MonkeyPatch, seconds: int, is_held: bool
+) -> None:
+    seen = []
+
+    def run(job: Job) -> None:
+        SyncRequest.objects.update(leased_until=timezone.now() + timedelta(seconds=1))
+        job._safe_at -= seconds
+        worker._look_after()
+        left = SyncRequest.objects.get().leased_until - timezone.now()
+        seen.append((left > timedelta(seconds=2), alive("worker").exists()))
+        succeed(job)
+
+    enqueue()
+    worker = Worker(runners={"spotify": run})
+    worker.run_one()
+
+    assert seen == [(is_held, is_held)]
 
 
 @pytest.mark.django_db

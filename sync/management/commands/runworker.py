@@ -11,7 +11,7 @@ from django.core.management.base import BaseCommand, CommandError
 
 from sync.mirrors.engine import run_sync
 from sync.models import SyncRequest
-from sync.operations.alerts import check_incidents
+from sync.operations.chores import CHORES
 from sync.queue import scheduler
 from sync.queue.store import LEASE
 from sync.queue.worker import Worker
@@ -62,7 +62,7 @@ class Command(BaseCommand):
         )
         scheduling = threading.Thread(
             target=scheduler.keep_scheduling,
-            args=[lambda: self._is_told_to_stop, check_incidents],
+            args=[lambda: self._is_told_to_stop, *CHORES],
             daemon=True,
         )
         worker.start()

@@ -6,8 +6,8 @@ from typing import Any
 
 from django.core.management.base import BaseCommand
 
-from sync.operations.alerts import check_incidents
-from sync.queue import scheduler
+from sync.operations.chores import CHORES
+from sync.queue import processes, scheduler
 
 
 class Command(BaseCommand):
@@ -22,9 +22,11 @@ class Command(BaseCommand):
         if loop:
             for number in (signal.SIGTERM, signal.SIGINT):
                 signal.signal(number, self._on_signal)
-            scheduler.keep_scheduling(lambda: self._is_told_to_stop, check_incidents)
+            scheduler.keep_scheduling(lambda: self._is_told_to_stop, *CHORES)
             return
-        scheduled = scheduler.take_turn(check_incidents)
+        scheduled = scheduler.take_turn(
+            *CHORES, name="cron", alive_for=processes.ALIVE_BETWEEN_RUNS
+        )
         self.stdout.write(f"Queued {_syncs(scheduled.queued)}.")
         if scheduled.waiting:
             self.stdout.write(f"{_syncs(scheduled.waiting)} due: no room in Spotify's budget yet.")

@@ -1,0 +1,182 @@
+"""What a reading of the Liked Songs lets us believe: what is new, what is gone, what is not shown.
+
+Absence is not evidence: a like that is not shown is gone only when every row that Spotify counts
+could be read. Rows that cannot be read are remembered with their places, so that the next reading
+costs no more than without them.
+"""
+
+from __future__ import annotations
+
+from collections import Counter, defaultdict
+from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import dataclass
+from datetime import datetime
+from itertools import groupby
+from typing import Any
+
+from sync.library.likes import Found, Like
+
+#: An entry of ``Library.unreadable``: "name" and "added_at", and one of
+#: "after": the id of the track above the row, "" at the top; with "repeats", it shows that track;
+#: "track": the id of a like that is kept although no row shows it, as long as more rows cannot be
+#: read than "base";
+#: "hidden": so many more rows are counted than shown (fewer, where it is negative).
+type Entry = dict[str, Any]
+
+#: A removal of more than this many songs, and of more than a tenth, must be seen twice.
+FEW = 20
+SHARE = 10
+
+
+@dataclass(frozen=True, slots=True)
+class Memory:
+    """What the last reading left, as the next one needs it.
+
+    ``rows`` is what Spotify showed, ``kept`` the ids of likes that it did not show, each with the
+    number of unread rows that there were without it.
+    """
+
+    rows: tuple[Like, ...]
+    hidden: int
+    kept: Mapping[str, int]
+
+
+@dataclass(frozen=True, slots=True)
+class Believed:
+    """The likes from now on, newest first, and what to remember of the rows."""
+
+    likes: tuple[Like, ...]
+    entries: tuple[Entry, ...]
+
+
+@dataclass(frozen=True, slots=True)
+class Changes:
+    """What is different. ``reliked`` are known tracks with another date, the new one."""
+
+    new: tuple[Like, ...]
+    gone: tuple[Like, ...]
+    reliked: tuple[Like, ...]
+
+
+def recall(likes: Sequence[Like], entries: Iterable[Entry]) -> Memory:
+    """The rows that ``believe`` remembered as ``entries``, between the likes in their order."""
+    hidden, kept = 0, dict[str, int]()
+    below: defaultdict[str, list[Like]] = defaultdict(list)
+    for entry in entries:
+        if "hidden" in entry:
+            hidden = int(entry["hidden"])
+        elif "track" in entry:
+            kept[entry["track"]] = int(entry["base"])
+        else:
+            at = entry["added_at"]
+            date = datetime.fromisoformat(at) if at else None
+            below[entry.get("after", "")].append(
+                Like(entry.get("repeats", ""), date, entry["name"])
+            )
+    rows = below.pop("", [])
+    for like in likes:
+        if like.track_id not in kept:
+            rows.append(like)
+            rows += below.pop(like.track_id, [])
+    rows += [row for left in below.values() for row in left]
+    return Memory(tuple(rows), hidden, kept)
+
+
+def believe(known: Sequence[Like], memory: Memory, found: Found) -> Believed:
+    """Make of a reading what may be believed. ``known`` are the likes so far."""
+    shown = {like.track_id for like in found.rows if like.track_id}
+    before, unread = _unread(memory.rows, memory.hidden), _unread(found.rows, found.hidden)
+    kept: dict[Like, int] = {}
+    for like in known:
+        if like.track_id in shown:
+            continue
+        base = memory.kept.get(like.track_id)
+        if base is None and _may_be_hidden(like, memory, found):
+            base = before
+        if base is not None and (unread > base or not found.settled):
+            kept[like] = base
+    return Believed(_in_order(known, found.likes, list(kept)), tuple(_entries(found, kept)))
+
+
+def _unread(rows: Iterable[Like], hidden: int) -> int:
+    """How many of the rows that Spotify counts could not be read."""
+    return sum(not row.track_id for row in rows) + max(0, hidden)
+
+
+def _may_be_hidden(like: Like, memory: Memory, found: Found) -> bool:
+    """Whether a known like that is not shown may be behind what could not be read this time."""
+    if not found.settled or max(0, found.hidden) > max(0, memory.hidden):
+        return True
+    fresh = Counter(row for row in found.rows if not row.track_id)
+    fresh -= Counter(row for row in memory.rows if not row.track_id)
+    return any(row.added_at in {None, like.added_at} for row in fresh)
+
+
+def _in_order(
+    known: Sequence[Like], shown: Sequence[Like], kept: Sequence[Like]
+) -> tuple[Like, ...]:
+    """By date, newest first; likes of one date as they were, new ones where Spotify shows them."""
+    dated = sorted([*shown, *kept], key=_date, reverse=True)
+    place = {like: at for at, like in enumerate(known)}
+    likes: list[Like] = []
+    for _, group in groupby(dated, key=_date):
+        likes += _settled(list(group), place)
+    return tuple(likes)
+
+
+def _settled(group: list[Like], place: Mapping[Like, int]) -> list[Like]:
+    """Likes of one date: the known ones in their order, new ones above those they stand above."""
+    if len(group) < 2 or not any(like in place for like in group):
+        return group
+    above: defaultdict[Like | None, list[Like]] = defaultdict(list)
+    waiting: list[Like] = []
+    for like in group:
+        if like in place:
+            above[like] += waiting
+            waiting = []
+        else:
+            waiting.append(like)
+    ordered = sorted((like for like in group if like in place), key=place.__getitem__)
+    return [*(one for like in ordered for one in (*above[like], like)), *waiting]
+
+
+def _date(like: Like) -> datetime:
+    if like.added_at is None:
+        raise ValueError("only rows that cannot be read have no date")
+    return like.added_at
+
+
+def _entries(found: Found, kept: Mapping[Like, int]) -> Iterable[Entry]:
+    after, seen = "", set[str]()
+    for row in found.rows:
+        at = row.added_at.isoformat() if row.added_at else None
+        if not row.track_id:
+            yield {"name": row.name, "added_at": at, "after": after}
+        elif row.track_id in seen:
+            yield {"name": row.name, "added_at": at, "after": after, "repeats": row.track_id}
+        else:
+            after = row.track_id
+            seen.add(after)
+    for like, base in kept.items():
+        at = _date(like).isoformat()
+        yield {"name": "", "added_at": at, "track": like.track_id, "base": base}
+    if found.hidden:
+        yield {"name": "", "added_at": None, "hidden": found.hidden}
+
+
+def changes(known: Sequence[Like], likes: Sequence[Like]) -> Changes:
+    """What is different in ``likes``; each part in the order of the list it is taken from."""
+    before = {like.track_id: like.added_at for like in known}
+    after = {like.track_id for like in likes}
+    return Changes(
+        new=tuple(like for like in likes if like.track_id not in before),
+        gone=tuple(like for like in known if like.track_id not in after),
+        reliked=tuple(
+            like for like in likes if before.get(like.track_id, like.added_at) != like.added_at
+        ),
+    )
+
+
+def must_be_seen_twice(leaving: int, of: int) -> bool:
+    """Whether so many songs would leave that one reading must not decide it."""
+    return leaving > 0 and (leaving >= of or (leaving > FEW and leaving * SHARE > of))

@@ -1,0 +1,110 @@
+"""Pages of the Liked Songs: fetched from Spotify, and kept until the reading has ended."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from datetime import UTC, datetime, timedelta
+from typing import TYPE_CHECKING, Any
+
+from django.db import connection, transaction
+from django.db.models.functions import Now
+from psycopg.types.json import Jsonb
+
+from sync.library.catalogue import store_songs
+from sync.library.likes import Like, Page
+from sync.models import StoredPage
+from sync.queue.store import LeaseLost
+
+if TYPE_CHECKING:
+    from sync.queue.job import Job
+    from syncify.spotify.types import SavedTracksPage
+
+#: A page older than this says nothing of what Spotify would show.
+KEPT = timedelta(hours=1)
+#: The date of a like without one that has no dated like above it on its page.
+_UNDATED = datetime(2000, 1, 1, tzinfo=UTC)
+
+# Locks the request, so that no successor reads pages of a worker that lost its lease.
+_STORE = """
+WITH held AS MATERIALIZED (
+    SELECT user_id FROM sync_requests
+     WHERE id = %(request)s AND attempt = %(attempt)s AND state = 'running'
+       FOR SHARE)
+INSERT INTO read_pages ("user_id", "offset", total, items)
+SELECT user_id, %(offset)s, %(total)s, %(items)s FROM held
+ON CONFLICT ("user_id", "offset") DO UPDATE
+   SET total = excluded.total, items = excluded.items, read_at = statement_timestamp()
+RETURNING id"""
+
+
+def fetch_page(job: Job, offset: int, dates: Mapping[str, datetime], *, keep: bool) -> Page:
+    """Read a page from Spotify, and store its songs; with ``keep``, the page itself too.
+
+    ``dates`` are those of the known likes, for rows that Spotify shows without a date. Raises
+    LeaseLost.
+    """
+    answer = job.client.saved_tracks(offset)
+    page = _page(answer, dates)
+    with transaction.atomic():
+        if keep and page.total is not None:
+            _store(job, page)
+        store_songs(item.song for item in answer.items if item.song)
+    return page
+
+
+def _page(answer: SavedTracksPage, dates: Mapping[str, datetime]) -> Page:
+    likes, above = [], _UNDATED
+    for item in answer.items:
+        if item.song is None:
+            likes.append(Like("", item.added_at, item.name))
+            above = item.added_at or above
+            continue
+        # A like without a date is taken for as old as the one above it, so that it keeps its place.
+        above = item.added_at or dates.get(item.song.id) or above
+        likes.append(Like(item.song.id, above))
+    return Page(answer.offset, answer.total, tuple(likes), answer.has_next)
+
+
+def stored_pages(user_id: int, *, since: datetime | None) -> list[Page]:
+    """The pages of a reading that stopped half-way, unless old or from before ``since``."""
+    rows = StoredPage.objects.filter(user=user_id, read_at__gt=Now() - KEPT).order_by("offset")
+    if since is not None:
+        rows = rows.filter(read_at__gte=since)
+    return [_loaded(row) for row in rows if isinstance(row.items, dict)]
+
+
+def forget_pages(user_id: int) -> None:
+    StoredPage.objects.filter(user=user_id).delete()
+
+
+def keep_page(job: Job, page: Page) -> None:
+    """Keep a page that was fetched before it was known that more follow. Raises LeaseLost."""
+    if page.total is not None:
+        with transaction.atomic():
+            _store(job, page)
+
+
+def _store(job: Job, page: Page) -> None:
+    likes = [
+        [like.track_id, like.added_at.isoformat() if like.added_at else None, like.name]
+        for like in page.likes
+    ]
+    values: dict[str, Any] = {
+        "request": job.request.pk,
+        "attempt": job.request.attempt,
+        "offset": page.offset,
+        "total": page.total,
+        "items": Jsonb({"likes": likes, "has_next": page.has_next}),
+    }
+    with connection.cursor() as cursor:
+        cursor.execute(_STORE, values)
+        if cursor.fetchone() is None:
+            raise LeaseLost(f"request={job.request.pk} attempt={job.request.attempt}")
+
+
+def _loaded(row: StoredPage) -> Page:
+    likes = (
+        Like(track, datetime.fromisoformat(at) if at else None, name)
+        for track, at, name in row.items["likes"]
+    )
+    return Page(row.offset, row.total, tuple(likes), row.items["has_next"])

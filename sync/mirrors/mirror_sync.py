@@ -1,0 +1,256 @@
+"""Brings the playlists of one mirror to what it wants: looks, plans, writes."""
+
+from __future__ import annotations
+
+import logging
+from collections.abc import Sequence
+from dataclasses import dataclass
+from typing import TYPE_CHECKING
+
+from sync.library.likes import PAGE_SIZE
+from sync.mirrors import guard, tracks
+from sync.mirrors.details import Details
+from sync.mirrors.inbox import kept_additions, note_present
+from sync.mirrors.look import Look
+from sync.mirrors.making import create, find_created
+from sync.mirrors.planner import MirrorPlan, plan_mirror
+from sync.mirrors.relinks import as_added
+from sync.mirrors.volumes import Volume, save_volumes
+from sync.mirrors.writer import Diverged, PlaylistWriter
+from sync.models import Mirror, Playlist, SyncRequest
+from sync.queue.errors import RetryLater
+
+if TYPE_CHECKING:
+    from sync.library.record import Record
+    from sync.mirrors.looking import Looks
+    from sync.queue.job import Job
+
+logger = logging.getLogger(__name__)
+
+#: How often one attempt plans anew because a playlist is not what it was thought to be.
+REPLANS = 3
+
+
+@dataclass(frozen=True, slots=True)
+class Surroundings:
+    """What the mirrors of one sync share. ``pages``: how many pages of likes were read."""
+
+    job: Job
+    record: Record
+    looks: Looks
+    is_manual: bool
+    pages: int
+    has_several: bool
+
+
+class MirrorSync:
+    """``wanted`` are the uris that the mirror's rule selects, in order."""
+
+    def __init__(
+        self, around: Surroundings, mirror: Mirror, volumes: list[Volume], wanted: Sequence[str]
+    ) -> None:
+        self._around = around
+        self._job = around.job
+        self._record = around.record
+        self._result = around.record.of(mirror)
+        self.mirror = mirror
+        self._volumes = volumes
+        self._facts = tracks.facts_of(mirror)
+        self._selected = wanted
+        self._ours = {uri for volume in volumes for uri in volume.uris if volume.has_base}
+        self._details = Details(self._job, mirror, say=self._say)
+        self._is_anew = mirror.rewrite_asked
+
+    def run(self) -> None:
+        """Raises what keeps the playlists from being brought up to date."""
+        now = self._job.now()
+        if guard.waits(self.mirror, now):
+            raise guard.wait_of(self.mirror)
+        self._look()
+        self._write()
+        self._settle()
+
+    # --- Looking ------------------------------------------------------------------------------
+
+    def _look(self) -> None:
+        """Learn what the playlists hold, in as few calls as that takes.
+
+        Nothing is asked when there is nothing to change and they were looked at today.
+        """
+        existing = [volume for volume in self._volumes if volume.spotify_id]
+        is_due = any(self._around.looks.is_due(volume) for volume in existing)
+        in_doubt = not all(volume.playlist.items_known for volume in existing)
+        is_stale = any(self._details.is_stale(volume.playlist) for volume in existing)
+        if not (is_due or in_doubt or is_stale or self._plan().steps):
+            return
+        look = Look(
+            self._job,
+            self._record,
+            self.mirror,
+            looks=self._around.looks,
+            details=self._details,
+            facts=self._facts,
+            wanted=self._wanted(),
+            is_manual=self._around.is_manual,
+            say=self._say,
+        )
+        look.at(existing)
+        self._facts = tracks.facts_of(self.mirror)
+
+    # --- Writing ------------------------------------------------------------------------------
+
+    def _wanted(self) -> list[str]:
+        """What the playlists should hold, in order."""
+        left_out = self._facts.refused | self._facts.excluded
+        wanted = dict.fromkeys(uri for uri in self._selected if uri not in left_out)
+        wanted |= dict.fromkeys(uri for uri in self._facts.kept if uri not in left_out)
+        if self.mirror.keeps_additions:
+            rows = [uri for volume in self._volumes for uri in volume.uris if uri]
+            others = [uri for uri in rows if uri not in wanted and uri not in left_out]
+            liked = tracks.ever_liked(self.mirror.user_id, others) if others else set()
+            wanted |= dict.fromkeys(kept_additions(self.mirror, others, liked) if others else ())
+        return list(wanted)
+
+    def _plan(self) -> MirrorPlan:
+        wanted = self._wanted()
+        return plan_mirror(
+            wanted,
+            [volume.uris for volume in self._volumes],
+            stuck=self._facts.stuck.difference(wanted),
+            anew=self._is_anew,
+        )
+
+    def _write(self) -> None:
+        replans = 0
+        while replans < REPLANS:
+            plan = self._plan()
+            self._guard(plan)
+            self._make_playlists(len(plan.contents))
+            self._write_details()
+            if not plan.steps:
+                self._learn_versions()
+                return
+            self._job.safe_point(stage=SyncRequest.Stage.WRITING)
+            if any(set(plan.contents[at]) & set(self._volumes[at].uris) for at in plan.rewritten):
+                self._say("The playlist was written anew, so its dates are today's.")
+            try:
+                self._apply(plan)
+            except Diverged as diverged:
+                logger.info("playlist diverged request=%s", self._job.request.pk)
+                self._read_again(diverged.volume)
+                replans += 1
+            self._facts = tracks.facts_of(self.mirror)
+        raise RetryLater(
+            "playlist_changing",
+            "Something else changes the playlist while Syncify writes it. It tries again soon.",
+        )
+
+    def _read_again(self, volume: Volume) -> None:
+        rows = self._job.client.playlist_rows(volume.spotify_id)
+        uris = [row.uri for row in rows]
+        volume.uris = as_added(uris, self._facts.shown_as, self._wanted())
+
+    def _guard(self, plan: MirrorPlan) -> None:
+        """Raises SnoozeUntil while the removal of many songs waits for a second look."""
+        now = self._job.now()
+        before = (self.mirror.confirm_after, self.mirror.confirm_gone)
+        held = sum(1 for volume in self._volumes for uri in volume.uris if uri)
+        leaving = guard.leaving_unexplained(self.mirror.user_id, plan.removed, self._ours)
+        is_confirmed = guard.is_confirmed(self.mirror, leaving, held, now)
+        if (self.mirror.confirm_after, self.mirror.confirm_gone) != before:
+            with self._record.fenced(self.mirror):
+                self.mirror.save(update_fields=["confirm_after", "confirm_gone"])
+        if not is_confirmed:
+            raise guard.wait_of(self.mirror)
+
+    def _learn_versions(self) -> None:
+        """Ask for the version that a write without an answer made: else it must all be read."""
+        for volume in self._volumes:
+            if (
+                volume.spotify_id
+                and not volume.playlist.snapshot_id
+                and len(volume.uris) > PAGE_SIZE
+            ):
+                playlist = self._job.client.playlist(volume.spotify_id)
+                if playlist.total == len(volume.uris):
+                    volume.playlist.snapshot_id = playlist.snapshot_id
+                    self._save([volume])
+
+    def _apply(self, plan: MirrorPlan) -> None:
+        """Send the steps of a plan, up to the first that did not come out as planned."""
+        touched = [self._volumes[number] for number in {step.volume for step in plan.steps}]
+        for volume in touched:
+            volume.playlist.items_known = False
+        self._save(touched)
+        writer = PlaylistWriter(
+            self._job,
+            self._record,
+            self.mirror,
+            volumes=self._volumes,
+            plan=plan,
+            shown_as=self._facts.shown_as,
+        )
+        effort = self._around.pages + len(plan.steps)
+        try:
+            for done, step in enumerate(plan.steps, start=self._around.pages + 1):
+                complete = writer.send(step)
+                fields = self._record.totals()
+                fields["progress"] = done / effort
+                self._job.safe_point(**fields)
+                if not complete:
+                    break
+        finally:
+            for volume in touched:
+                volume.playlist.items_known = volume is not writer.in_doubt
+            self._save(touched, is_written=True)
+
+    def _make_playlists(self, count: int) -> None:
+        """Let the first ``count`` volumes have a playlist each."""
+        for number in range(len(self._volumes) + 1, count + 1):
+            self._volumes.append(Volume(Playlist(mirror=self.mirror, number=number)))
+        for volume in self._volumes[:count]:
+            if not volume.spotify_id:
+                self._make_playlist(volume)
+
+    def _make_playlist(self, volume: Volume) -> None:
+        """Create a playlist, or take the empty one that an earlier attempt may have created."""
+        row, playlist = volume.playlist, None
+        if row.written_name:
+            playlist = find_created(self._job, row.written_name)
+        row.details_written_at, row.reminds = None, False
+        if playlist is None:
+            row.written_name = self._details.name_of(row)
+            self._save([volume])  # so that a creation without an answer is looked for
+            playlist = create(self._details, row)
+        row.spotify_id, row.snapshot_id = playlist.id, playlist.snapshot_id
+        row.items_known, row.checked_at, row.missing_since = True, self._job.now(), None
+        row.seen_public = playlist.public
+        volume.uris = []
+        self._save([volume])
+
+    def _write_details(self) -> None:
+        for volume in self._volumes:
+            if self._details.is_stale(volume.playlist):
+                self._details.write(volume.playlist)
+                self._save([volume])
+
+    # --- Keeping ------------------------------------------------------------------------------
+
+    def _settle(self) -> None:
+        """Forget what had to be confirmed, or was asked for: it is done."""
+        done = {"confirm_after": None, "confirm_gone": None, "rewrite_asked": False}
+        if changed := [name for name, value in done.items() if getattr(self.mirror, name) != value]:
+            for name in changed:
+                setattr(self.mirror, name, done[name])
+            with self._record.fenced(self.mirror):
+                self.mirror.save(update_fields=changed)
+
+    def _save(self, volumes: Sequence[Volume], *, is_written: bool = False) -> None:
+        with self._record.fenced(self.mirror):
+            save_volumes(volumes)
+            if is_written:
+                note_present(self.mirror, {uri for one in self._volumes for uri in one.uris})
+
+    def _say(self, sentence: str) -> None:
+        name = self.mirror.name if self._around.has_several else ""
+        self._record.say(sentence, self._result, of=name)

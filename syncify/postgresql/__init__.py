@@ -1,0 +1,1 @@
+"""Database backend for a PostgreSQL that may lose its primary."""

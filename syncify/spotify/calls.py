@@ -1,0 +1,212 @@
+"""One call to Spotify, and what comes of it: tokens, the gate, waits, repeats and errors."""
+
+import logging
+import random
+import threading
+import time
+from collections.abc import Callable
+from datetime import datetime, timedelta
+from typing import Any, Protocol
+
+from syncify.spotify.answers import Meaning, NotOk, Pause, Renew, Stop, Trouble
+from syncify.spotify.deadline import CALL_DEADLINE
+from syncify.spotify.errors import (
+    BadRequest,
+    Blocked,
+    OutcomeUnknown,
+    SpotifyError,
+    Unavailable,
+)
+from syncify.spotify.parsing import Unreadable
+
+logger = logging.getLogger(__name__)
+
+#: Seconds to connect, and between two bytes of the answer.
+TIMEOUT = (5.0, 20.0)
+READ_TRIES = 3
+PAUSES = 5
+
+# Parallel calls bring on the burst limit, and half of parallel writes fail.
+_one_call_at_a_time = threading.Lock()
+
+
+class QuietTimes:
+    """Until when this process lets each address alone, because Spotify asked for a short wait."""
+
+    def __init__(self) -> None:
+        self._until: dict[str, float] = {}
+
+    def ask(self, address: str, wait: timedelta) -> None:
+        until = time.monotonic() + wait.total_seconds()
+        self._until[address] = max(until, self._until.get(address, 0.0))
+
+    def keep(self, address: str, sleep: Callable[[float], None]) -> None:
+        """Sleep for what is left of the wait, if any."""
+        until = self._until.get(address, 0.0)
+        if (left := until - time.monotonic()) > 0:
+            sleep(left)
+            if self._until.get(address) == until:  # nobody was asked to wait longer meanwhile
+                self._until.pop(address, None)
+
+    def forget(self) -> None:
+        self._until.clear()
+
+
+quiet_times = QuietTimes()
+
+
+class Tokens(Protocol):
+    def current(self) -> str:
+        """An access token that is worth trying."""
+
+    def renewed(self, used: str) -> str:
+        """Another one, after Spotify refused ``used``; callers at once make one token request."""
+
+
+class Gate(Protocol):
+    def admit(self) -> None:
+        """Count one call, or raise Blocked or BudgetSpent."""
+
+    def block(self, *, for_: timedelta, because: str) -> datetime:
+        """Let nobody call for so long; returns until when."""
+
+
+#: Of what was heard, and how many renewals of the token are left; None where it means the usual.
+type Special = Callable[[Meaning, int], SpotifyError | None]
+
+
+def _nothing(_: Meaning, __: int) -> None:
+    """Everything means the usual."""
+
+
+class Caller:
+    """Sends requests by spotipy as one listener; for one thread at a time.
+
+    Reads are tried a few times. A write is sent again only after an answer that says it had no
+    effect (401, 429, or a refusal that asks to wait); one that was not answered raises
+    OutcomeUnknown. ``sleep`` gets seconds, and may raise to give the call up: it is called only
+    between two requests. ``before_send`` is called right before each write is sent, when nothing
+    stands between it and Spotify any more; it may raise to give the write up. A call ends within
+    ``deadline`` seconds of being sent.
+    """
+
+    def __init__(
+        self,
+        *,
+        api_url: str,
+        tokens: Tokens,
+        gate: Gate,
+        sleep: Callable[[float], None] = time.sleep,
+        before_send: Callable[[], None] = lambda: None,
+        timeout: tuple[float, float] = TIMEOUT,
+        deadline: float = CALL_DEADLINE,
+    ) -> None:
+        #: Requests sent to the API host, repeated ones too.
+        self.calls = 0
+        self._address = api_url
+        self._tokens = tokens
+        self._gate = gate
+        self._sleep = sleep
+        self._before_send = before_send
+        # They bring requests and a client of Redis: 10 MB, only for a process that gets so far.
+        import spotipy  # noqa: PLC0415
+
+        from syncify.spotify.session import Session  # noqa: PLC0415
+
+        self._session = Session(deadline)
+        self._refusal = spotipy.SpotifyException
+        self._spotify = spotipy.Spotify(requests_session=self._session, requests_timeout=timeout)
+        self._spotify.prefix = api_url
+
+    def close(self) -> None:
+        self._session.close()
+
+    def _read[T](self, send: Callable[[], Any], parse: Callable[[Any], T]) -> T:
+        return self._call(send, parse, write=False)
+
+    def _write[T](
+        self, send: Callable[[], Any], parse: Callable[[Any], T], *, special: Special = _nothing
+    ) -> T:
+        """``special`` says where an answer means another error than elsewhere."""
+        return self._call(send, parse, write=True, special=special)
+
+    def _call[T](
+        self,
+        send: Callable[[], Any],
+        parse: Callable[[Any], T],
+        *,
+        write: bool,
+        special: Special = _nothing,
+    ) -> T:
+        tries, renewals, pauses = 1 if write else READ_TRIES, 1, PAUSES
+        while True:
+            quiet_times.keep(self._address, self._sleep)
+            token = self._tokens.current()
+            self._gate.admit()
+            try:
+                answer = self._send(token, send, write)
+            except NotOk as not_ok:
+                heard: Meaning = not_ok.meaning
+            else:
+                try:
+                    return parse(answer)
+                except Unreadable:
+                    heard = Trouble()
+            logger.info("call failed write=%s meaning=%r calls=%d", write, heard, self.calls)
+            if error := special(heard, renewals):
+                raise error
+            match heard:
+                case Renew(wait) if renewals:
+                    renewals -= 1
+                    quiet_times.ask(self._address, wait)
+                    self._tokens.renewed(token)
+                case Pause(wait) if pauses:
+                    pauses -= 1
+                    quiet_times.ask(self._address, wait)
+                case Trouble(wait=wait) if tries > 1:
+                    tries -= 1
+                    if wait:
+                        quiet_times.ask(self._address, wait)
+                    else:
+                        self._sleep(_jitter(READ_TRIES - tries))
+                case _:
+                    raise self._error(heard, write=write)
+
+    def _send(self, token: str, send: Callable[[], Any], write: bool) -> Any:
+        with _one_call_at_a_time:
+            if write:
+                self._before_send()
+            self.calls += 1
+            self._spotify.set_auth(token)
+            try:
+                return send()
+            except self._refusal as error:
+                # Spotify's own errors end in NotOk: this is spotipy, which sent nothing.
+                raise BadRequest(str(error.msg)) from error
+
+    def _error(self, heard: Meaning, *, write: bool) -> SpotifyError:
+        match heard:
+            case SpotifyError():
+                return heard
+            case Stop(wait, because):
+                until = self._gate.block(for_=wait, because=because)
+                if write and heard.sent:
+                    return OutcomeUnknown()
+                return Blocked(until, because)
+            case Pause(then=SpotifyError() as refusal):
+                return refusal
+            case Pause():
+                # A limit that five waits did not cure is everybody's.
+                until = self._gate.block(for_=timedelta(minutes=1), because="quota")
+                return Blocked(until, "quota")
+            case Trouble(status, sent, wait):
+                quiet_times.ask(self._address, wait)
+                return OutcomeUnknown(status) if write and sent else Unavailable(status)
+            case Renew(wait):
+                quiet_times.ask(self._address, wait)
+                return Unavailable(401)
+
+
+def _jitter(number: int) -> float:
+    """Seconds before the next try: about half a second, then a second."""
+    return 0.5 * number * random.uniform(0.5, 1.5)  # noqa: S311 - spreads load, guards nothing

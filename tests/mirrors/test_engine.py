@@ -1,0 +1,695 @@
+"""A sync from end to end: real PostgreSQL, real HTTP to the simulated Spotify."""
+
+import subprocess
+import sys
+import time
+from collections.abc import Callable
+from concurrent.futures import ThreadPoolExecutor
+from datetime import timedelta
+from functools import partial
+from itertools import count
+from pathlib import Path
+from threading import Event
+
+import pytest
+from django.db import connection, transaction
+
+from accounts.models import User
+from sync.mirrors import writer as playlists
+from sync.models import Mirror, Playlist, SavedTrack, StoredPage, SyncRequest, Track
+from sync.queue import store as queue
+from syncify.simulator.server import Simulator
+from syncify.simulator.state import Recorded, local_file
+from tests.builders import connect
+from tests.driving import (
+    a_day_later,
+    a_week_later,
+    mirrored,
+    outcome,
+    run,
+    run_again,
+    run_for,
+    set_details,
+)
+
+pytestmark = pytest.mark.django_db
+
+DONE = ("succeeded", "", 0)
+#: Megabytes that a sync of 10,000 songs may take over a worker that has nothing to do.
+MEMORY = 40
+
+
+def listener(simulator: Simulator, name: str, size: int) -> User:
+    simulator.add_listener(name, size=size)
+    return connect(simulator, name)
+
+
+def cost(simulator: Simulator, user: User, trigger: str = "scheduled") -> int:
+    """The requests of a sync after which the playlist equals the Liked Songs."""
+    simulator.forget_requests()
+    request = run(user, trigger)
+    assert outcome(request) == DONE
+    assert mirrored(simulator, user) == simulator.liked(user.spotify_id)
+    assert request.api_requests == simulator.count()
+    return request.api_requests
+
+
+def like(simulator: Simulator, user: User, number: int) -> None:
+    for _ in range(number):
+        simulator.like(user.spotify_id, simulator.new_track())
+
+
+def unlike(simulator: Simulator, user: User, *places: int) -> None:
+    liked = simulator.liked(user.spotify_id)
+    simulator.unlike(user.spotify_id, *(liked[place] for place in places))
+
+
+def playlist_of(user: User) -> str:
+    return playlists_of(user)[0]
+
+
+def playlists_of(user: User) -> list[str]:
+    volumes = Playlist.objects.filter(mirror__user=user)
+    return [volume.spotify_id or "" for volume in volumes]
+
+
+def writes(simulator: Simulator) -> list[tuple[str, str]]:
+    return [(one.method, one.path) for one in simulator.requests if one.method != "GET"]
+
+
+# --- What a sync costs ----------------------------------------------------------------------------
+
+
+def test_first_sync_makes_a_playlist_that_equals_the_liked_songs(
+    ada: User, simulator: Simulator
+) -> None:
+    request = run(ada, "first")
+
+    assert mirrored(simulator, ada) == simulator.liked("ada")
+    assert request.state == "succeeded"
+    assert (request.song_count, request.added, request.progress) == (180, 180, 1)
+    assert request.api_requests == simulator.count() == 4 + 2 + 1
+
+
+def test_a_listener_without_songs_gets_an_empty_playlist(db: None, simulator: Simulator) -> None:
+    dora = connect(simulator, "dora")
+
+    assert cost(simulator, dora, "first") == 2
+    assert cost(simulator, dora) == 1
+    assert simulator.playlist_uris(playlist_of(dora)) == []
+
+
+def test_what_each_kind_of_day_costs_for_10_000_songs(db: None, simulator: Simulator) -> None:
+    nora = listener(simulator, "nora", 10_000)
+    spent = partial(cost, simulator, nora)
+
+    assert spent("first") == 200 + 100 + 1
+    assert spent() == 1
+
+    a_day_later()
+    assert spent() == 3
+
+    unlike(simulator, nora, *range(100, 200))  # room for what comes
+    assert spent() <= 12
+    for new in (1, 49):
+        like(simulator, nora, new)
+        assert spent() == 3
+
+    a_day_later()
+    like(simulator, nora, 3)
+    assert spent() == 4
+
+    for place in (-1, 60):
+        simulator.like("nora", simulator.liked("nora")[place])
+        assert spent() <= 4
+
+    for place in (9_000, 30):
+        like(simulator, nora, 3)
+        unlike(simulator, nora, place)
+        assert spent() <= 13
+
+    for place in (0, 50, 1_234, 4_999, 7_777, -51, -1):
+        unlike(simulator, nora, place)
+        assert spent() <= 12
+
+
+def test_each_further_volume_costs_one_look_more(db: None, simulator: Simulator) -> None:
+    cleo = connect(simulator, "cleo")  # 10,500 songs
+    spent = partial(cost, simulator, cleo)
+
+    assert spent("first") == 210 + 100 + 5 + 2
+    first, _ = playlists = playlists_of(cleo)
+    assert spent() == 1
+
+    a_day_later()
+    assert spent() == 3 + 1
+
+    like(simulator, cleo, 1)  # a full volume hands 500 songs down, in 5 inserts and 5 removals
+    assert spent() == 3 + 1 + 10
+    for new in (1, 49):
+        like(simulator, cleo, new)
+        assert spent() == 3 + 1
+
+    a_day_later()
+    like(simulator, cleo, 3)
+    assert spent() == 4 + 1
+
+    simulator.like("cleo", simulator.liked("cleo")[-1])
+    assert spent() <= 4 + 1
+
+    for place in (-1, 9_999, 5_000):
+        unlike(simulator, cleo, place)
+        assert spent() <= 12 + 1
+
+    like(simulator, cleo, 3)
+    unlike(simulator, cleo, 10_100)
+    assert spent() <= 13 + 1
+    assert playlists_of(cleo) == playlists
+    assert simulator.playlist(first).name == "Liked Songs of Cleo"
+    assert simulator.playlist(playlists[1]).name == "Liked Songs of Cleo (2)"
+
+
+@pytest.mark.parametrize("when", ["before", "after"])
+def test_a_lost_answer_does_not_let_a_playlist_be_read(
+    ada: User, simulator: Simulator, monkeypatch: pytest.MonkeyPatch, when: str
+) -> None:
+    monkeypatch.setattr(playlists, "SETTLE", 0)
+    simulator.fault("drop", method="POST", path="/items", skip=1, when=when)
+    cost(simulator, ada, "first")
+
+    a_day_later()
+    assert cost(simulator, ada) == 3
+
+
+@pytest.mark.slow
+def test_50_000_songs_fill_five_volumes(db: None, simulator: Simulator) -> None:
+    nora = listener(simulator, "nora", 50_000)
+
+    assert cost(simulator, nora, "first") == 1_000 + 500 + 5
+
+    assert [len(simulator.playlist_uris(one)) for one in playlists_of(nora)] == [10_000] * 5
+
+
+def test_a_sync_of_10_000_songs_needs_little_memory(
+    simulator: Simulator, process_env: dict[str, str]
+) -> None:
+    listener(simulator, "nora", 10_000)
+    connect(simulator, "emil")
+    # The high-water mark after a small sync, and after the big one. Not ru_maxrss: a child process
+    # begins with its parent's.
+    script = """
+import re, pathlib, django
+django.setup()
+from accounts.models import User
+from tests.driving import run
+for name in ("emil", "nora"):
+    assert run(User.objects.get(spotify_id=name)).state == "succeeded"
+    print(re.search(r"VmHWM:\\s+(\\d+)", pathlib.Path("/proc/self/status").read_text())[1])
+"""
+
+    child = subprocess.run(  # noqa: S603 - runs nothing but ourselves
+        [sys.executable, "-c", script],
+        env={**process_env, "SYNCIFY_LOG_LEVEL": "ERROR"},  # the log goes there too
+        cwd=Path(__file__).parents[2],
+        stdout=subprocess.PIPE,
+        text=True,
+        timeout=120,
+        check=True,
+    )
+
+    idle, most = map(int, child.stdout.split())
+    assert (most - idle) / 1024 < MEMORY
+
+
+# --- Order and dates ------------------------------------------------------------------------------
+
+
+def test_likes_of_one_date_keep_the_order_that_spotify_shows(
+    ada: User, simulator: Simulator
+) -> None:
+    album = [simulator.new_track() for _ in range(5)]
+    now = simulator.now
+    simulator.like("ada", *album[2:], at=now)
+    run(ada)
+    simulator.like("ada", *album[:2], at=now)
+
+    run(ada)
+
+    uris = [f"spotify:track:{track}" for track in album]
+    assert mirrored(simulator, ada)[:5] == simulator.liked("ada")[:5] == uris
+
+
+def test_a_like_with_an_old_date_stands_where_its_date_belongs(
+    ada: User, simulator: Simulator
+) -> None:
+    run(ada)
+    simulator.like("ada", simulator.new_track(), at=simulator.saved("ada")[90].added_at)
+
+    run(ada)
+
+    assert mirrored(simulator, ada) == simulator.liked("ada")
+
+
+def test_what_the_newest_page_and_the_total_cannot_show_comes_right_within_a_week(
+    ada: User, simulator: Simulator
+) -> None:
+    run(ada)
+    simulator.like("ada", simulator.new_track(), at=simulator.saved("ada")[90].added_at)
+    unlike(simulator, ada, 120)
+    run(ada)
+    assert mirrored(simulator, ada) != simulator.liked("ada")
+
+    a_week_later()
+    run(ada)
+
+    assert mirrored(simulator, ada) == simulator.liked("ada")
+
+
+def test_songs_that_stay_keep_their_date_in_the_playlist(ada: User, simulator: Simulator) -> None:
+    run(ada)
+    playlist = simulator.playlist(playlist_of(ada))
+    before = {row.uri: row.added_at for row in playlist.rows}
+    simulator.advance(timedelta(minutes=10))
+    like(simulator, ada, 3)
+    unlike(simulator, ada, 20, 100)
+    simulator.like("ada", simulator.liked("ada")[150])
+
+    run(ada)
+
+    after = {row.uri: row.added_at for row in playlist.rows}
+    assert len(before.keys() & after.keys()) == 178
+    assert all(after[uri] == before[uri] for uri in before.keys() & after.keys())
+
+
+# --- What is kept ---------------------------------------------------------------------------------
+
+
+def test_songs_are_stored_as_spotify_describes_them(db: None, simulator: Simulator) -> None:
+    song = simulator.known_song(simulator.new_track(explicit=True))
+    simulator.set_liked("emil", song.id)
+
+    run(connect(simulator, "emil"))
+
+    track = Track.objects.get(pk=song.id)
+    assert (track.name, track.artists) == (song.name, [name for _, name in song.artists])
+    assert (track.album, track.release_date) == (song.album, song.release_date)
+    assert (track.duration_ms, track.explicit, track.isrc) == (song.duration_ms, True, song.isrc)
+
+
+def test_likes_that_end_become_history(ada: User, simulator: Simulator) -> None:
+    first = run(ada)
+    gone, again, *_ = (uri.rpartition(":")[2] for uri in reversed(simulator.liked("ada")))
+    simulator.unlike("ada", gone)
+    simulator.like("ada", again)
+
+    second = run(ada)
+
+    [ended] = SavedTrack.objects.filter(track=gone)
+    assert (ended.added_in, ended.removed_in) == (first, second)
+    assert ended.removed_at is not None
+    old, new = SavedTrack.objects.filter(track=again).order_by("added_at")
+    assert (old.removed_in, new.added_in, new.removed_at) == (second, second, None)
+    assert (second.added, second.removed, second.moved) == (0, 1, 1)
+
+
+def test_a_refused_song_is_tried_again_at_the_next_full_read(
+    ada: User, simulator: Simulator
+) -> None:
+    refused = simulator.liked("ada")[7]
+    simulator.fault("poison", uri=refused, code=400)
+    assert run(ada).skipped == 1
+    assert set(simulator.liked("ada")) - set(mirrored(simulator, ada)) == {refused}
+
+    simulator.clear_faults()
+    run(ada)
+    assert refused not in mirrored(simulator, ada)
+    a_week_later()
+    run(ada)
+
+    assert mirrored(simulator, ada) == simulator.liked("ada")
+
+
+def test_a_song_that_never_stays_in_the_playlist_is_given_up(
+    db: None, simulator: Simulator
+) -> None:
+    simulator.add_listener("nora")
+    simulator.set_liked("nora", *(simulator.new_track() for _ in range(10)))
+    nora = connect(simulator, "nora")
+    asked = simulator.liked("nora")[4]
+    answered = f"spotify:track:{simulator.new_track()}"
+
+    def answer_with_another_id() -> None:
+        uris = simulator.playlist_uris(playlist_id := simulator.playlists("nora")[0])
+        if asked in uris:
+            place = uris.index(asked)
+            simulator.remove_positions(playlist_id, place)
+            simulator.insert(playlist_id, answered, position=place)
+
+    def puts_it_in(one: Recorded) -> bool:
+        return one.method == "POST" and one.path.endswith("/items")
+
+    for _ in range(3):
+        simulator.after_request(puts_it_in, answer_with_another_id)
+        run(nora)
+        a_day_later()
+    run(nora)
+
+    left = [uri for uri in simulator.liked("nora") if uri != asked]
+    assert mirrored(simulator, nora) == left
+    [refused] = MirrorTrack.objects.exclude(refused_at=None)
+    assert f"spotify:track:{refused.track_id}" == asked
+    a_day_later()
+    simulator.forget_requests()
+    run(nora)
+    assert writes(simulator) == []
+
+
+# --- Other people's edits -------------------------------------------------------------------------
+
+
+def add_foreign(simulator: Simulator, playlist_id: str) -> None:
+    simulator.insert(playlist_id, f"spotify:track:{simulator.new_track()}", position=3)
+
+
+def take_out(simulator: Simulator, playlist_id: str) -> None:
+    simulator.remove_positions(playlist_id, 5, 17)
+
+
+def double(simulator: Simulator, playlist_id: str) -> None:
+    simulator.insert(playlist_id, simulator.playlist_uris(playlist_id)[9], position=0)
+
+
+def shuffle(simulator: Simulator, playlist_id: str) -> None:
+    simulator.move(playlist_id, 100, 2, 7)
+
+
+def add_local_file(simulator: Simulator, playlist_id: str) -> None:
+    uri = local_file("Nobody", "Nothing", "Never", timedelta(minutes=3))
+    simulator.insert(playlist_id, uri, position=3)
+
+
+def empty(simulator: Simulator, playlist_id: str) -> None:
+    simulator.remove_positions(playlist_id, *range(180))
+
+
+@pytest.mark.parametrize(
+    ("edit", "note"),
+    [
+        (add_foreign, "1 added there"),
+        (take_out, "2 removed there"),
+        (double, "the order changed"),
+        (shuffle, "the order changed"),
+        (add_local_file, "1 added there"),
+        (empty, "180 removed there"),
+    ],
+)
+def test_an_edit_in_spotify_is_set_right_at_the_next_look_and_noted(
+    ada: User,
+    simulator: Simulator,
+    edit: Callable[[Simulator, str], None],
+    note: str,
+) -> None:
+    run(ada)
+    edit(simulator, playlist_of(ada))
+    a_day_later()
+
+    request = run(ada, "scheduled")
+
+    assert outcome(request) == DONE
+    assert mirrored(simulator, ada) == simulator.liked("ada")
+    assert f"({note})" in request.note
+    assert ("written anew" in request.note) == (edit is add_local_file)
+    a_day_later()
+    simulator.forget_requests()
+    assert run(ada).note == ""
+    assert writes(simulator) == []
+
+
+# --- Name, description, public --------------------------------------------------------------------
+
+
+def test_a_name_given_in_spotify_is_adopted(ada: User, simulator: Simulator) -> None:
+    run(ada)
+    simulator.rename(playlist_of(ada), "Ada's favourites")
+    a_day_later()
+    simulator.forget_requests()
+
+    run(ada)
+
+    assert Mirror.objects.get(user=ada).name == "Ada's favourites"
+    assert writes(simulator) == []
+
+
+def test_a_name_given_here_wins_over_one_given_in_spotify(ada: User, simulator: Simulator) -> None:
+    run(ada)
+    simulator.rename(playlist_of(ada), "Theirs")
+    set_details(ada, name="Ours")
+
+    run_again(ada)
+
+    assert simulator.playlist(playlist_of(ada)).name == "Ours"
+    assert Mirror.objects.get(user=ada).name == "Ours"
+
+
+@pytest.mark.parametrize(
+    "wish", [{"name": "Songs <3 & more"}, {"description": "From me & to you"}, {"public": True}]
+)
+@pytest.mark.usefixtures("small_volumes")
+def test_settings_changed_here_are_written_once(
+    ada: User, simulator: Simulator, wish: dict[str, object]
+) -> None:
+    simulator.behaviour.public_ignored = False
+    simulator.set_liked("ada", *(simulator.new_track() for _ in range(70)))
+    run(ada)
+    set_details(ada, **wish)
+    simulator.forget_requests()
+
+    run_again(ada)
+
+    volumes = playlists_of(ada)
+    assert writes(simulator) == [("PUT", f"/v1/playlists/{one}") for one in volumes]
+    for number, playlist_id in enumerate(volumes):
+        for field, value in wish.items():
+            suffix = " (2)" if field == "name" and number else ""
+            expected = f"{value}{suffix}" if suffix else value
+            assert getattr(simulator.playlist(playlist_id), field) == expected
+    assert cost(simulator, ada) == 1
+    a_day_later()
+    assert cost(simulator, ada) == 3 + 1
+
+
+def test_a_name_is_written_though_spotify_clears_no_description(
+    ada: User, simulator: Simulator
+) -> None:
+    simulator.behaviour.refuse_empty_description = True
+    run(ada)
+
+    set_details(ada, name="Mine")
+
+    assert outcome(run_again(ada)) == DONE
+    assert simulator.playlist(playlist_of(ada)).name == "Mine"
+
+
+@pytest.mark.django_db(transaction=True)
+@pytest.mark.parametrize("calls", [1, 2, 3])
+def test_settings_changed_while_a_sync_runs_are_written_by_the_next(
+    simulator: Simulator, calls: int
+) -> None:
+    ada = connect(simulator, "ada")
+    run(ada)
+    like(simulator, ada, 1)
+
+    def change_name() -> None:
+        set_details(ada, name="Second thoughts")
+        connection.close()
+
+    simulator.after_request(calls, change_name)
+    assert run(ada).state == "succeeded"
+    [following] = SyncRequest.objects.filter(completed=None)
+    assert following.trigger == "manual"
+
+    run_again(ada)
+
+    assert simulator.playlist(playlist_of(ada)).name == "Second thoughts"
+    assert not SyncRequest.objects.filter(completed=None).exists()
+
+
+@pytest.mark.django_db(transaction=True)
+def test_a_name_given_here_while_a_sync_adopts_another_wins(simulator: Simulator) -> None:
+    ada = connect(simulator, "ada")
+    run(ada)
+    simulator.rename(playlist_of(ada), "Theirs")
+    a_day_later()
+
+    def change_name() -> None:
+        set_details(ada, name="Ours")
+        connection.close()
+
+    simulator.after_request(1, change_name)
+    run(ada)
+    run_again(ada)
+
+    assert simulator.playlist(playlist_of(ada)).name == "Ours"
+    assert Mirror.objects.get(user=ada).name == "Ours"
+
+
+@pytest.mark.django_db(transaction=True)
+def test_a_change_of_settings_and_a_sync_do_not_wait_for_each_other(simulator: Simulator) -> None:
+    ada = connect(simulator, "ada")
+    is_locked = Event()
+
+    def change_settings_slowly() -> None:
+        try:
+            with transaction.atomic():
+                Mirror.objects.select_for_update().get(user=ada)
+                is_locked.set()
+                until_somebody_waits()
+                queue.enqueue(ada.pk, trigger="manual")
+        finally:
+            connection.close()
+
+    with ThreadPoolExecutor(1) as threads:
+        changing = threads.submit(change_settings_slowly)
+        assert is_locked.wait(10)
+        request = run(ada)
+        changing.result(10)
+
+    assert outcome(request) == DONE
+
+
+def until_somebody_waits() -> None:
+    """For a lock in this database."""
+    waiting = (
+        "SELECT count(*) FROM pg_stat_activity"
+        " WHERE datname = current_database() AND wait_event_type = 'Lock'"
+    )
+    for _ in range(1_000):
+        with connection.cursor() as cursor:
+            cursor.execute(waiting)
+            if cursor.fetchone()[0]:
+                return
+        time.sleep(0.01)
+    raise AssertionError("nobody waits")
+
+
+def test_a_public_setting_that_spotify_ignores_is_asked_for_once(
+    ada: User, simulator: Simulator
+) -> None:
+    run(ada)
+    volume = Playlist.objects.get()
+    assert (Mirror.objects.get().public, volume.seen_public) == (False, True)
+
+    assert cost(simulator, ada) == 1
+    a_day_later()
+    assert cost(simulator, ada) == 3
+    assert writes(simulator) == []
+
+
+# --- Volumes --------------------------------------------------------------------------------------
+
+
+@pytest.mark.usefixtures("small_volumes")
+def test_the_first_volume_keeps_its_link_while_others_come_and_run_empty(
+    ada: User, simulator: Simulator
+) -> None:
+    simulator.set_liked("ada", *(simulator.new_track() for _ in range(50)))
+    run(ada)
+    [first] = playlists_of(ada)
+    counts: list[list[int]] = []
+    for change in (partial(like, number=15), partial(like, number=70), _unlike_most, _unlike_most):
+        change(simulator, ada)
+        run(ada)
+        assert mirrored(simulator, ada) == simulator.liked("ada")
+        assert playlists_of(ada)[0] == first
+        counts.append([len(simulator.playlist_uris(one)) for one in playlists_of(ada)])
+
+    assert [len(volumes) for volumes in counts] == [2, 3, 3, 3]
+    assert all(held <= 60 for volumes in counts for held in volumes)
+    assert counts[-1][1:] == [0, 0]
+
+
+def _unlike_most(simulator: Simulator, user: User) -> None:
+    """But never more than half, which would have to be confirmed."""
+    unlike(simulator, user, *range(1, simulator.saved_count(user.spotify_id), 2))
+
+
+@pytest.mark.usefixtures("small_volumes")
+def test_a_song_handed_down_is_neither_added_nor_removed(ada: User, simulator: Simulator) -> None:
+    simulator.set_liked("ada", *(simulator.new_track() for _ in range(70)))
+    run(ada)
+    like(simulator, ada, 2)
+
+    request = run(ada)
+
+    assert (request.added, request.removed, request.moved) == (2, 0, 0)
+    assert mirrored(simulator, ada) == simulator.liked("ada")
+
+
+# --- Stops ----------------------------------------------------------------------------------------
+
+KILLED = pytest.mark.parametrize("killed", [False, True], ids=["stopped", "killed"])
+
+
+@KILLED
+def test_a_read_that_was_stopped_goes_on(ada: User, simulator: Simulator, killed: bool) -> None:
+    queue.enqueue(ada.pk, trigger="first")
+    assert run_for(ada, 3, killed=killed)
+    assert StoredPage.objects.count() == 3
+
+    request = run_again(ada)
+
+    assert mirrored(simulator, ada) == simulator.liked("ada")
+    read = [one.query["offset"] for one in simulator.requests if one.path == "/v1/me/tracks"]
+    assert read == ["0", "50", "100", "0", "150"]
+    assert killed or request.api_requests == simulator.count()
+    assert not StoredPage.objects.exists()
+
+
+@KILLED
+def test_a_read_begins_again_when_songs_came_in_the_meantime(
+    ada: User, simulator: Simulator, killed: bool
+) -> None:
+    queue.enqueue(ada.pk, trigger="first")
+    assert run_for(ada, 3, killed=killed)
+    like(simulator, ada, 1)
+
+    run_again(ada)
+
+    assert mirrored(simulator, ada) == simulator.liked("ada")
+    assert simulator.count("GET", "/v1/me/tracks") == 3 + 4
+
+
+@KILLED
+def test_a_sync_that_is_stopped_after_every_call_comes_to_its_end(
+    db: None, simulator: Simulator, killed: bool
+) -> None:
+    simulator.add_listener("nora")
+    simulator.set_liked("nora", *(simulator.new_track() for _ in range(230)))
+    nora = connect(simulator, "nora")
+    queue.enqueue(nora.pk, trigger="first")
+
+    for calls in count(1):
+        if not run_for(nora, calls, killed=killed):
+            break
+
+    assert mirrored(simulator, nora) == simulator.liked("nora")
+    request = SyncRequest.objects.get()
+    assert (request.state, request.removed, request.moved) == ("succeeded", 0, 0)
+    assert len(playlists_of(nora)) == len(simulator.playlists("nora")) == 1
+    assert killed or request.added == 230
+
+
+@KILLED
+def test_writing_goes_on_where_it_was_stopped(db: None, simulator: Simulator, killed: bool) -> None:
+    simulator.add_listener("nora")
+    simulator.set_liked("nora", *(simulator.new_track() for _ in range(400)))
+    nora = connect(simulator, "nora")
+    queue.enqueue(nora.pk, trigger="first")
+    assert run_for(nora, 8 + 1 + 2, killed=killed)
+    assert len(mirrored(simulator, nora)) == 200
+
+    request = run_again(nora)
+
+    assert mirrored(simulator, nora) == simulator.liked("nora")
+    assert killed or request.added == 400
+    assert simulator.count("POST", f"/v1/playlists/{playlist_of(nora)}") == 4

