@@ -19,8 +19,8 @@ from django.test import Client  # noqa: E402
 from django.utils import timezone  # noqa: E402
 
 from sync.models import Mirror, Process  # noqa: E402
-from sync.pages.card import card_for  # noqa: E402
 from sync.pages import share as share_pages  # noqa: E402
+from sync.pages.card import card_for  # noqa: E402
 from tests.builders import make_request  # noqa: E402
 from tests.sharing.rows import make_large, share  # noqa: E402
 

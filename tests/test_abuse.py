@@ -20,7 +20,7 @@ from sync.models import Mirror, Playlist, ShareLink, SyncRequest
 from sync.sharing.links import create_link
 from syncify.simulator.server import Simulator
 from tests.accounts.signing_in import sign_in
-from tests.builders import main_mirror, make_request, make_user
+from tests.builders import at_playlist, main_mirror, make_request, make_user
 from tests.driving import mirrored, run, run_again
 
 pytestmark = pytest.mark.django_db
@@ -69,7 +69,12 @@ ROWS = {
     "operator/<int:pk>/retry/": OPERATOR_BUTTON,
     "operator/code/": Row((302, 200, 200), (302, 422, 422)),  # while a code is unused
     "operator/listeners/<int:listener>/block/": OPERATOR_BUTTON,
+    "playlists/<int:pk>/card/": OWNERS_PAGE,
+    "playlists/<int:pk>/pause/": OWNERS_BUTTON,
     "playlists/<int:pk>/qr.svg": OWNERS_PAGE,
+    "playlists/<int:pk>/sync/": OWNERS_BUTTON,
+    "playlists/<int:pk>/syncs/<int:sync>/cancel/": OWNERS_BUTTON,
+    "playlists/<int:pk>/syncs/<int:sync>/retry/": OWNERS_BUTTON,
     "privacy/": PUBLIC_PAGE,
     "s/<str:token>/": SHARED,
     "s/<str:token>/feed.atom": SHARED,
@@ -84,11 +89,7 @@ ROWS = {
     "settings/links/": PERSONAL_FORM,
     "settings/links/<int:pk>/revoke/": OWNERS_BUTTON,
     "sync/": PERSONAL_BUTTON,
-    "sync/<int:pk>/cancel/": OWNERS_BUTTON,
-    "sync/<int:pk>/retry/": OWNERS_BUTTON,
-    "sync/card/": PERSONAL_PAGE,
     "sync/history/": PERSONAL_PAGE,
-    "sync/pause/": PERSONAL_BUTTON,
 }
 
 
@@ -105,8 +106,14 @@ OBJECTS = [route for route in ROUTES if "<int:" in route]
 
 
 def path_of(route: str, pk: object, listener: object, token: str = "") -> str:
-    path = route.replace("<int:pk>", str(pk)).replace("<int:listener>", str(listener))
-    return "/" + path.replace("<str:token>", token)
+    numbers = {"<int:pk>": pk, "<int:sync>": pk, "<int:listener>": listener, "<str:token>": token}
+    for name, value in numbers.items():
+        route = route.replace(name, str(value))
+    return f"/{route}"
+
+
+#: Of all that is one listener's, where an address names it.
+NUMBER = 10**9
 
 
 def own_everything(request: SyncRequest) -> None:
@@ -156,7 +163,7 @@ def _operator_code(db: None) -> None:
 
 @pytest.fixture
 def dead(ada: User) -> SyncRequest:
-    request = make_request(ada, state="dead", error_message="Spotify is down.")
+    request = make_request(ada, id=NUMBER, state="dead", error_message="Spotify is down.")
     own_everything(request)
     return request
 
@@ -201,7 +208,7 @@ def test_every_url_answers_each_visitor_as_it_should(
 @pytest.mark.parametrize("state", SyncRequest.State.values)
 @pytest.mark.parametrize("route", OBJECTS)
 def test_what_is_anothers_does_not_exist(client: Client, ada: User, route: str, state: str) -> None:
-    hers = make_request(ada, state=state)
+    hers = make_request(ada, id=NUMBER, state=state)
     own_everything(hers)
     client.force_login(make_user("bea"))
     before = everything()
@@ -335,7 +342,14 @@ def test_nasty_names_are_synced_and_do_no_harm_on_any_page(
     assert mirrored(simulator, cleo) == simulator.liked("cleo")
     pages = {
         path: client.get(path).content.decode()
-        for path in ("/", "/sync/card/", "/sync/history/", "/settings/", "/operator/", "/privacy/")
+        for path in (
+            "/",
+            at_playlist(cleo, "card/"),
+            "/sync/history/",
+            "/settings/",
+            "/operator/",
+            "/privacy/",
+        )
     }
     for path, page in pages.items():
         assert NASTY[:6] not in page

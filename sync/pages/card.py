@@ -176,14 +176,14 @@ UNION ALL
   ORDER BY m.refused_at DESC, m.id DESC LIMIT {_NAMED})"""
 
 
-def card_for(user: User, *, now: datetime, mirror: Mirror | int | None = None) -> Card:
+def card_for(user: User, *, now: datetime, mirror: int | None = None) -> Card:
     """The card of one of the listener's mirrors; of the main one, if none is named.
 
     Raises Mirror.DoesNotExist, also for a mirror of somebody else.
     """
     params = {
         "user": user.pk,
-        "mirror": mirror.pk if isinstance(mirror, Mirror) else mirror,
+        "mirror": mirror,
         "worker": WORKER,
     }
     with connection.cursor() as cursor:

@@ -1,7 +1,7 @@
 """The card of one mirror, and what its buttons do."""
 
 from django.contrib.auth.decorators import login_required
-from django.http import HttpResponse, HttpResponseRedirect
+from django.http import Http404, HttpResponse, HttpResponseRedirect
 from django.shortcuts import get_object_or_404, render
 from django.urls import reverse
 from django.utils import timezone
@@ -19,7 +19,7 @@ _limited = limited("sync", per_address=600, per_listener=120)
 @require_safe
 @login_required
 def card(request: Request, pk: int) -> HttpResponse:
-    return _card(request, _own(request, pk))
+    return _card(request, pk)
 
 
 @require_POST
@@ -68,12 +68,15 @@ def _own(request: Request, pk: int) -> Mirror:
     return get_object_or_404(Mirror, pk=pk, user=request.user)
 
 
-def _card(request: Request, mirror: Mirror) -> HttpResponse:
-    shown = card_for(request.user, now=timezone.now(), mirror=mirror)
+def _card(request: Request, pk: int) -> HttpResponse:
+    try:
+        shown = card_for(request.user, now=timezone.now(), mirror=pk)
+    except Mirror.DoesNotExist as error:
+        raise Http404 from error
     return render(request, "sync/card.html", {"card": shown})
 
 
 def _card_or_home(request: Request, mirror: Mirror) -> HttpResponse:
     if request.htmx:
-        return _card(request, mirror)
+        return _card(request, mirror.pk)
     return HttpResponseRedirect(reverse("home"), status=303)

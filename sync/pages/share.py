@@ -248,7 +248,7 @@ def songs_json(visit: Visit) -> HttpResponseBase:
 @shared(DOWNLOAD)
 def state(visit: Visit) -> HttpResponseBase:
     """For dashboards such as Homepage and Home Assistant."""
-    card = card_for(visit.link.user, now=timezone.now(), mirror=visit.link.mirror)
+    card = card_for(visit.link.user, now=timezone.now(), mirror=visit.link.mirror_id)
     library = card.library
     is_due = library.interval != library.Interval.OFF
     return JsonResponse(
