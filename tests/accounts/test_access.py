@@ -7,12 +7,12 @@ import pytest
 from django.db import connection
 from django.test import Client
 from django.utils import timezone
-from sync.events import _listener_of
 
 from accounts.access import MAY_USE_SQL, may_use, may_use_q, sql_params
 from accounts.models import SpotifyConnection, User
 from accounts.problems import WORDS, Problem, SignInFailed
 from accounts.sign_in import connect_spotify, storable
+from sync.pages.events import _listener_of
 from syncify.simulator.server import Simulator
 from syncify.spotify.accounts_host import Grant
 from syncify.spotify.types import Profile

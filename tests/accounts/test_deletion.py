@@ -11,13 +11,13 @@ from django.contrib.sessions.models import Session
 from django.db import connection, transaction
 from django.test import Client
 from django.utils import timezone
-from sync.worker import Worker
 
 from accounts.access import block_listener
 from accounts.deletion import delete_account
 from accounts.models import SpotifyConnection, User
 from accounts.sign_in import connect_spotify
 from sync.models import Mirror, SavedTrack, SyncRequest, Track
+from sync.queue.worker import Worker
 from syncify.simulator.server import Simulator
 from syncify.spotify.accounts_host import Grant
 from syncify.spotify.types import Profile
