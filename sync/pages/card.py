@@ -10,7 +10,7 @@ together.
 from collections.abc import Sequence
 from dataclasses import dataclass
 from datetime import datetime
-from typing import Any
+from typing import Any, NamedTuple
 
 from django.conf import settings
 from django.db import connection, models
@@ -103,35 +103,43 @@ class Card:
         return "\n".join(volume.url for volume in self.volumes)
 
 
-def _fields[M: models.Model](model: type[M], *names: str) -> tuple[type[M], tuple[str, ...]]:
-    return model, names
+class _Part(NamedTuple):
+    """Fields of a model that a card needs, in the model's own order, and where they come from."""
+
+    alias: str
+    model: type[models.Model]
+    names: list[str]
+
+    @property
+    def columns(self) -> str:
+        fields = self.model._meta.concrete_fields
+        return ", ".join(f"{self.alias}.{f.column}" for f in fields if f.attname in self.names)
 
 
-_MIRROR = _fields(Mirror, "id", "user_id", "is_main", "name", "state", "cover")
-_LIBRARY = _fields(
-    Library, "user_id", "interval", "preferred_hour", "next_due", "is_paused", "full_read_at",
-    "confirm_after", "song_count",
-)  # fmt: skip
-_CONNECTION = _fields(SpotifyConnection, "user_id", "authorized_at", "state", "state_reason")
-_LATEST = _fields(
-    SyncRequest, "id", "trigger", "state", "stage", "song_count", "progress", "failures", "run_at",
-    "cancel_asked_at", "started", "completed", "error_message", "added", "removed", "moved",
-    "skipped", "note",
-)  # fmt: skip
-_CHANGE = _fields(SyncRequest, "id", "trigger", "state", "completed", "error_message")
-_RESULT = _fields(SyncResult, "added", "removed", "moved", "skipped", "note")
-_ROWS = [("m", _MIRROR), ("l", _LIBRARY), ("c", _CONNECTION), ("r", _LATEST), ("changed", _CHANGE),
-         ("x", _RESULT)]  # fmt: skip
+def _part(alias: str, model: type[models.Model], *names: str) -> _Part:
+    fields = [field.attname for field in model._meta.concrete_fields if field.attname in names]
+    return _Part(alias, model, fields)
 
 
-def _columns(alias: str, fields: tuple[type[models.Model], tuple[str, ...]]) -> str:
-    model, names = fields
-    return ", ".join(f"{alias}.{model._meta.get_field(name).column}" for name in names)
-
+_PARTS = [
+    _part("m", Mirror, "id", "user_id", "is_main", "name", "state", "cover"),
+    _part(
+        "l", Library, "user_id", "interval", "preferred_hour", "next_due", "is_paused",
+        "full_read_at", "confirm_after", "song_count",
+    ),
+    _part("c", SpotifyConnection, "user_id", "authorized_at", "state", "state_reason"),
+    _part(
+        "r", SyncRequest, "id", "trigger", "state", "stage", "song_count", "progress", "failures",
+        "run_at", "cancel_asked_at", "started", "completed", "error_message", "added", "removed",
+        "moved", "skipped", "note",
+    ),
+    _part("changed", SyncRequest, "id", "trigger", "state", "completed", "error_message"),
+    _part("x", SyncResult, "added", "removed", "moved", "skipped", "note"),
+]  # fmt: skip
 
 _OWN = "user_id = m.user_id AND kind = 'spotify'"
 _FACTS = f"""
-SELECT {", ".join(_columns(alias, fields) for alias, fields in _ROWS)},
+SELECT {", ".join(part.columns for part in _PARTS)},
        done.completed,
        -- The main playlist holds all likes, unless some are kept elsewhere or count as the same.
        CASE WHEN m.is_main AND m.keep_same = 'all' AND m.keep_twin = 'both' AND NOT EXISTS (
@@ -230,7 +238,7 @@ def _parted(row: Sequence[Any]) -> list[Any]:
     """The instances that a row of _FACTS begins with, None for one that is missing; the rest."""
     parts: list[Any] = []
     at = 0
-    for _, (model, names) in _ROWS:
+    for _, model, names in _PARTS:
         values = row[at : at + len(names)]
         at += len(names)
         is_missing = all(value is None for value in values)

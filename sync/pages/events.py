@@ -90,11 +90,14 @@ class Stream:
         self._csrf_token = csrf_token
         #: Of each card that the browser shows, a hash of its HTML.
         self._shown: dict[Card, int] = {}
-        self._fresh_until = 0.0
+        self._fresh_until = self._signed_in_until = 0.0
         self._woken = asyncio.Event()
         self._woken.set()
 
-    def wake(self) -> None:
+    def wake(self, *, is_progress: bool = False) -> None:
+        """Draw the cards anew; unless a sync went on, look first whether they are signed in."""
+        if not is_progress:
+            self._signed_in_until = 0.0
         self._woken.set()
 
     async def messages(self) -> AsyncIterator[str]:
@@ -125,9 +128,12 @@ class Stream:
             hub.remove(self)
 
     async def _next(self, cards: "Sequence[Card]") -> str:
-        if await listener_of(self._session_key) != self.user_id:
-            return GONE
         now = asyncio.get_running_loop().time()
+        # Whatever ends a sign-in tells of it, except that its time is over.
+        if now >= self._signed_in_until or not self._woken.is_set():
+            self._signed_in_until = now + BEAT
+            if await listener_of(self._session_key) != self.user_id:
+                return GONE
         if now < self._fresh_until and not self._woken.is_set():
             return NOTHING
         self._woken.clear()
@@ -220,9 +226,9 @@ class Hub:
         for user_id in self._streams:
             self._wake(user_id)
 
-    def _wake(self, user_id: int) -> None:
+    def _wake(self, user_id: int, *, is_progress: bool = False) -> None:
         for stream in self._streams.get(user_id, ()):
-            stream.wake()
+            stream.wake(is_progress=is_progress)
 
     async def _listen(self) -> None:
         pause = FIRST_PAUSE
@@ -245,7 +251,8 @@ class Hub:
     async def _hear(self, listening: AsyncConnection) -> None:
         while True:
             async for notice in listening.notifies(timeout=SILENCE):
-                self._wake(int(notice.payload.split()[0]))
+                user_id, *request = notice.payload.split()
+                self._wake(int(user_id), is_progress=bool(request))
             async with asyncio.timeout(ANSWER):
                 await listening.execute("SELECT 1")
 
