@@ -8,7 +8,7 @@ from django.db import transaction
 from django.db.models import F, Q
 
 from accounts.models import User
-from accounts.signals import access_ended, account_locking
+from accounts.signals import access_ended, account_locked
 
 logger = logging.getLogger(__name__)
 
@@ -59,11 +59,11 @@ def sign_out_everywhere(user: User) -> None:
 @transaction.atomic
 def block_listener(user: User) -> None:
     """End their sessions; until they are unblocked they cannot sign in and are not synced."""
-    account_locking.send(sender=User, user_id=user.pk)
     access_ended.send(sender=User, user_id=user.pk)
     User.objects.filter(pk=user.pk).update(
         is_active=False, session_version=F("session_version") + 1
     )
+    account_locked.send(sender=User, user_id=user.pk)
     logger.info("listener blocked user=%s", user.pk)
 
 

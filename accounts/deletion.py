@@ -7,7 +7,7 @@ from django.contrib.sessions.models import Session
 from django.db import transaction
 
 from accounts.models import SpotifyConnection, User
-from accounts.signals import access_ended, account_locking
+from accounts.signals import access_ended, account_locked
 
 logger = logging.getLogger(__name__)
 
@@ -19,8 +19,8 @@ def delete_account(user: User) -> None:
 
     The playlist in Spotify stays.
     """
-    account_locking.send(sender=User, user_id=user.pk)
     list(User.objects.select_for_update().filter(pk=user.pk))
+    account_locked.send(sender=User, user_id=user.pk)
     list(SpotifyConnection.objects.select_for_update().filter(pk=user.pk))
     access_ended.send(sender=User, user_id=user.pk)
     Session.objects.filter(pk__in=_session_keys(user)).delete()

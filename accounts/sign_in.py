@@ -16,7 +16,7 @@ from accounts.access import may_use
 from accounts.models import SpotifyConnection, User
 from accounts.problems import Problem, SignInFailed
 from accounts.scopes import NEEDED, OPTIONAL
-from accounts.signals import account_locking, spotify_connected
+from accounts.signals import account_locked, spotify_connected
 from syncify.spotify.accounts_host import Grant, TokenRefused, exchange_code
 from syncify.spotify.client import SpotifyClient
 from syncify.spotify.errors import AccessRefused, Blocked, BudgetSpent, SpotifyError
@@ -143,15 +143,15 @@ def _listener(profile: Profile) -> tuple[User, bool]:
         )
         if is_new:
             return user, True
-    account_locking.send(sender=User, user_id=user.pk)
-    locked = User.objects.select_for_update(no_key=True).filter(pk=user.pk).first()
-    # None if the account was deleted meanwhile: then they are new.
-    return (locked, False) if locked else _listener(profile)
+    locked = User.objects.select_for_update().filter(pk=user.pk).first()
+    if locked is None:  # the account was deleted meanwhile: they are new
+        return _listener(profile)
+    account_locked.send(sender=User, user_id=locked.pk)
+    return locked, False
 
 
 def _end_spotify_id(former: User) -> None:
     """Free the id that ``former`` no longer has at Spotify; settings may still name them by it."""
-    account_locking.send(sender=User, user_id=former.pk)
     former.listed_ids = [former.spotify_id] if former.listed_ids is None else former.listed_ids
     former.spotify_id = f"former:{former.pk}"
     former.save(update_fields=["spotify_id", "listed_ids"])

@@ -13,8 +13,7 @@ access_ended = Signal()
 #: sign-in: ``user_id``.
 connection_changed = Signal()
 
-#: Sent at the start of each transaction that locks a listener's rows of ``users`` or
-#: ``spotify_connections`` and of other tables: ``user_id``. Receivers lock their own rows of that
-#: listener. So the order is the same everywhere (other apps' rows, user, connection), and no two
-#: transactions wait for each other.
-account_locking = Signal()
+#: Sent inside a transaction that has just locked the listener's row of ``users`` and goes on to
+#: lock or change other rows of theirs: ``user_id``. Receivers lock their own rows of that listener,
+#: so that the order is the same everywhere (``sync.queue.locks``).
+account_locked = Signal()

@@ -2,7 +2,7 @@ from django.apps import AppConfig
 
 from accounts.signals import (
     access_ended,
-    account_locking,
+    account_locked,
     connection_changed,
     spotify_connected,
 )
@@ -13,11 +13,11 @@ class SyncConfig(AppConfig):
 
     def ready(self) -> None:
         # Models are ready only now.
-        from sync.mirrors.locks import lock_listener  # noqa: PLC0415
         from sync.mirrors.services import connected  # noqa: PLC0415
         from sync.queue.changes import tell_pages  # noqa: PLC0415
+        from sync.queue.locks import lock_all  # noqa: PLC0415
 
-        account_locking.connect(lock_listener, dispatch_uid="sync.account_locking")
+        account_locked.connect(lock_all, dispatch_uid="sync.account_locked")
         spotify_connected.connect(connected, dispatch_uid="sync.connected")
         access_ended.connect(tell_pages, dispatch_uid="sync.access_ended")
         connection_changed.connect(tell_pages, dispatch_uid="sync.connection_changed")

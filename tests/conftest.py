@@ -14,7 +14,7 @@ from hypothesis import HealthCheck
 from hypothesis import settings as hypothesis
 
 from accounts.models import User
-from sync.mirrors import engine
+from sync.mirrors import adoption, mirror_sync
 from sync.mirrors.planner import plan_mirror
 from syncify.simulator.server import Simulator
 from syncify.spotify.calls import quiet_times
@@ -29,6 +29,16 @@ hypothesis.register_profile(
     suppress_health_check=[HealthCheck.too_slow],
 )
 hypothesis.load_profile("unhurried")
+
+
+@pytest.fixture(scope="session")
+def django_db_setup(django_db_setup: None, django_db_blocker: Any) -> None:
+    """Without the table that the containers of the last release still write.
+
+    It has no model, so that nothing empties it between tests.
+    """
+    with django_db_blocker.unblock(), connection.cursor() as cursor:
+        cursor.execute("DROP TABLE IF EXISTS mirror_volumes")
 
 
 @pytest.fixture(scope="session")
@@ -99,4 +109,5 @@ def inbox(settings: Any) -> Iterator[list[dict[str, str]]]:
 def small_volumes(monkeypatch: pytest.MonkeyPatch) -> None:
     """A playlist takes 60 songs, and hands down 20."""
     small = partial(plan_mirror, capacity=60, hand_down=20)
-    monkeypatch.setattr(engine, "plan_mirror", small)
+    monkeypatch.setattr(mirror_sync, "plan_mirror", small)
+    monkeypatch.setattr(adoption, "PLAYLIST_CAPACITY", 60)

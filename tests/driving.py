@@ -73,6 +73,29 @@ def mirrored(simulator: Simulator, user: User) -> list[str | None]:
     return [uri for volume in volumes for uri in simulator.playlist_uris(volume.spotify_id or "")]
 
 
+def songs_in(simulator: Simulator, user: User) -> list[str]:
+    """What all volumes hold, without the rows that nobody can remove one by one."""
+    return [uri for uri in mirrored(simulator, user) if uri is not None]
+
+
+def time_for_a_second_look() -> None:
+    """Let whatever has to be seen twice have waited long enough."""
+    now = timezone.now()
+    Library.objects.exclude(confirm_after=None).update(confirm_after=now)
+    Mirror.objects.exclude(confirm_after=None).update(confirm_after=now)
+    long_ago = now - timedelta(hours=2)
+    Playlist.objects.exclude(missing_since=None).update(missing_since=long_ago)
+
+
+def run_confirmed(user: User, trigger: str = "manual") -> SyncRequest:
+    """A sync, and what follows when it wants to see something twice."""
+    request = run(user, trigger)
+    while request.error_code in {"confirming_removal", "confirming_gone"} and request.is_open:
+        time_for_a_second_look()
+        request = run_again(user)
+    return request
+
+
 def a_day_later() -> None:
     """Let every playlist have been looked at yesterday."""
     Playlist.objects.update(checked_at=timezone.now() - timedelta(days=1))

@@ -1,7 +1,9 @@
 """A host for answers of Spotify's that the simulator does not give."""
 
 import threading
+import time
 from collections.abc import Iterator
+from contextlib import suppress
 from http.server import BaseHTTPRequestHandler, HTTPServer
 from typing import Any
 
@@ -16,6 +18,8 @@ class StandIn:
         self.headers: dict[str, str] = {}
         self.body = b"{}"
         self.requests = 0
+        #: Seconds before each byte of the body.
+        self.pause = 0.0
 
 
 @pytest.fixture
@@ -31,7 +35,10 @@ def stand_in(settings: Any) -> Iterator[StandIn]:
             for name, value in {**answer.headers, "Content-Length": len(answer.body)}.items():
                 self.send_header(name, str(value))
             self.end_headers()
-            self.wfile.write(answer.body)
+            for byte in answer.body if answer.pause else [answer.body]:
+                time.sleep(answer.pause)
+                with suppress(OSError):  # the caller may have gone
+                    self.wfile.write(bytes([byte]) if isinstance(byte, int) else byte)
 
         do_GET = do_POST  # noqa: N815
 

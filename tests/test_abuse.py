@@ -62,6 +62,16 @@ ROWS = {
     "accounts/logout/": REDIRECTS,
     "accounts/permissions/": Row((302, 404, 404), 405),  # without a scope to ask for
     "accounts/sessions/end/": REDIRECTS,
+    "connections/": PERSONAL_PAGE,
+    "connections/<str:service>/disconnect/": OWNERS_BUTTON,
+    "connections/<str:service>/options/": OWNERS_BUTTON,
+    "connections/<str:service>/pause/": OWNERS_BUTTON,
+    "connections/<str:service>/sync/": OWNERS_BUTTON,
+    "connections/listenbrainz/": PERSONAL_FORM,
+    "connections/subsonic/": PERSONAL_FORM,
+    "connections/subsonic/missing.csv": Row((302, 404, 404), 405),  # while none is connected
+    "connections/subsonic/missing/": Row((302, 404, 404), 405),
+    "connections/subsonic/songs/<str:track>/": Row((302, 404, 404), (302, 404, 404)),
     "events/": Row((204, 200, 200), 405),
     "healthz": PUBLIC_PAGE,
     "metrics": Row(404, 405),  # there is no token
@@ -227,6 +237,7 @@ FIELDS = [
     *("confirm", "resume", "next", "csrfmiddlewaretoken", "callback", "address", "user"),
     *("code", "unblock", "explained", "remind_in_spotify", "scope", "wish"),
     *("q", "at", "kind", "songs", "shows_name", "has_downloads", "volume", "format"),
+    *("username", "password", "token", "mirrors", "stars", "q", "song", "nowhere", "forget"),
 ]
 COOKIES = ["sessionid", "csrftoken", "timezone", "messages"]
 #: As bytes, so that there is no UTF-8 among them as well.

@@ -177,6 +177,6 @@ def changes(known: Sequence[Like], likes: Sequence[Like]) -> Changes:
     )
 
 
-def must_be_seen_twice(leaving: int, of: int) -> bool:
-    """Whether so many songs would leave that one reading must not decide it."""
-    return leaving > 0 and (leaving >= of or (leaving > FEW and leaving * SHARE > of))
+def must_be_seen_twice(leaving: int, of: int, *, left: int) -> bool:
+    """Whether so many songs would leave, or so few be left, that one reading must not decide it."""
+    return leaving > 0 and (left == 0 or (leaving > FEW and leaving * SHARE > of))

@@ -154,7 +154,7 @@ def _guard(
 ) -> None:
     """Let a mass removal wait until a second full read agrees on the songs. Raises SnoozeUntil."""
     gone = sorted(like.track_id for like in changes(known, believed.likes).gone)
-    if not must_be_seen_twice(len(gone), len(known)):
+    if not must_be_seen_twice(len(gone), len(known), left=len(believed.likes)):
         return
     if library.confirm_after is not None and library.confirm_gone == gone:
         return

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from itertools import groupby
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 from django.db import connection
 from django.db.models import QuerySet
@@ -13,6 +13,7 @@ from django.db.models.functions import Now
 from sync.library.believing import Changes, changes
 from sync.library.likes import Like
 from sync.models import SavedTrack
+from sync.queue.connected import enqueue_connected
 
 if TYPE_CHECKING:
     from accounts.models import User
@@ -43,7 +44,7 @@ def store_likes(job: Job, known: Sequence[Like], likes: Sequence[Like]) -> Chang
         current.filter(track__in=ended).update(removed_at=Now(), removed_in=job.request)
     ranks = _ranks(likes)
     if fresh := [*found.new, *found.reliked]:
-        values = {
+        values: dict[str, Any] = {
             "user": job.request.user_id,
             "request": job.request.pk,
             "tracks": [like.track_id for like in fresh],
@@ -54,6 +55,8 @@ def store_likes(job: Job, known: Sequence[Like], likes: Sequence[Like]) -> Chang
             cursor.execute(_LIKES, values)
     if likes != tuple(known):
         _rank(current, ranks)
+    if ended or fresh:
+        enqueue_connected(job.request.user_id)
     return found
 
 

@@ -9,8 +9,7 @@ from typing import TYPE_CHECKING
 
 from sync.mirrors.making import unused_playlists
 from sync.mirrors.planner import PLAYLIST_CAPACITY
-from sync.mirrors.volumes import Volume, save_volumes
-from sync.models import Playlist
+from sync.mirrors.volumes import Volume, new_volume, save_volumes
 
 if TYPE_CHECKING:
     from sync.library.record import Record
@@ -42,10 +41,7 @@ def playlists_to_adopt(own: Iterable[types.Playlist], songs: int) -> dict[int, t
 def adopt_playlists(job: Job, record: Record, mirror: Mirror, songs: int) -> list[Volume]:
     """Take over the playlists that Syncify 2 kept: their links, names and songs stay."""
     found = playlists_to_adopt(unused_playlists(job), songs)
-    volumes = [
-        Volume(Playlist(mirror=mirror, number=number))
-        for number in range(1, max(found, default=0) + 1)
-    ]
+    volumes = [new_volume(mirror, number) for number in range(1, max(found, default=0) + 1)]
     for number, playlist in found.items():
         row = volumes[number - 1].playlist
         row.spotify_id, row.items_known = playlist.id, False  # the look reads them

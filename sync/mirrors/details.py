@@ -10,6 +10,8 @@ from syncify.spotify.errors import BadRequest
 
 #: Characters that Spotify takes.
 LONGEST = 300
+#: Characters of a name that a mirror keeps.
+LONGEST_NAME = 100
 #: Without an address, which Spotify may refuse.
 REMINDER = (
     "Its owner is asked to sign in to Syncify again: otherwise this playlist soon stops being kept "
@@ -33,10 +35,11 @@ class Details:
         self._mirror = mirror
         self._say = say
         held = SpotifyConnection.objects.defer("access_token", "refresh_token").get(user=job.user)
-        self._reminds = mirror.remind_in_spotify and held.consent(job.now()).ends_soon
+        is_main = mirror.is_main
+        self._reminds = is_main and mirror.remind_in_spotify and held.consent(job.now()).ends_soon
 
     def name_of(self, volume: Playlist) -> str:
-        return self._mirror.name + (f" ({volume.number})" if volume.number > 1 else "")
+        return f"{self._mirror.name}{_suffix(volume)}"
 
     def is_stale(self, volume: Playlist) -> bool:
         """Whether Spotify should be told something new of this playlist."""
@@ -45,16 +48,20 @@ class Details:
         )
 
     def adopt(self, volume: Playlist, playlist: types.Playlist) -> None:
-        """What was given in Spotify is the listener's wish too, unless they gave one here since."""
-        if self._has_new_wish(volume):
-            return
+        """What was given in Spotify is the listener's wish too, unless they gave one here since.
+
+        To be called in a transaction in which the job is still ours.
+        """
+        has_new_wish = self._has_new_wish(volume)
         adopted = {}
-        if playlist.name != volume.written_name:
+        if playlist.name != volume.written_name and not (has_new_wish and self._is_renamed(volume)):
             volume.written_name = playlist.name
-            adopted["name"] = playlist.name[:100]
+            if playlist.name:
+                adopted["name"] = playlist.name[:LONGEST_NAME]
         # Only where the reminder would otherwise write over it.
         shown, begins = playlist.description, self._shall_remind(volume) and not volume.reminds
-        if begins and shown not in {"", PLAIN} and REMINDER not in shown:
+        is_theirs = shown not in {"", PLAIN} and REMINDER not in shown
+        if begins and is_theirs and not has_new_wish:
             adopted["description"] = shown[:LONGEST]
         if adopted and volume.number == 1:
             for field, value in adopted.items():
@@ -77,10 +84,12 @@ class Details:
         client, playlist_id = self._job.client, volume.spotify_id or ""
         name = public = None
         if self._has_new_wish(volume):
-            name, public = self.name_of(volume), self._mirror.public
+            # A name that was not changed here is left as it is in Spotify.
+            name = self.name_of(volume) if self._is_renamed(volume) else None
+            public = self._mirror.public
 
         def change(text: str | None) -> None:
-            if name is not None or text is not None:
+            if (name, text, public) != (None, None, None):
                 client.change_details(playlist_id, name=name, description=text, public=public)
 
         self._described(change, self._texts(volume))
@@ -92,6 +101,13 @@ class Details:
     def _has_new_wish(self, volume: Playlist) -> bool:
         written_at = volume.details_written_at
         return written_at is None or written_at < self._mirror.details_changed_at
+
+    def _is_renamed(self, volume: Playlist) -> bool:
+        """Whether the mirror has another name than the playlist was last seen with."""
+        seen = volume.written_name
+        is_named = seen == self.name_of(volume)
+        is_cut = volume.number == 1 and seen[:LONGEST_NAME] == self._mirror.name
+        return not (is_named or is_cut)
 
     def _shall_remind(self, volume: Playlist) -> bool:
         return self._reminds and volume.number == 1
@@ -122,3 +138,7 @@ class Details:
         """As sent, whatever Spotify made of it: it is not asked again for the same."""
         volume.details_written_at = self._mirror.details_changed_at
         volume.reminds = self._shall_remind(volume)
+
+
+def _suffix(volume: Playlist) -> str:
+    return f" ({volume.number})" if volume.number > 1 else ""

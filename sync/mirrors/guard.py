@@ -28,13 +28,15 @@ def leaving_unexplained(
     return sorted(uri for uri in foreign if uri not in liked)
 
 
-def is_confirmed(mirror: Mirror, leaving: Sequence[str], held: int, now: datetime) -> bool:
+def is_confirmed(
+    mirror: Mirror, leaving: Sequence[str], now: datetime, *, held: int, left: int
+) -> bool:
     """Whether these songs, out of ``held``, may leave; else the mirror is told to wait for it."""
-    if not must_be_seen_twice(len(leaving), held):
+    if not must_be_seen_twice(len(leaving), held, left=left):
         return True
     if mirror.confirm_after is not None and mirror.confirm_gone == list(leaving):
         return now >= mirror.confirm_after
-    wait = CONFIRM_EMPTY_AFTER if len(leaving) >= held else CONFIRM_AFTER
+    wait = CONFIRM_AFTER if left else CONFIRM_EMPTY_AFTER
     mirror.confirm_after, mirror.confirm_gone = now + wait, list(leaving)
     return False
 

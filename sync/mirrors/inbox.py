@@ -109,17 +109,12 @@ def _record_taken_out(mirror: Mirror, uris: Sequence[str]) -> None:
                 track_id=track.id,
                 name=track.name,
                 artists=track.artists,
-                cover_url=track.album.cover_url if _has_album(track) else "",
+                cover_url=getattr(track.album, "cover_url", ""),
             )
             for track in tracks.values()
         ],
         ignore_conflicts=True,
     )
-
-
-def _has_album(track: Track) -> bool:
-    """The row of an album may be missing."""
-    return "album" in track._state.fields_cache and track._state.fields_cache["album"] is not None
 
 
 def note_present(mirror: Mirror, uris: Collection[str | None]) -> None:

@@ -33,6 +33,7 @@ class Before:
     base: list[str | None]
     has_base: bool
     is_sure: bool
+    snapshot_id: str
     checked_at: datetime | None
 
 
@@ -86,7 +87,7 @@ class Look:
             self._bring_back(volume)
         row = volume.playlist
         is_sure = row.items_known and volume.has_base
-        before = Before(volume.uris, volume.has_base, is_sure, row.checked_at)
+        before = Before(volume.uris, volume.has_base, is_sure, row.snapshot_id, row.checked_at)
         try:
             playlist = self._shown_as_left(volume) or self._job.client.playlist(volume.spotify_id)
             rows = self._rows(volume, playlist)
@@ -155,14 +156,18 @@ class Look:
             unliked_at = tracks.when_unliked(self._mirror.user_id, edits.surplus(base, uris))
             stuck = edits.stuck(base, named, unliked_at, before.checked_at)
             missing = edits.missing(base, uris)
-            doubtful = set(missing) - self._verified(missing, before)
+            # Without an edit since our last write, Spotify itself has left them out.
+            is_edited = playlist.snapshot_id != before.snapshot_id != ""
+            doubtful = self._facts.missing.intersection(missing) if is_edited else set(missing)
             put_right = not self._mirror.keeps_additions
             told = edits.sentence(base, uris, stuck=stuck, doubtful=doubtful, put_right=put_right)
             if told:
                 self._say(told)
         if odd := edits.odd_rows(named):
             self._say(odd)
-        arrived = self._arrived(named, before, others, stuck)
+        arrived = Additions()
+        if playlist.snapshot_id != before.snapshot_id:
+            arrived = self._arrived(named, before, others, stuck)
         volume.uris = uris
         with self._record.fenced(self._mirror):
             self._details.adopt(volume.playlist, playlist)
@@ -188,17 +193,10 @@ class Look:
             base, [replace(row, uri=uri) for row, uri in zip(rows, uris, strict=True)], known
         )
 
-    def _verified(self, missing: Sequence[str], before: Before) -> set[str]:
-        """Of these songs, those that an earlier look has seen in the playlist."""
-        if not missing:
-            return set()
-        seen = tracks.written_before(self._mirror.user_id, missing, before.checked_at)
-        return seen - self._facts.missing
-
     def _arrived(
         self, named: Sequence[PlaylistRow], before: Before, others: set[str], stuck: set[str]
     ) -> Additions:
-        """What the inbox should tell of.
+        """What the inbox should tell of an edited playlist.
 
         Where a write of ours was under way, all that Syncify ever put there counts as its own.
         """
@@ -213,7 +211,7 @@ class Look:
             set(self._wanted),
             own=own | others,
             refused=self._facts.refused | self._facts.stuck | stuck,
-            verified=self._verified(missing, before) if before.is_sure else (),
+            verified=set(missing) - self._facts.missing if before.is_sure else (),
         )
 
 

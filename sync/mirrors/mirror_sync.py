@@ -15,9 +15,9 @@ from sync.mirrors.look import Look
 from sync.mirrors.making import create, find_created
 from sync.mirrors.planner import MirrorPlan, plan_mirror
 from sync.mirrors.relinks import as_added
-from sync.mirrors.volumes import Volume, save_volumes
+from sync.mirrors.volumes import Volume, new_volume, save_volumes
 from sync.mirrors.writer import Diverged, PlaylistWriter
-from sync.models import Mirror, Playlist, SyncRequest
+from sync.models import Mirror, SyncRequest
 from sync.queue.errors import RetryLater
 
 if TYPE_CHECKING:
@@ -156,7 +156,8 @@ class MirrorSync:
         before = (self.mirror.confirm_after, self.mirror.confirm_gone)
         held = sum(1 for volume in self._volumes for uri in volume.uris if uri)
         leaving = guard.leaving_unexplained(self.mirror.user_id, plan.removed, self._ours)
-        is_confirmed = guard.is_confirmed(self.mirror, leaving, held, now)
+        left = sum(map(len, plan.contents))
+        is_confirmed = guard.is_confirmed(self.mirror, leaving, now, held=held, left=left)
         if (self.mirror.confirm_after, self.mirror.confirm_gone) != before:
             with self._record.fenced(self.mirror):
                 self.mirror.save(update_fields=["confirm_after", "confirm_gone"])
@@ -207,7 +208,7 @@ class MirrorSync:
     def _make_playlists(self, count: int) -> None:
         """Let the first ``count`` volumes have a playlist each."""
         for number in range(len(self._volumes) + 1, count + 1):
-            self._volumes.append(Volume(Playlist(mirror=self.mirror, number=number)))
+            self._volumes.append(new_volume(self.mirror, number))
         for volume in self._volumes[:count]:
             if not volume.spotify_id:
                 self._make_playlist(volume)

@@ -46,11 +46,11 @@ def relinked(
             place += 1
         elif row.uri is not None and row.kind == "track":
             fresh[place].append(row)
-    for uri, place in places.items():
-        for row in fresh[place]:
-            if uri in known and row.uri and _is_same(known[uri], row):
-                found[uri] = row.uri
-                fresh[place].remove(row)
+    for song, at in places.items():
+        for row in fresh[at]:
+            if song in known and row.uri and _is_same(known[song], row):
+                found[song] = row.uri
+                fresh[at].remove(row)
                 break
     return found
 

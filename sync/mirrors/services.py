@@ -8,20 +8,25 @@ from django.db.models.functions import Now
 
 from accounts import access
 from accounts.models import User
-from sync.models import Library, Mirror, Playlist, SyncRequest
+from sync.models import Library, Mirror, Playlist, PlaylistItems, SyncRequest
 from sync.queue import store as queue
 from sync.queue.changes import tell_pages
+from sync.queue.locks import lock_listener
 from sync.queue.scheduler import plan_next
 
 __all__ = [
     "block_listener",
+    "bring_back",
     "cancel_sync",
+    "change_rule",
     "change_settings",
     "connected",
+    "make_new_playlist",
     "pause_mirror",
     "request_sync",
     "resume_mirror",
     "retry_dead",
+    "rewrite_playlist",
 ]
 
 
@@ -52,6 +57,7 @@ def pause_mirror(user: User, mirror: Mirror | None = None) -> None:
     for stays.
     """
     with transaction.atomic():
+        lock_listener(user.pk)
         if _move(user, mirror, Mirror.State.ACTIVE, Mirror.State.PAUSED):
             tell_pages(user_id=user.pk)
         if Mirror.objects.filter(user=user, state=Mirror.State.ACTIVE).exists():
@@ -69,34 +75,108 @@ def pause_mirror(user: User, mirror: Mirror | None = None) -> None:
 def resume_mirror(user: User, mirror: Mirror | None = None) -> None:
     """End a pause, of the main mirror by default, with a sync to catch up."""
     with transaction.atomic():
+        lock_listener(user.pk)
         if _move(user, mirror, Mirror.State.PAUSED, Mirror.State.ACTIVE):
             request_sync(user=user)
+
+
+def bring_back(mirror: Mirror) -> None:
+    """Put a playlist that left the listener's library back into it, and keep it up to date again.
+
+    One that no longer exists at Spotify stays away: see ``make_new_playlist``.
+    """
+    with transaction.atomic():
+        lock_listener(mirror.user_id)
+        if _move(mirror.user, mirror, Mirror.State.REMOVED, Mirror.State.ACTIVE):
+            request_sync(user=mirror.user)
+
+
+def make_new_playlist(mirror: Mirror) -> None:
+    """Give up playlists that are gone from Spotify, with their links, and have new ones made.
+
+    Those of which Spotify says that they are gone; all of them, where it says so of none.
+    """
+    with transaction.atomic():
+        lock_listener(mirror.user_id)
+        Mirror.objects.select_for_update(no_key=True).filter(pk=mirror.pk).first()
+        playlists = Playlist.objects.filter(mirror=mirror)
+        gone = playlists.filter(missing_since__isnull=False)
+        given_up = list((gone if gone.exists() else playlists).values_list("pk", flat=True))
+        PlaylistItems.objects.filter(playlist__in=given_up).update(uris=[])
+        playlists.filter(pk__in=given_up).update(
+            spotify_id=None,
+            snapshot_id="",
+            items_known=True,
+            checked_at=None,
+            missing_since=None,
+            details_written_at=None,
+            reminds=False,
+            written_name="",
+        )
+        Mirror.objects.filter(pk=mirror.pk).update(
+            state=Mirror.State.ACTIVE, confirm_after=None, confirm_gone=None
+        )
+        tell_pages(user_id=mirror.user_id)
+        request_sync(user=mirror.user)
+
+
+def rewrite_playlist(mirror: Mirror) -> None:
+    """Have the playlist written anew, without its empty rows and local files.
+
+    All songs in it get a new date: to be asked for by the listener alone.
+    """
+    with transaction.atomic():
+        lock_listener(mirror.user_id)
+        Mirror.objects.filter(pk=mirror.pk).update(rewrite_asked=True)
+        request_sync(user=mirror.user)
 
 
 def change_settings(
     *,
     mirror: Mirror,
-    name: str,
-    description: str,
-    public: bool,
-    remind_in_spotify: bool,
-    interval: str,
+    name: str | None = None,
+    description: str | None = None,
+    public: bool | None = None,
+    remind_in_spotify: bool | None = None,
+    interval: str | None = None,
 ) -> None:
-    """Store the listener's wishes; what concerns the playlist gets there with a sync."""
+    """Store those of the listener's wishes that are given; they get to Spotify with a sync.
+
+    A mirror that rests gets them when it wakes.
+    """
     with transaction.atomic():
-        stored = Mirror.objects.select_for_update().get(pk=mirror.pk)
+        lock_listener(mirror.user_id)
+        stored = Mirror.objects.select_for_update(no_key=True).get(pk=mirror.pk)
         library = Library.objects.filter(user=mirror.user_id)
-        if library.exclude(interval=interval).update(interval=interval):
+        if interval is not None and library.exclude(interval=interval).update(interval=interval):
             plan_next(mirror.user)
             tell_pages(user_id=mirror.user_id)
-        details: dict[str, Any] = {
+        given: dict[str, Any] = {
             "name": name,
             "description": description,
             "public": public,
             "remind_in_spotify": remind_in_spotify,
         }
-        if any(getattr(stored, field) != value for field, value in details.items()):
-            Mirror.objects.filter(pk=mirror.pk).update(**details, details_changed_at=Now())
+        changed = {
+            field: value
+            for field, value in given.items()
+            if value is not None and getattr(stored, field) != value
+        }
+        if changed:
+            Mirror.objects.filter(pk=mirror.pk).update(**changed, details_changed_at=Now())
+            if stored.state == Mirror.State.ACTIVE:
+                request_sync(user=mirror.user)
+
+
+def change_rule(mirror: Mirror, rule: dict[str, Any]) -> None:
+    """Let a mirror other than the main one follow ``rule`` from the next sync on."""
+    with transaction.atomic():
+        lock_listener(mirror.user_id)
+        stored = Mirror.objects.select_for_update(no_key=True).get(pk=mirror.pk, is_main=False)
+        Mirror.objects.filter(pk=mirror.pk).update(
+            rule=rule, broken="", refreshed_at=None, rotation=None
+        )
+        if stored.state == Mirror.State.ACTIVE:
             request_sync(user=mirror.user)
 
 
@@ -135,9 +215,10 @@ def connected(*, user: User, first: bool, **signal: object) -> None:  # noqa: AR
 
 def _has_waited_for_consent(user: User) -> bool:
     """Whether anything is to be done at once: a sync that failed or waits, a reminder to erase."""
-    latest = SyncRequest.objects.filter(user=user).order_by("-id").first()
+    latest = SyncRequest.objects.filter(user=user, kind=SyncRequest.Kind.SPOTIFY).order_by("-id")
+    request = latest.first()
     return (
-        latest is None
-        or latest.state in {SyncRequest.State.DEAD, SyncRequest.State.QUEUED}
+        request is None
+        or request.state in {SyncRequest.State.DEAD, SyncRequest.State.QUEUED}
         or Playlist.objects.filter(mirror__user=user, reminds=True).exists()
     )

@@ -41,7 +41,7 @@ class Facts:
 
 
 def facts_of(mirror: Mirror) -> Facts:
-    refused, stuck, excluded, missing = set(), set(), set(), set()
+    refused, stuck, excluded, missing = set[str](), set[str](), set[str](), set[str]()
     kept: list[str] = []
     shown_as = {}
     for fact in MirrorTrack.objects.filter(mirror=mirror).order_by("id"):
@@ -146,17 +146,6 @@ def when_unliked(user_id: int, uris: Iterable[str]) -> dict[str, datetime]:
     likes = SavedTrack.objects.filter(user=user_id, track__in=tracks, removed_at__isnull=False)
     rows = likes.order_by("removed_at").values_list("track_id", "removed_at")
     return {track_uri(track): at for track, at in rows if at is not None}
-
-
-def written_before(user_id: int, uris: Iterable[str], moment: datetime | None) -> set[str]:
-    """Of these likes, those whose first sync had ended before ``moment``."""
-    if moment is None:
-        return set()
-    tracks = [track_id(uri) for uri in uris if is_track(uri)]
-    likes = SavedTrack.objects.filter(user=user_id, removed_at=None, track__in=tracks)
-    fresh = likes.filter(added_in__isnull=False).exclude(added_in__completed__lt=moment)
-    old = likes.exclude(pk__in=fresh.values("pk"))
-    return {track_uri(track) for track in old.values_list("track_id", flat=True)}
 
 
 def is_track(uri: str) -> bool:

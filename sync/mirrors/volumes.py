@@ -46,6 +46,13 @@ class Volume:
             self._stored = list(self.uris)
 
 
+def new_volume(mirror: Mirror, number: int) -> Volume:
+    """A volume whose playlist is still to be made."""
+    return Volume(
+        Playlist(mirror=mirror, number=number, snapshot_id="", reminds=False, written_name="")
+    )
+
+
 def volumes_of(mirror: Mirror) -> list[Volume]:
     playlists = Playlist.objects.filter(mirror=mirror).select_related("items")
     return [_volume(playlist) for playlist in playlists]

@@ -3,10 +3,19 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from datetime import datetime
+from dataclasses import replace
+from datetime import UTC, datetime, tzinfo
 from typing import TYPE_CHECKING
+from zoneinfo import ZoneInfo, ZoneInfoNotFoundError
 
-from sync.mirrors.tracks import facts_of, track_uri
+from sync.library.duplicates import find_pairs, left_out
+from sync.library.record import MirrorGone
+from sync.library.songs import load_songs
+from sync.mirrors.conditions import Scope
+from sync.mirrors.rules import Likes, Rule, RuleError, from_json
+from sync.mirrors.selection import is_due, select
+from sync.mirrors.tracks import facts_of, is_track, liked_now, track_id, track_uri
+from sync.mirrors.volumes import volumes_of
 from sync.models import Library, Mirror, SavedTrack
 
 if TYPE_CHECKING:
@@ -25,16 +34,70 @@ def select_all(
 
     A rule that cannot be followed marks its mirror as broken, and leaves the others alone.
     """
-    selected = {
-        mirror.pk: _by_rule(record, library, mirror, volumes[mirror.pk], now)
-        for mirror in mirrors
-        if not mirror.is_main
-    }
+    selected: dict[int, list[str]] = {}
+    for mirror in mirrors:
+        if not mirror.is_main:
+            before = _state(mirror)
+            selected[mirror.pk] = wanted_tracks(mirror, library, volumes[mirror.pk], now)
+            _store(record, mirror, before)
     for mirror in mirrors:
         if mirror.is_main:
             taken = _taken_from_main(mirror, mirrors, selected)
-            selected[mirror.pk] = [uri for uri in _liked(mirror) if uri not in taken]
+            liked = without_duplicates(mirror, _liked(mirror))
+            selected[mirror.pk] = [uri for uri in liked if uri not in taken]
     return selected
+
+
+def wanted_tracks(
+    mirror: Mirror, library: Library, volumes: Sequence[Volume], now: datetime
+) -> list[str]:
+    """What the rule of a mirror selects; what was selected last, where that is to stay.
+
+    Notes in ``mirror`` when it selected, and why it could not.
+    """
+    try:
+        rule = from_json(mirror.rule)
+    except RuleError as error:
+        mirror.broken = str(error)
+        return []
+    mirror.broken = ""
+    if rule.refresh == "sync" and mirror.refresh != Mirror.Refresh.SYNC:
+        rule = replace(rule, refresh=Mirror.Refresh(mirror.refresh).value)  # type: ignore[arg-type]
+    scope = Scope(mirror.user_id, now, _zone(library), mirror.pk)
+    is_known = bool(volumes) and all(
+        volume.has_base and volume.playlist.items_known for volume in volumes
+    )
+    if is_known and not is_due(rule, scope, mirror.refreshed_at):
+        return _still(mirror, rule, volumes)
+    selection = select(rule, scope, mirror.rotation)
+    mirror.rotation = selection.rotation
+    if rule.refresh != "sync":
+        mirror.refreshed_at = now
+    return without_duplicates(mirror, [track_uri(track) for track in selection.track_ids])
+
+
+def without_duplicates(mirror: Mirror, uris: list[str]) -> list[str]:
+    """The songs without those that the mirror's settings leave out for others like them."""
+    if mirror.keep_same == Mirror.KeepSame.ALL and mirror.keep_twin == Mirror.KeepTwin.BOTH:
+        return uris
+    chosen = {track_id(uri) for uri in uris}
+    songs = [song for song in load_songs(mirror.user_id) if song.id in chosen]
+    out = left_out(
+        songs,
+        find_pairs(songs),
+        same=Mirror.KeepSame(mirror.keep_same).value,  # type: ignore[arg-type]
+        twin=Mirror.KeepTwin(mirror.keep_twin).value,  # type: ignore[arg-type]
+    )
+    return [uri for uri in uris if track_id(uri) not in out]
+
+
+def _still(mirror: Mirror, rule: Rule, volumes: Sequence[Volume]) -> list[str]:
+    """What the playlists hold of the songs that were selected last."""
+    held = [uri for volume in volumes for uri in volume.uris if uri and is_track(uri)]
+    if not isinstance(rule.source, Likes):
+        return held
+    liked = liked_now(mirror.user_id, held)
+    return [uri for uri in held if uri in liked]
 
 
 def _liked(mirror: Mirror) -> list[str]:
@@ -53,14 +116,39 @@ def _taken_from_main(
     one that is paused holds what it held.
     """
     taken: set[str] = set()
-    synced = {mirror.pk: mirror for mirror in mirrors if not mirror.broken}
+    synced = {mirror.pk for mirror in mirrors if not mirror.broken}
     takers = Mirror.objects.filter(user=main.user_id, is_main=False, takes_from_main=True)
     for taker in takers.exclude(state=Mirror.State.REMOVED):
         if taker.pk in synced:
             facts = facts_of(taker)
-            left_out = facts.refused | facts.excluded
-            taken.update(uri for uri in selected[taker.pk] if uri not in left_out)
+            left = facts.refused | facts.excluded
+            taken.update(uri for uri in selected[taker.pk] if uri not in left)
         else:
             for volume in volumes_of(taker):
                 taken.update(uri for uri in volume.uris if uri)
     return taken
+
+
+def _zone(library: Library) -> tzinfo:
+    try:
+        return ZoneInfo(library.time_zone) if library.time_zone else UTC
+    except (ZoneInfoNotFoundError, ValueError):
+        return UTC
+
+
+_NOTED = ("broken", "refreshed_at", "rotation")
+
+
+def _state(mirror: Mirror) -> dict[str, object]:
+    return {name: getattr(mirror, name) for name in _NOTED}
+
+
+def _store(record: Record, mirror: Mirror, before: Mapping[str, object]) -> None:
+    changed = [name for name in _NOTED if getattr(mirror, name) != before[name]]
+    if not changed:
+        return
+    try:
+        with record.fenced(mirror):
+            mirror.save(update_fields=changed)
+    except MirrorGone:
+        return  # whoever syncs it finds that out too

@@ -37,7 +37,8 @@ class Library(models.Model):
     confirm_after = models.DateTimeField(null=True)
     #: The ids of the tracks that seemed to be gone.
     confirm_gone = ArrayField(models.CharField(max_length=64), null=True)
-    #: Likes that Spotify shows in a form that cannot be read: [{"name", "added_at"}, …].
+    #: Likes that Spotify shows in a form that cannot be read: [{"name", "added_at", …}, …], as
+    #: ``sync/library/believing.py`` keeps them.
     unreadable = models.JSONField(db_default=Value([], models.JSONField()))
     #: An IANA name; "" until a browser has told one.
     time_zone = models.CharField(max_length=64, blank=True, db_default="")
@@ -191,7 +192,7 @@ class StoredPage(models.Model):
     )
     offset = models.PositiveIntegerField()
     total = models.PositiveIntegerField()
-    #: [[track id, added_at in ISO 8601], …]
+    #: {"likes": [[track id, added_at in ISO 8601 or null, name], …], "has_next"}
     items = models.JSONField()
     read_at = models.DateTimeField(db_default=Now())
 

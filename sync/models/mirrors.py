@@ -57,12 +57,17 @@ class Mirror(models.Model):
     refresh = models.CharField(max_length=10, choices=Refresh, db_default=Refresh.SYNC)
     #: When the songs were last selected; null: never.
     refreshed_at = models.DateTimeField(null=True)
+    #: Where an order that shows each song once before any twice stands, as
+    #: ``sync/mirrors/rotation.py`` keeps it; null for every other order.
+    rotation = models.JSONField(null=True)
     keep_same = models.CharField(max_length=10, choices=KeepSame, db_default=KeepSame.ALL)
     keep_twin = models.CharField(max_length=10, choices=KeepTwin, db_default=KeepTwin.BOTH)
     #: The main mirror leaves out the songs that this one holds.
     takes_from_main = models.BooleanField(db_default=False)
     #: Songs that somebody added to the playlist stay there, below the mirrored ones.
     keeps_additions = models.BooleanField(db_default=False)
+    #: The listener wants the playlist written anew, without rows that cannot be removed one by one.
+    rewrite_asked = models.BooleanField(db_default=False)
     #: Many songs would leave the playlist; a look at or after this time must see the same.
     confirm_after = models.DateTimeField(null=True)
     #: The uris that would leave.

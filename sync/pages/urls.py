@@ -3,7 +3,7 @@
 from django.urls import path
 
 from sync.operations import machines
-from sync.pages import links, mirror, share, views
+from sync.pages import links, mirror, share, targets, views
 
 urlpatterns = [
     path("", views.home, name="home"),
@@ -30,6 +30,20 @@ urlpatterns = [
     path("s/<str:token>/songs.jspf", share.songs_jspf, name="share_jspf"),
     path("s/<str:token>/songs.json", share.songs_json, name="share_json"),
     path("s/<str:token>/state.json", share.state, name="share_state"),
+    path("connections/", targets.targets, name="targets"),
+    path("connections/subsonic/", targets.subsonic, name="subsonic"),
+    path("connections/listenbrainz/", targets.listenbrainz, name="listenbrainz"),
+    path("connections/subsonic/missing/", targets.target_missing, name="target_missing"),
+    path("connections/subsonic/missing.csv", targets.target_missing_csv, name="target_missing_csv"),
+    path("connections/subsonic/songs/<str:track>/", targets.target_song, name="target_song"),
+    path("connections/<str:service>/sync/", targets.target_sync, name="target_sync"),
+    path("connections/<str:service>/pause/", targets.target_pause, name="target_pause"),
+    path("connections/<str:service>/options/", targets.target_options, name="target_options"),
+    path(
+        "connections/<str:service>/disconnect/",
+        targets.target_disconnect,
+        name="target_disconnect",
+    ),
     path("privacy/", views.privacy, name="privacy"),
     path("operator/", views.operator_page, name="operator"),
     path("operator/<int:pk>/retry/", views.operator_retry, name="operator_retry"),

@@ -11,14 +11,16 @@ from urllib.parse import urlencode
 from django.conf import settings
 from django.utils import timezone
 
-from syncify.spotify.answers import Pause, Stop, meaning
-from syncify.spotify.errors import Blocked, SpotifyError, Unavailable
+from syncify.spotify.errors import Blocked, Unavailable
 from syncify.spotify.quota import QuotaGate
+from syncify.spotify.waits import block_for, named_wait
 
 logger = logging.getLogger(__name__)
 
-#: Seconds to connect and to read: during a refresh the connection's row is locked.
+#: Seconds to connect, between two bytes, and for the whole call: during a refresh the connection's
+#: row is locked.
 TIMEOUT = (4.0, 6.0)
+DEADLINE = 10.0
 CREDENTIALS_BLOCK = timedelta(hours=1)
 #: The life of an access token where Spotify names none that can be used.
 USUAL_LIFE = timedelta(hours=1)
@@ -80,18 +82,21 @@ def refresh(refresh_token: str) -> Grant:
 
 
 def _request_token(form: dict[str, str]) -> Grant:
-    import requests  # noqa: PLC0415 - 4 MB, loaded only by a process that calls Spotify
+    # 4 MB, loaded only by a process that calls Spotify.
+    import requests  # noqa: PLC0415
+
+    from syncify.spotify.deadline import DeadlineSession  # noqa: PLC0415
 
     client_id, secret = settings.SPOTIFY_CLIENT_ID, settings.SPOTIFY_CLIENT_SECRET
     try:
-        answer = requests.post(
-            f"{settings.SPOTIFY_ACCOUNTS_URL}/api/token",
-            # Never both a secret and PKCE: Spotify treats them as alternatives.
-            data=form if secret else {**form, "client_id": client_id},
-            auth=(client_id, secret) if secret else None,
-            timeout=TIMEOUT,
-            allow_redirects=False,
-        )
+        with DeadlineSession(DEADLINE) as session:
+            answer = session.post(
+                f"{settings.SPOTIFY_ACCOUNTS_URL}/api/token",
+                # Never both a secret and PKCE: Spotify treats them as alternatives.
+                data=form if secret else {**form, "client_id": client_id},
+                auth=(client_id, secret) if secret else None,
+                timeout=TIMEOUT,
+            )
     except requests.RequestException as error:
         logger.warning(
             "token request failed grant=%s error=%s", form["grant_type"], type(error).__name__
@@ -103,7 +108,9 @@ def _request_token(form: dict[str, str]) -> Grant:
         body = None
     if answer.status_code == 200:
         return _grant(body)
-    raise _refusal(answer.status_code, answer.headers.get("Retry-After", ""), body)
+    if wait := named_wait(answer.headers, timezone.now()):
+        raise _blocked_for(wait)
+    raise _refusal(answer.status_code, body)
 
 
 def _grant(body: Any) -> Grant:
@@ -132,10 +139,8 @@ def _life(seconds: Any) -> timedelta:
     return timedelta(seconds=min(seconds, LONGEST_LIFE.total_seconds()))
 
 
-def _refusal(status: int, retry_after: str, body: Any) -> Exception:
+def _refusal(status: int, body: Any) -> Exception:
     """The error for an answer that brings no tokens. Only ``invalid_grant`` is the listener's."""
-    if retry_after:
-        return _blocked_for(retry_after)
     error = body.get("error") if isinstance(body, dict) else None
     if status not in {400, 401, 403} or not isinstance(error, str):
         return Unavailable(status)
@@ -148,11 +153,7 @@ def _refusal(status: int, retry_after: str, body: Any) -> Exception:
     return Blocked(until, "credentials")
 
 
-def _blocked_for(retry_after: str) -> SpotifyError:
+def _blocked_for(wait: timedelta) -> Blocked:
     """A wait that Spotify names concerns every listener: all of them use this app."""
-    # 429 is the status whose header is read; here the header counts with any status.
-    match meaning(429, {"Retry-After": retry_after}, ""):
-        case Pause(wait) | Stop(wait):
-            logger.warning("token endpoint asks for a wait seconds=%d", wait.total_seconds())
-            return Blocked(QuotaGate(reserve=True).block(for_=wait, because="quota"), "quota")
-    return Unavailable(429)
+    logger.warning("token endpoint asks for a wait seconds=%d", wait.total_seconds())
+    return Blocked(QuotaGate(reserve=True).block(for_=block_for(wait), because="quota"), "quota")

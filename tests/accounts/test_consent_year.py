@@ -18,11 +18,10 @@ from sync.mirrors.details import PLAIN, REMINDER
 from sync.models import Incident, Library, SavedTrack, SyncRequest
 from sync.pages.card import card_for
 from sync.queue.scheduler import plan_next, take_turn
-from sync.queue.worker import Worker
 from syncify.simulator.server import Simulator
 from tests.accounts.signing_in import sign_in
 from tests.builders import connect
-from tests.driving import mirrored, run
+from tests.driving import mirrored, run, worker
 
 DAY = timedelta(days=1)
 #: Our count ends on day 181, the simulated Spotify's consent on day 182.
@@ -104,8 +103,8 @@ def live(
 
 
 def drain() -> None:
-    worker = Worker()
-    while worker.run_one():
+    ours = worker()
+    while ours.run_one():
         pass
 
 

@@ -2,27 +2,42 @@
 
 from collections.abc import Callable
 from concurrent.futures import Future, ThreadPoolExecutor
+from contextlib import suppress
+from functools import partial
 from threading import Event
 from time import monotonic, sleep
 from typing import Any
 
 import pytest
 from django.contrib.sessions.models import Session
-from django.db import connection, transaction
+from django.core.exceptions import ObjectDoesNotExist
+from django.db import IntegrityError, connection, transaction
 from django.test import Client
 from django.utils import timezone
 
-from accounts.access import block_listener
+from accounts.connections import mark_refused
 from accounts.deletion import delete_account
 from accounts.models import SpotifyConnection, User
+from accounts.problems import SignInFailed
 from accounts.sign_in import connect_spotify
-from sync.models import Mirror, SavedTrack, SyncRequest, Track
-from sync.queue.worker import Worker
+from sync.mirrors.services import (
+    block_listener,
+    change_settings,
+    pause_mirror,
+    request_sync,
+    resume_mirror,
+)
+from sync.models import Library, Mirror, SavedTrack, SyncRequest, Track
+from sync.queue import store as queue
+from sync.queue.locks import lock_listener
+from sync.queue.scheduler import enqueue_due_syncs
+from sync.queue.store import LeaseLost
 from syncify.simulator.server import Simulator
 from syncify.spotify.accounts_host import Grant
 from syncify.spotify.types import Profile
 from tests.accounts.signing_in import is_signed_in, sign_in
 from tests.builders import connect, make_request, make_user
+from tests.driving import worker
 
 pytestmark = pytest.mark.django_db
 
@@ -122,9 +137,10 @@ def wait_until_blocked() -> None:
 
 
 def _fence(request: SyncRequest) -> None:
-    """As the engine begins each of its transactions."""
+    """As a worker begins each of its transactions."""
+    lock_listener(request.user_id)
     list(Mirror.objects.select_for_update(no_key=True).filter(user=request.user_id))
-    SyncRequest.objects.record_progress(request, progress=0.5)
+    queue.record_progress(request, progress=0.5)
 
 
 def _store_a_like(request: SyncRequest) -> None:
@@ -134,11 +150,12 @@ def _store_a_like(request: SyncRequest) -> None:
 
 def _lock_the_mirror(request: SyncRequest) -> None:
     """As a change of settings begins."""
+    lock_listener(request.user_id)
     Mirror.objects.select_for_update().get(user=request.user_id)
 
 
 def _queue_a_sync(request: SyncRequest) -> None:
-    SyncRequest.objects.enqueue(user=User(pk=request.user_id), trigger="manual")
+    queue.enqueue(request.user_id, trigger="manual")
 
 
 def _delete(user: User) -> None:
@@ -146,10 +163,7 @@ def _delete(user: User) -> None:
 
 
 def _block(user: User) -> None:
-    with transaction.atomic():
-        block_listener(user)
-        for request in SyncRequest.objects.filter(user=user, completed=None):
-            SyncRequest.objects.ask_cancel(request)
+    block_listener(user)
 
 
 def _sign_in_again(user: User) -> None:
@@ -193,6 +207,84 @@ def test_changes_of_an_account_wait_for_writers_and_never_deadlock_with_them(
     assert SavedTrack.objects.exists() == (change is not _delete and write is _store_a_like)
 
 
+def _change_settings(user: User) -> None:
+    mirror = Mirror.objects.get(user=user, is_main=True)
+    change_settings(
+        mirror=mirror,
+        name=f"Songs {monotonic()}",
+        description="",
+        public=True,
+        remind_in_spotify=False,
+        interval="daily",
+    )
+
+
+def _run_the_scheduler(user: User) -> None:
+    Library.objects.filter(user=user).update(next_due=timezone.now())
+    enqueue_due_syncs()
+
+
+def _store_a_part(user: User) -> None:
+    """What a worker does, over and over."""
+    request = queue.claim(worker="test")
+    if request is None:
+        return
+    with suppress(LeaseLost):
+        with transaction.atomic():
+            _fence(request)
+            track, _ = Track.objects.get_or_create(id="t", defaults={"name": "Song", "artists": []})
+            SavedTrack.objects.filter(user_id=request.user_id).delete()
+            SavedTrack.objects.create(user_id=request.user_id, track=track, added_at=timezone.now())
+        with transaction.atomic():
+            queue.bury(request, code="forbidden", message="Refused.")
+            mark_refused(User(pk=request.user_id), "forbidden")
+
+
+def _pause_and_resume(user: User) -> None:
+    pause_mirror(user)
+    resume_mirror(user)
+
+
+@pytest.mark.slow
+@pytest.mark.django_db(transaction=True)
+def test_nothing_that_changes_a_listener_deadlocks_with_anything_else() -> None:
+    make_user("ada")
+    changes = [
+        _change_settings,
+        _run_the_scheduler,
+        _store_a_part,
+        _store_a_part,
+        _pause_and_resume,
+        _sign_in_again,
+        lambda user: request_sync(user=user),
+        _block,
+        _delete,
+    ]
+    until = monotonic() + 6
+
+    def repeat(change: Callable[[User], object]) -> int:
+        times = 0
+        while monotonic() < until:
+            user = User.objects.filter(spotify_id="ada").first()
+            if user is None:
+                user = connect_spotify(
+                    profile=Profile("ada", "A1", "Ada"),
+                    grant=Grant("access", "refresh", None, timezone.now()),
+                ).user
+            # The account may be gone, or blocked, by then.
+            with suppress(IntegrityError, ObjectDoesNotExist, SignInFailed):
+                change(user)
+                times += 1
+            if change in {_block, _delete}:
+                User.objects.filter(spotify_id="ada").update(is_active=True)
+                sleep(0.05)
+        return times
+
+    with ThreadPoolExecutor(len(changes)) as pool:
+        threads = [in_thread(pool, partial(repeat, change)) for change in changes]
+        assert all(thread.result(60) for thread in threads)
+
+
 @pytest.mark.django_db(transaction=True)
 @pytest.mark.parametrize("delay", [0.0, 0.1, 0.3])
 def test_an_account_may_be_deleted_while_a_first_copy_is_stored(
@@ -206,7 +298,7 @@ def test_an_account_may_be_deleted_while_a_first_copy_is_stored(
     simulator.after_request(40, is_read.set)  # the last page
 
     with ThreadPoolExecutor(1) as pool:
-        sync = in_thread(pool, Worker().run_one)
+        sync = in_thread(pool, worker().run_one)
         assert is_read.wait(60)
         sleep(delay)
         response: Any = client.post("/accounts/delete/", {"confirm": "delete"})

@@ -18,11 +18,10 @@ from accounts.token_keys import rotate_token_keys
 from accounts.tokens import ConnectionTokens
 from sync.models import Library, SyncRequest
 from sync.queue.scheduler import enqueue_due_syncs
-from sync.queue.worker import Worker
 from syncify.simulator.server import Simulator
 from tests.accounts.signing_in import sign_in
 from tests.builders import connect
-from tests.driving import card, outcome, run, run_again
+from tests.driving import card, outcome, run, run_again, worker
 
 
 def new_key() -> str:
@@ -135,7 +134,7 @@ def test_a_lost_key_means_to_sign_in_again(
     assert "Syncify has lost Spotify's permission" in card(client, ada)
     Library.objects.update(next_due=timezone.now() - timedelta(days=1))
     enqueue_due_syncs()
-    assert not Worker().run_one()
+    assert not worker().run_one()
     assert simulator.requests == []
     sign_in(client, simulator, "ada")
     assert run_again(ada).state == "succeeded"
@@ -155,7 +154,7 @@ def test_a_key_that_is_found_again_brings_everybody_back(
     assert (held.state, held.state_reason) == ("connected", "")
     Library.objects.update(next_due=timezone.now())
     enqueue_due_syncs()
-    assert Worker().run_one()
+    assert worker().run_one()
     assert SyncRequest.objects.latest("id").state == "succeeded"
 
 

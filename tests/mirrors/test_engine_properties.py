@@ -8,22 +8,30 @@ from functools import partial
 from typing import Any
 
 import pytest
-from django.db.models.functions import Now
+from django.db.models import QuerySet
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
 from accounts.models import User
-from sync.mirrors import engine
+from sync.mirrors import mirror_sync
 from sync.mirrors import writer as playlists
 from sync.mirrors.planner import plan_mirror
-from sync.models import Playlist, SyncRequest
+from sync.models import Library, Playlist, SyncRequest
 from sync.queue import store as queue
 from sync.queue.job import Job
 from syncify.simulator import api
 from syncify.simulator.server import Simulator
 from syncify.simulator.state import Recorded
 from tests.builders import connect
-from tests.driving import a_day_later, a_week_later, mirrored, run, run_again, run_for
+from tests.driving import (
+    a_day_later,
+    a_week_later,
+    run,
+    run_again,
+    run_for,
+    time_for_a_second_look,
+)
+from tests.mirrors.bystander import Bystander
 
 pytestmark = pytest.mark.django_db
 
@@ -40,7 +48,7 @@ def small_playlists(monkeypatch: pytest.MonkeyPatch) -> None:
     """A playlist takes 60 songs and hands down 20, so that libraries need several."""
     monkeypatch.setattr(api, "PLAYLIST_MAX", CAPACITY)
     monkeypatch.setattr(
-        engine, "plan_mirror", partial(plan_mirror, capacity=CAPACITY, hand_down=20)
+        mirror_sync, "plan_mirror", partial(plan_mirror, capacity=CAPACITY, hand_down=20)
     )
     monkeypatch.setattr(playlists, "SETTLE", 0)
     monkeypatch.setattr(Job, "sleep", lambda *_: None)
@@ -96,9 +104,12 @@ class Story:
 
     # What somebody does to a playlist
 
+    def _playlists(self) -> QuerySet[Playlist]:
+        return Playlist.objects.filter(mirror__user=self.user).order_by("number")
+
     def _playlist(self, where: int) -> tuple[str, int, int]:
         """One of those there are, how many entries it has, and one of the places in it."""
-        ids = [volume.spotify_id or "" for volume in Playlist.objects.all()]
+        ids = [volume.spotify_id or "" for volume in self._playlists()]
         if not ids:
             return "", 0, 0
         playlist_id = ids[where % len(ids)]
@@ -168,14 +179,14 @@ class Story:
         read, looked = (now != then for now, then in zip(self._seen(), seen, strict=True))
         self.hidden, self.edited = self.hidden and not read, self.edited and not looked
         if not self.hidden and not self.edited:
-            assert mirrored(self.simulator, self.user) == self.simulator.liked("ada")
+            assert songs_in(self.simulator, self.user) == self.simulator.liked("ada")
         if "written anew" not in request.note:
             self._assert_dates_kept(before)
 
     def _seen(self) -> tuple[object, object]:
         """When the library was read to its end, and when the playlists were looked at."""
-        looks = Playlist.objects.order_by("number").values_list("checked_at", flat=True)
-        return Library.objects.get().full_read_at, list(looks)
+        looks = self._playlists().values_list("checked_at", flat=True)
+        return Library.objects.get(user=self.user).full_read_at, list(looks)
 
     def _disturb(self, change: Callable[["Story"], None]) -> None:
         self.disturbed = True
@@ -184,19 +195,19 @@ class Story:
     def _to_the_end(self, stops: list[tuple[int, bool]]) -> SyncRequest:
         for calls, killed in stops:
             if not run_for(self.user, calls, killed=killed):
-                return SyncRequest.objects.latest("id")
+                return SyncRequest.objects.filter(user=self.user).latest("id")
         for _ in range(ATTEMPTS):
             request = run_again(self.user)
             if request.completed:
                 break
-            Library.objects.exclude(confirm_after=None).update(confirm_after=Now())
+            time_for_a_second_look()
         assert request.state == "succeeded", (request.error_code, request.errors)
         return request
 
     def _rows(self) -> dict[str, dict[str | None, list[datetime | None]]]:
         """The dates of each song, by playlist."""
         found: dict[str, dict[str | None, list[datetime | None]]] = {}
-        for volume in Playlist.objects.exclude(spotify_id=None):
+        for volume in self._playlists().exclude(spotify_id=None):
             dates = found.setdefault(volume.spotify_id or "", {})
             for row in self.simulator.playlist(volume.spotify_id or "").rows:
                 dates.setdefault(row.uri, []).append(row.added_at)
@@ -280,7 +291,9 @@ def test_the_mirror_follows_its_library_through_everything(
 ) -> None:
     User.objects.all().delete()
     simulator.reset()
-    simulator.set_liked("ada", *(simulator.new_track() for _ in range(size)))
+    songs = [simulator.new_track() for _ in range(size)]
+    bystander = Bystander(simulator, *songs[::4])
+    simulator.set_liked("ada", *songs)
     story = Story(simulator, connect(simulator, "ada"))
 
     for changes, sync in history:
@@ -290,10 +303,11 @@ def test_the_mirror_follows_its_library_through_everything(
     a_week_later()
     a_day_later()
     story.sync([], None, None)
-    assert mirrored(simulator, story.user) == simulator.liked("ada")
-    volumes = Playlist.objects.count()
+    assert songs_in(simulator, story.user) == simulator.liked("ada")
+    volumes = story._playlists().count()
     a_day_later()
+    bystander.assert_untouched()
     for most in (2 + volumes, 1):
         simulator.forget_requests()
-        assert run(story.user).state == "succeeded"
+        assert run(story.user, "scheduled").state == "succeeded"
         assert simulator.count() <= most

@@ -12,8 +12,9 @@ from django.utils import timezone
 
 from accounts import tokens
 from accounts.models import SpotifyConnection, User
+from sync.mirrors import services
 from sync.mirrors import writer as playlists
-from sync.models import Mirror, Playlist, SyncRequest
+from sync.models import Library, Mirror, MirrorTrack, Playlist, SyncRequest
 from sync.queue import store as queue
 from sync.queue.job import Job
 from syncify.simulator.grants import SCOPES
@@ -22,6 +23,7 @@ from syncify.simulator.state import Recorded
 from syncify.spotify.client import SpotifyClient
 from syncify.spotify.models import ApiHour, Block
 from syncify.spotify.quota import lift_operator_block
+from tests import driving
 from tests.accounts.signing_in import sign_in
 from tests.builders import at_playlist, connect
 from tests.driving import (
@@ -30,14 +32,20 @@ from tests.driving import (
     card,
     mirrored,
     outcome,
-    run,
     run_again,
+    time_for_a_second_look,
     wait_of,
+    worker,
 )
 
-pytestmark = pytest.mark.django_db
+pytestmark = [pytest.mark.django_db, pytest.mark.usefixtures("bystander")]
 
 DONE = ("succeeded", "", 0)
+
+
+def run(user: User, trigger: str = "scheduled") -> SyncRequest:
+    """Without the look that a person gets who asks for a sync."""
+    return driving.run(user, trigger)
 
 
 @pytest.fixture(autouse=True)
@@ -191,9 +199,9 @@ def like_again(simulator: Simulator) -> None:
     simulator.like("emil", simulator.liked("emil")[7])
 
 
-def null_entry(simulator: Simulator) -> None:
+def write_anew(simulator: Simulator) -> None:
     simulator.insert(simulator.playlists("emil")[0], None, position=3)
-    a_day_later()
+    services.rewrite_playlist(Mirror.objects.get(user__spotify_id="emil"))
 
 
 #: What brings on each kind of edit, its method, and how many calls the sync then takes.
@@ -201,7 +209,7 @@ EDITS = [
     pytest.param(like_one, "POST", 3, id="add"),
     pytest.param(unlike_one, "DELETE", 3, id="remove"),
     pytest.param(like_again, "PUT", 3, id="move"),
-    pytest.param(null_entry, "PUT", 5, id="replace"),
+    pytest.param(write_anew, "PUT", 5, id="replace"),
 ]
 UNAPPLIED = [trouble for trouble in NO_ANSWER if trouble not in ("truncated", "nonjson")]
 APPLIED = [
@@ -237,7 +245,7 @@ def test_an_edit_without_an_answer_is_settled_by_reading(
     sent_again = trouble in UNAPPLIED
     assert simulator.count(method) == 1 + sent_again
     assert request.api_requests == simulator.count() == calls + 1 + sent_again
-    assert Playlist.objects.get().items_known
+    assert Playlist.objects.get(mirror__user=emil).items_known
     assert "In step with your Liked Songs" in card(client, emil)
 
     # And there is nothing left to do.
@@ -296,8 +304,9 @@ def test_no_playlist_is_created_twice(
     assert outcome(request) == ("succeeded", "", 1)
     assert len(simulator.playlists("emil")) == 1
     assert mirrored(simulator, emil) == simulator.liked("emil")
-    # The first page, all playlists, the songs; and a creation, or the details and what they made.
-    assert simulator.count() == 2 + 3 + (1 if trouble in UNAPPLIED else 2)
+    # The first page, all playlists, the songs; and a creation, or proof that the playlist is empty,
+    # the details and what they made.
+    assert simulator.count() == 2 + 3 + (1 if trouble in UNAPPLIED else 3)
 
 
 def test_a_playlist_whose_name_was_changed_meanwhile_is_not_created_twice(
@@ -326,7 +335,7 @@ def test_a_name_is_written_until_it_is_known_to_be_there(
     assert outcome(run_again(emil)) == ("queued", "outcome_unknown", 1)
     assert outcome(run_again(emil)) == ("succeeded", "", 1)
 
-    assert simulator.playlist(mirror_of_emil).name == Mirror.objects.get().name == "Songs"
+    assert simulator.playlist(mirror_of_emil).name == Mirror.objects.get(user=emil).name == "Songs"
 
 
 # --- Tokens and consent --------------------------------------------------------------------------
@@ -368,7 +377,8 @@ def test_a_write_that_met_a_spurious_401_is_sent_again(
 def test_consent_that_ended_asks_for_a_sign_in_and_keeps_everything_else(
     emil: User, mirror_of_emil: str, simulator: Simulator, client: Client, known_here: bool
 ) -> None:
-    Mirror.objects.update(description="Mine", interval="weekly")
+    Mirror.objects.filter(user=emil).update(description="Mine")
+    Library.objects.filter(user=emil).update(interval="weekly")
     simulator.revoke("emil")
     simulator.expire_access_tokens("emil")
     if known_here:
@@ -393,8 +403,9 @@ def test_consent_that_ended_asks_for_a_sign_in_and_keeps_everything_else(
     assert outcome(run_again(emil)) == DONE
     assert simulator.playlists("emil") == [mirror_of_emil]
     assert simulator.playlist_uris(mirror_of_emil) == simulator.liked("emil")
-    mirror = Mirror.objects.get()
-    assert (mirror.description, mirror.interval, mirror.state) == ("Mine", "weekly", "active")
+    mirror = Mirror.objects.get(user=emil)
+    assert (mirror.description, mirror.state) == ("Mine", "active")
+    assert Library.objects.get(user=emil).interval == "weekly"
 
 
 def test_a_token_host_that_fails_is_passing_trouble(
@@ -563,7 +574,7 @@ def test_the_daily_budget_keeps_a_reserve_for_people(
     client.post("/sync/")
     assert outcome(run_again(emil)) == DONE
     assert simulator.playlist_uris(mirror_of_emil) == simulator.liked("emil")
-    assert simulator.count() == 3
+    assert simulator.count() == 4
 
 
 def test_a_budget_that_ends_in_the_middle_loses_no_page(
@@ -741,40 +752,75 @@ def destroy(simulator: Simulator, playlist_id: str) -> None:
     simulator.destroy_playlist(playlist_id)
 
 
-@pytest.mark.parametrize("vanish", [unfollow, destroy])
 def test_a_playlist_that_left_the_library_rests_until_a_person_wants_it_back(
-    emil: User,
-    mirror_of_emil: str,
-    simulator: Simulator,
-    client: Client,
-    vanish: Callable[[Simulator, str], None],
+    emil: User, mirror_of_emil: str, simulator: Simulator
 ) -> None:
-    vanish(simulator, mirror_of_emil)
+    simulator.unfollow("emil", mirror_of_emil)
     a_day_later()
 
-    request = run(emil, "scheduled")
+    request = run(emil)
 
-    assert outcome(request) == ("dead", "playlist_removed", 1)
+    assert outcome(request) == ("queued", "confirming_gone", 0)
+    assert abs(wait_of(request) - HOUR) < timedelta(minutes=1)
     assert request.api_requests == simulator.count() == 2
-    assert Mirror.objects.get().state == "removed"
+    time_for_a_second_look()
+    assert outcome(run_again(emil)) == ("dead", "playlist_removed", 1)
+    assert Mirror.objects.get(user=emil).state == "removed"
     assert simulator.playlists("emil") == []
-    page = card(client, emil)
-    assert "The playlist is no longer in your library" in page
-    assert "Bring it back" in page
+
+    # No sync that a person asks for otherwise brings it back.
+    services.request_sync(user=emil)
+    run_again(emil)
+    assert simulator.playlists("emil") == []
 
     like_one(simulator)
-    client.post("/sync/")
-    request = run_again(emil)
+    services.bring_back(Mirror.objects.get(user=emil))
 
-    assert outcome(request) == DONE
-    assert Mirror.objects.get().state == "active"
-    [playlist_id] = simulator.playlists("emil")
-    assert (playlist_id == mirror_of_emil) is (vanish is unfollow)
+    assert outcome(run_again(emil)) == DONE
+    assert Mirror.objects.get(user=emil).state == "active"
+    assert simulator.playlists("emil") == [mirror_of_emil]
     assert mirrored(simulator, emil) == simulator.liked("emil")
-    assert "In step with your Liked Songs" in card(client, emil)
 
 
-def test_a_playlist_destroyed_between_the_look_and_the_write_is_made_anew(
+@pytest.mark.parametrize("trigger", ["scheduled", "manual"])
+def test_a_playlist_that_is_gone_is_made_anew_only_when_the_listener_says_so(
+    emil: User, mirror_of_emil: str, simulator: Simulator, trigger: str
+) -> None:
+    simulator.destroy_playlist(mirror_of_emil)
+    a_day_later()
+
+    assert outcome(run(emil, trigger)) == ("queued", "confirming_gone", 0)
+    time_for_a_second_look()
+    code = "playlist_gone" if trigger == "manual" else "playlist_removed"
+    assert outcome(run_again(emil)) == ("dead", code, 1)
+    assert simulator.playlists("emil") == []
+    assert Playlist.objects.get(mirror__user=emil).spotify_id == mirror_of_emil
+
+    services.make_new_playlist(Mirror.objects.get(user=emil))
+
+    assert outcome(run_again(emil)) == DONE
+    [playlist_id] = simulator.playlists("emil")
+    assert playlist_id != mirror_of_emil
+    assert mirrored(simulator, emil) == simulator.liked("emil")
+
+
+@pytest.mark.parametrize("trigger", ["scheduled", "manual"])
+def test_one_404_of_a_playlist_that_is_in_the_library_is_passing_trouble(
+    emil: User, mirror_of_emil: str, simulator: Simulator, trigger: str
+) -> None:
+    like_one(simulator)
+    a_day_later()
+    fault(simulator, "status:code=404", path=f"/playlists/{mirror_of_emil}", times=1)
+
+    assert outcome(run(emil, trigger)) == ("queued", "not_found", 1)
+    assert Playlist.objects.get(mirror__user=emil).missing_since is None
+    assert outcome(run_again(emil)) == ("succeeded", "", 1)
+
+    assert simulator.playlists("emil") == [mirror_of_emil]
+    assert simulator.playlist_uris(mirror_of_emil) == simulator.liked("emil")
+
+
+def test_a_playlist_destroyed_between_the_look_and_the_write_counts_as_gone_after_an_hour(
     emil: User, mirror_of_emil: str, simulator: Simulator
 ) -> None:
     like_one(simulator)
@@ -784,10 +830,10 @@ def test_a_playlist_destroyed_between_the_look_and_the_write_is_made_anew(
     )
 
     assert outcome(run(emil)) == ("queued", "not_found", 1)
-    assert outcome(run_again(emil)) == ("succeeded", "", 1)
-
-    assert len(simulator.playlists("emil")) == 1
-    assert mirrored(simulator, emil) == simulator.liked("emil")
+    assert outcome(run_again(emil)) == ("queued", "confirming_gone", 1)
+    time_for_a_second_look()
+    assert run_again(emil).state == "dead"
+    assert simulator.playlists("emil") == []
 
 
 # --- The Liked Songs do not hold still -----------------------------------------------------------

@@ -13,13 +13,13 @@ from django.test import Client
 from django.utils import timezone
 
 from accounts.models import SpotifyConnection, User
+from sync.mirrors.adoption import playlists_to_adopt
 from sync.mirrors.services import change_settings
-from sync.models import Mirror, Playlist, SyncRequest
-from sync.operations.syncify2 import playlists_to_adopt
+from sync.models import InboxItem, Mirror, Playlist, SyncRequest
 from syncify.simulator.server import Simulator
-from syncify.spotify.types import Playlist
+from syncify.spotify import types
 from tests.accounts.signing_in import sign_in
-from tests.driving import mirrored, run_again, run_for
+from tests.driving import mirrored, run_again, run_for, time_for_a_second_look, wait_of
 from tests.scratch import client, scratch_database
 
 pytestmark = pytest.mark.django_db
@@ -138,12 +138,14 @@ def test_a_restored_dump_comes_over_and_the_first_sync_keeps_the_link(
     assert timedelta(days=6) < consent.consent_ends_at - timezone.now() <= timedelta(days=7)
 
 
+@pytest.mark.usefixtures("small_volumes")
 def test_all_playlists_of_a_large_library_keep_their_links_and_their_order(
     old: Syncify2, simulator: Simulator
 ) -> None:
+    simulator.set_liked("cleo", *(simulator.new_track() for _ in range(80)))
     liked = simulator.liked("cleo")
-    second = simulator.create_playlist("cleo", "Syncify 2/2", liked[10_000:])
-    first = simulator.create_playlist("cleo", "Syncify 1/2", liked[:10_000])
+    second = simulator.create_playlist("cleo", "Syncify 2/2", liked[50:])
+    first = simulator.create_playlist("cleo", "Syncify 1/2", liked[:50])
 
     cleo = come_over(old, simulator, "cleo")
     request = run_again(cleo)
@@ -154,11 +156,13 @@ def test_all_playlists_of_a_large_library_keep_their_links_and_their_order(
     assert writes(simulator) == 1  # as above
 
 
+@pytest.mark.usefixtures("small_volumes")
 def test_a_playlist_that_is_gone_is_made_anew_beside_the_one_that_is_there(
     old: Syncify2, simulator: Simulator
 ) -> None:
+    simulator.set_liked("cleo", *(simulator.new_track() for _ in range(80)))
     liked = simulator.liked("cleo")
-    second = simulator.create_playlist("cleo", "Syncify 2/2", liked[10_000:])
+    second = simulator.create_playlist("cleo", "Syncify 2/2", liked[50:])
 
     cleo = come_over(old, simulator, "cleo")
     run_again(cleo)
@@ -167,6 +171,36 @@ def test_a_playlist_that_is_gone_is_made_anew_beside_the_one_that_is_there(
     assert len(volumes) == 2
     assert volumes[1].spotify_id == second
     assert mirrored(simulator, cleo) == liked
+
+
+@pytest.mark.parametrize(
+    ("shown", "wait"),
+    [(0, timedelta(hours=1)), (66, timedelta(minutes=10))],
+    ids=["no likes", "half of the likes"],
+)
+def test_a_first_reading_that_shows_too_little_removes_nothing(
+    old: Syncify2, simulator: Simulator, shown: int, wait: timedelta
+) -> None:
+    simulator.set_liked("emil", *(simulator.new_track() for _ in range(130)))
+    liked = simulator.liked("emil")
+    link = simulator.create_playlist("emil", "Syncify 1/1", liked)
+    emil = come_over(old, simulator, "emil")
+    simulator.fault("hide", path="/me/tracks", keep=shown, times=0)
+
+    request = run_again(emil)
+
+    assert (request.state, request.error_code) == ("queued", "confirming_removal")
+    assert abs(wait_of(request) - wait) < timedelta(minutes=1)
+    assert simulator.playlist_uris(link) == liked
+
+    simulator.clear_faults()
+    simulator.forget_requests()
+    time_for_a_second_look()
+    assert run_again(emil).state == "succeeded"
+    assert simulator.playlist_uris(link) == liked
+    assert simulator.count("GET", "/v1/me/tracks") == 3
+    assert simulator.count("DELETE") == 0
+    assert not InboxItem.objects.exists()
 
 
 def test_without_a_playlist_to_adopt_a_new_one_is_made(old: Syncify2, simulator: Simulator) -> None:
@@ -198,14 +232,7 @@ def test_a_name_given_here_before_the_first_sync_goes_to_the_adopted_playlist(
 ) -> None:
     link = simulator.create_playlist("emil", "Syncify 1/1", simulator.liked("emil"))
     emil = come_over(old, simulator, "emil")
-    change_settings(
-        mirror=emil.mirror,
-        name="Hearts",
-        description="",
-        public=False,
-        remind_in_spotify=True,
-        interval="daily",
-    )
+    change_settings(mirror=Mirror.objects.get(user=emil), name="Hearts")
 
     run_again(emil)
 
@@ -237,7 +264,7 @@ def test_a_name_given_here_before_the_first_sync_goes_to_the_adopted_playlist(
 def test_the_set_that_fits_is_adopted_by_number(
     names: list[str], songs: int, adopted: dict[int, int]
 ) -> None:
-    own = [Playlist(str(at), name, "", None, "", 0, "ada") for at, name in enumerate(names)]
+    own = [types.Playlist(str(at), name, "", None, "", 0, "ada") for at, name in enumerate(names)]
 
     found = playlists_to_adopt(own, songs)
 

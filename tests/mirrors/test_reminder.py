@@ -13,7 +13,7 @@ from hypothesis import strategies as st
 
 from accounts.models import CONSENT_LIFE, SpotifyConnection, User
 from sync.mirrors.details import LONGEST, PLAIN, REMINDER, with_reminder
-from sync.models import Mirror, Playlist, SyncRequest
+from sync.models import Library, Mirror, Playlist, SyncRequest
 from sync.queue import scheduler as scheduling
 from syncify.simulator.server import Simulator
 from tests.accounts.signing_in import sign_in
@@ -189,7 +189,10 @@ def test_a_weekly_sync_comes_early_once(
 ) -> None:
     SyncRequest.objects.update(created=F("created") - 30 * DAY)
     weekly = {"interval": "weekly", "next_due": timezone.now() + 5 * DAY}
-    Mirror.objects.update(**{**weekly, **fields})
+    of_library = {name: value for name, value in fields.items() if name in weekly}
+    Library.objects.update(**{**weekly, **of_library})
+    if of_mirror := {name: value for name, value in fields.items() if name not in weekly}:
+        Mirror.objects.update(**of_mirror)
     with_days_left(emil, days)
 
     scheduling.take_turn()

@@ -281,7 +281,7 @@ def test_a_backup_holds_every_table(tmp_path: Path) -> None:
         there = {name for (name,) in cursor.fetchall()}
 
     assert there - set(table_names()) == {
-        "django_migrations", "django_content_type", "auth_permission",
+        "django_migrations", "django_content_type", "auth_permission", "processes",
     }  # fmt: skip
 
 

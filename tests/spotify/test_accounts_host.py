@@ -1,6 +1,7 @@
 """What the answers of the token endpoint mean."""
 
 import json
+import time
 from datetime import timedelta
 from email.utils import format_datetime
 from typing import Any
@@ -145,6 +146,30 @@ def test_a_success_with_a_named_wait_is_a_success(stand_in: StandIn) -> None:
 
     assert refresh("refresh").access_token == "access"
     assert current_block() is None
+
+
+@pytest.mark.parametrize("wait", ["0", "-5", "soon", ""])
+def test_a_wait_that_is_none_blocks_nobody(stand_in: StandIn, wait: str) -> None:
+    answer(stand_in, b"", status=503, **{"Retry-After": wait})
+
+    with pytest.raises(Unavailable):
+        refresh("refresh")
+
+    assert current_block() is None
+
+
+def test_an_answer_that_drips_is_given_up(
+    stand_in: StandIn, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("syncify.spotify.accounts_host.DEADLINE", 0.3)
+    answer(stand_in, granted())
+    stand_in.pause = 0.05
+    begun = time.monotonic()
+
+    with pytest.raises(Unavailable):
+        refresh("refresh")
+
+    assert time.monotonic() - begun < 1.5
 
 
 def test_a_date_is_a_wait_too(stand_in: StandIn) -> None:
