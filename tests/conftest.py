@@ -32,16 +32,6 @@ hypothesis.load_profile("unhurried")
 
 
 @pytest.fixture(scope="session")
-def django_db_setup(django_db_setup: None, django_db_blocker: Any) -> None:
-    """Without the table that the containers of the last release still write.
-
-    It has no model, so that nothing empties it between tests.
-    """
-    with django_db_blocker.unblock(), connection.cursor() as cursor:
-        cursor.execute("DROP TABLE IF EXISTS mirror_volumes")
-
-
-@pytest.fixture(scope="session")
 def simulator_server() -> Iterator[Simulator]:
     with Simulator() as simulator:
         yield simulator

@@ -14,9 +14,11 @@ from accounts.models import SpotifyConnection, User
 from sync.models import (
     ArtistGenre,
     Connection,
+    DifferentSongs,
     InboxItem,
     Incident,
     Library,
+    ListeningHistory,
     Mirror,
     Pair,
     PairInvitation,
@@ -26,6 +28,7 @@ from sync.models import (
     ShareLink,
     StoredPage,
     SyncRequest,
+    UploadPart,
 )
 from tests.builders import (
     at_playlist,
@@ -151,9 +154,11 @@ def test_privacy_page_knows_every_table_about_a_listener() -> None:
     assert tables == {
         ArtistGenre,
         Connection,
+        DifferentSongs,
         InboxItem,
         Incident,
         Library,
+        ListeningHistory,
         Mirror,
         Pair,
         PairInvitation,
@@ -163,6 +168,7 @@ def test_privacy_page_knows_every_table_about_a_listener() -> None:
         SpotifyConnection,
         StoredPage,
         SyncRequest,
+        UploadPart,
     }
 
 
