@@ -73,6 +73,7 @@ _HEART = (
 _SHORE = 168 / 320
 
 
+@lru_cache(maxsize=32)
 def cover(title: str, palette: str) -> bytes:
     """A square JPEG below MOST_COVER_BYTES with the title in it."""
     picture = _scene(palette, COVER, COVER, heart_at=COVER // 2).copy()

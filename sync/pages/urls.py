@@ -3,7 +3,7 @@
 from django.urls import path
 
 from sync.operations import machines
-from sync.pages import history, insights, links, mirror, share, songs, targets, views
+from sync.pages import cover, history, insights, links, mirror, share, songs, targets, views
 
 urlpatterns = [
     path("", views.home, name="home"),
@@ -27,6 +27,8 @@ urlpatterns = [
     path("settings/", views.settings, name="settings"),
     path("settings/links/", links.links, name="links"),
     path("settings/links/<int:pk>/revoke/", links.revoke, name="link_revoke"),
+    path("playlists/<int:pk>/cover/", cover.cover, name="mirror_cover"),
+    path("playlists/<int:pk>/cover.jpg", cover.picture, name="mirror_picture"),
     path("playlists/<int:pk>/qr.svg", links.qr, name="playlist_qr"),
     path("s/<str:token>/", share.page, name="share"),
     path("s/<str:token>/feed.atom", share.atom, name="share_atom"),

@@ -378,12 +378,13 @@ def test_the_first_page_of_ten_thousand_songs_is_small_and_quick(client: Client)
         client.get(path)
         took = []
         for _ in range(5):
-            began = time.perf_counter()
+            # Of this process: other work of the machine is not the page's. bench/pages.py has
+            # the time that visitors wait.
+            began = time.process_time()
             response = client.get(path)
-            took.append(time.perf_counter() - began)
+            took.append(time.process_time() - began)
         assert len(response.content) < 60_000
-        # The best of five: other work of this machine is not the page's.
-        assert min(took) < 0.15, took
+        assert min(took) < 0.05, took
         assert response.content.count(b"scdn.co") <= 104
 
 
