@@ -1,5 +1,8 @@
 """What listeners see and press."""
 
+from datetime import timedelta
+from typing import Any
+
 from django.conf import settings as django_settings
 from django.contrib import messages
 from django.contrib.auth.decorators import login_required
@@ -29,13 +32,15 @@ from accounts.limits import limited
 from accounts.models import User
 from accounts.pending import awaits_paste
 from sync.library.export import export
+from sync.library.schedule import change_schedule
 from sync.mirrors import services
-from sync.models import Mirror, SyncRequest
+from sync.models import Library, Mirror, SyncRequest
 from sync.operations.overview import overview
 from sync.pages.card import card_for
 from sync.pages.events import Stream, hub, listener_of, mirrors_of
 from sync.pages.forms import SettingsForm
 from sync.pages.past import history_of, past_sync
+from sync.pages.words import at
 from syncify.http import Request
 
 _PAST_ON_PAGE = 20
@@ -107,15 +112,28 @@ def settings(request: Request) -> HttpResponse:
     mirror = get_object_or_404(
         Mirror.objects.select_related("user__library"), user=request.user, is_main=True
     )
+    library = mirror.user.library
     form = SettingsForm(
         request.POST if request.method == "POST" else None,
         instance=mirror,
-        initial={"interval": mirror.user.library.interval},
+        initial={
+            "interval": library.interval,
+            "preferred_hour": library.preferred_hour,
+            "theme": request.COOKIES.get("theme", ""),
+        },
     )
     if form.is_valid():
-        services.change_settings(mirror=mirror, **form.cleaned_data)
-        messages.success(request, "Saved. The playlist takes it over with the next sync.")
-        return _see_other("settings")
+        messages.success(request, _saved(request, mirror, form.cleaned_data))
+        response = _see_other("settings")
+        response.set_cookie(
+            "theme",
+            form.cleaned_data["theme"],
+            max_age=timedelta(days=365),
+            samesite="Lax",
+            httponly=True,
+            secure=request.is_secure(),
+        )
+        return response
     seen_public = mirror.playlists.filter(number=1).values_list("seen_public", flat=True).first()
     return render(
         request,
@@ -176,6 +194,32 @@ def operator_code(request: Request) -> HttpResponse:
     if operators.become_operator(request.user, code=request.POST.get("code", "")):
         return _see_other("operator")
     return render(request, "operator_code.html", {"is_wrong": True}, status=422)
+
+
+def _saved(request: Request, mirror: Mirror, wishes: dict[str, Any]) -> str:
+    """Store what the settings' form holds; what became of it, for the listener."""
+    zone = timezone.get_current_timezone_name()
+    has_schedule = change_schedule(
+        user=request.user,
+        interval=wishes["interval"],
+        preferred_hour=wishes["preferred_hour"],
+        time_zone="" if zone == "UTC" else zone,
+    )
+    names = ("name", "description", "public", "remind_in_spotify")
+    # The form has put the wishes into the instance already.
+    stored = Mirror.objects.get(pk=mirror.pk)
+    has_details = any(getattr(stored, name) != wishes[name] for name in names)
+    services.change_settings(mirror=mirror, **{name: wishes[name] for name in names})
+    if has_details and stored.state == Mirror.State.ACTIVE:
+        return "Saved. The playlist follows with the sync that is queued now."
+    if has_details:
+        return "Saved. The playlist follows when its syncs go on."
+    due = Library.objects.get(user=request.user).next_due
+    if has_schedule and due and wishes["interval"] != Library.Interval.OFF:
+        return f"Saved. The next sync by itself is {at(due, timezone.now())}."
+    if has_schedule:
+        return "Saved. Syncs run only when you ask."
+    return "Saved."
 
 
 def _see_other(name: str) -> HttpResponse:
