@@ -73,6 +73,7 @@ ROWS = {
     "connections/subsonic/missing/": Row((302, 404, 404), 405),
     "connections/subsonic/songs/<str:track>/": Row((302, 404, 404), (302, 404, 404)),
     "events/": Row((204, 200, 200), 405),
+    "favicon.ico": Row(301, 405),
     "healthz": PUBLIC_PAGE,
     "metrics": Row(404, 405),  # there is no token
     "operator/": OPERATOR_PAGE,
@@ -88,6 +89,7 @@ ROWS = {
     "playlists/<int:pk>/syncs/<int:sync>/cancel/": OWNERS_BUTTON,
     "playlists/<int:pk>/syncs/<int:sync>/retry/": OWNERS_BUTTON,
     "privacy/": PUBLIC_PAGE,
+    "robots.txt": PUBLIC_PAGE,
     "s/<str:token>/": SHARED,
     "s/<str:token>/feed.atom": SHARED,
     "s/<str:token>/feed.json": SHARED,

@@ -3,7 +3,7 @@
 from django.urls import path
 
 from sync.operations import machines
-from sync.pages import cover, links, mirror, share, targets, views
+from sync.pages import cover, files, links, mirror, share, targets, views
 
 urlpatterns = [
     path("", views.home, name="home"),
@@ -51,6 +51,8 @@ urlpatterns = [
     path("operator/<int:pk>/retry/", views.operator_retry, name="operator_retry"),
     path("operator/listeners/<int:listener>/block/", views.operator_block, name="operator_block"),
     path("operator/code/", views.operator_code, name="operator_code"),
+    path("robots.txt", files.robots, name="robots"),
+    path("favicon.ico", files.favicon, name="favicon"),
     path("healthz", machines.healthz, name="healthz"),
     path("metrics", machines.metrics, name="metrics"),
 ]
