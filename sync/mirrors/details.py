@@ -125,13 +125,11 @@ class Details:
         """Send with the first of ``texts`` that Spotify accepts."""
         *refusable, last = texts
         for text in refusable:
-            self._job.before_write()
             try:
                 return send(text)
             except BadRequest:
                 if self._mirror.description:
                     self._say("Spotify did not accept the description; try one without a link.")
-        self._job.before_write()
         return send(last)
 
     def _note(self, volume: Playlist) -> None:
