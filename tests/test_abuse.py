@@ -78,8 +78,9 @@ ROWS = {
     "metrics": Row(404, 405),  # there is no token
     "operator/": OPERATOR_PAGE,
     "operator/<int:pk>/retry/": OPERATOR_BUTTON,
+    "operator/checks/": OPERATOR_PAGE,
     "operator/code/": Row((302, 200, 200), (302, 422, 422)),  # while a code is unused
-    "operator/listeners/<int:listener>/block/": OPERATOR_BUTTON,
+    "operator/listeners/<int:listener>/block/": Row((404, 404, 200), (404, 404, 303)),
     "playlists/<int:pk>/card/": OWNERS_PAGE,
     "playlists/<int:pk>/cover.jpg": OWNERS_PAGE,
     "playlists/<int:pk>/cover/": Row((302, 404, 404), (302, 404, 404)),

@@ -3,7 +3,7 @@
 from django.urls import path
 
 from sync.operations import machines
-from sync.pages import cover, files, links, mirror, share, targets, views
+from sync.pages import cover, files, links, mirror, operator, share, targets, views
 
 urlpatterns = [
     path("", views.home, name="home"),
@@ -47,10 +47,11 @@ urlpatterns = [
         name="target_disconnect",
     ),
     path("privacy/", views.privacy, name="privacy"),
-    path("operator/", views.operator_page, name="operator"),
-    path("operator/<int:pk>/retry/", views.operator_retry, name="operator_retry"),
-    path("operator/listeners/<int:listener>/block/", views.operator_block, name="operator_block"),
-    path("operator/code/", views.operator_code, name="operator_code"),
+    path("operator/", operator.page, name="operator"),
+    path("operator/<int:pk>/retry/", operator.retry, name="operator_retry"),
+    path("operator/listeners/<int:listener>/block/", operator.block, name="operator_block"),
+    path("operator/checks/", operator.checks, name="operator_checks"),
+    path("operator/code/", operator.code, name="operator_code"),
     path("robots.txt", files.robots, name="robots"),
     path("favicon.ico", files.favicon, name="favicon"),
     path("healthz", machines.healthz, name="healthz"),

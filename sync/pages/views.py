@@ -7,9 +7,7 @@ from django.conf import settings as django_settings
 from django.contrib import messages
 from django.contrib.auth.decorators import login_required
 from django.core.paginator import Paginator
-from django.db.models import QuerySet
 from django.http import (
-    Http404,
     HttpResponse,
     HttpResponseRedirect,
     JsonResponse,
@@ -27,15 +25,12 @@ from django.views.decorators.http import (
     require_safe,
 )
 
-from accounts import access, operators
 from accounts.limits import limited
-from accounts.models import User
 from accounts.pending import awaits_paste
 from sync.library.export import export
 from sync.library.schedule import change_schedule
 from sync.mirrors import services
-from sync.models import Library, Mirror, SyncRequest
-from sync.operations.overview import overview
+from sync.models import Library, Mirror
 from sync.pages.card import card_for
 from sync.pages.events import Stream, hub, listener_of, mirrors_of
 from sync.pages.forms import SettingsForm
@@ -154,47 +149,14 @@ def export_data(request: Request) -> HttpResponse:
 
 @require_safe
 def privacy(request: Request) -> HttpResponse:
-    return render(request, "privacy.html", {"history_days": django_settings.HISTORY_DAYS})
-
-
-@require_safe
-def operator_page(request: Request) -> HttpResponse:
-    _operators_only(request)
-    context = overview(now=timezone.now(), page=request.GET.get("page"))
-    return render(request, "operator.html", {"overview": context})
-
-
-@require_POST
-def operator_retry(request: Request, pk: int) -> HttpResponse:
-    _operators_only(request)
-    services.retry_dead(request=get_object_or_404(_dead(), pk=pk))
-    return _see_other("operator")
-
-
-@require_POST
-def operator_block(request: Request, listener: int) -> HttpResponse:
-    """Block a listener, or with ``unblock`` let them in again; not oneself."""
-    _operators_only(request)
-    user = get_object_or_404(User.objects.exclude(pk=request.user.pk), pk=listener)
-    if "unblock" in request.POST:
-        access.unblock_listener(user)
-    else:
-        services.block_listener(user)
-    return _see_other("operator")
-
-
-@require_http_methods(["GET", "HEAD", "POST"])
-@limited("operator-code", per_address=30)
-@login_required
-def operator_code(request: Request) -> HttpResponse:
-    """Makes the first who enters the current code an operator; a code works once."""
-    if not operators.has_unused_code():
-        raise Http404
-    if request.method != "POST":
-        return render(request, "operator_code.html")
-    if operators.become_operator(request.user, code=request.POST.get("code", "")):
-        return _see_other("operator")
-    return render(request, "operator_code.html", {"is_wrong": True}, status=422)
+    context = {
+        "history_days": django_settings.HISTORY_DAYS,
+        "alerts": bool(django_settings.ALERT_URLS),
+        "pictures": getattr(django_settings, "PICTURES", True),
+        "genres": bool(django_settings.MUSICBRAINZ_CONTACT),
+        "language_model": bool(django_settings.LLM_URL),
+    }
+    return render(request, "privacy.html", context)
 
 
 def _saved(request: Request, mirror: Mirror, wishes: dict[str, Any]) -> str:
@@ -225,13 +187,3 @@ def _saved(request: Request, mirror: Mirror, wishes: dict[str, Any]) -> str:
 
 def _see_other(name: str) -> HttpResponse:
     return HttpResponseRedirect(reverse(name), status=303)
-
-
-def _dead() -> QuerySet[SyncRequest]:
-    return SyncRequest.objects.filter(state=SyncRequest.State.DEAD)
-
-
-def _operators_only(request: Request) -> None:
-    # Not a 403: whoever is no operator need not know that there is such a page.
-    if not (request.user.is_authenticated and request.user.is_operator):
-        raise Http404
