@@ -15,6 +15,7 @@ from sync.mirrors import services
 from sync.models import SyncRequest
 from sync.operations.doctor import examine
 from sync.operations.overview import overview
+from syncify import __version__
 from syncify.http import Request
 
 
@@ -22,7 +23,7 @@ from syncify.http import Request
 def page(request: Request) -> HttpResponse:
     _operators_only(request)
     found = overview(now=timezone.now(), page=request.GET.get("page"))
-    return render(request, "operator.html", {"overview": found})
+    return render(request, "operator.html", {"overview": found, "version": __version__})
 
 
 @require_safe
