@@ -80,7 +80,7 @@ def read_library(
     _guard(job, record, library, known, believed)
     with record.fenced():
         different = store_likes(job, known, believed.likes)
-        _remember(job, record, library, believed, found)
+        _remember(job, record, library, memory=memory, believed=believed, found=found)
         forget_pages(job.request.user_id)
     changed = bool(different.new or different.gone or different.reliked)
     return Outcome(len(believed.likes), pages, found.complete, changed)
@@ -180,9 +180,17 @@ def _wait(library: Library) -> SnoozeUntil:
 # --- Remembering --------------------------------------------------------------------------------
 
 
-def _remember(job: Job, record: Record, library: Library, believed: Believed, found: Found) -> None:
+def _remember(
+    job: Job,
+    record: Record,
+    library: Library,
+    *,
+    memory: Memory,
+    believed: Believed,
+    found: Found,
+) -> None:
     entries = _named(believed.entries)
-    before = (library.song_count, library.unreadable, library.confirm_after, library.full_read_at)
+    before = [getattr(library, name) for name in _REMEMBERED]
     if entries != library.unreadable:
         if sentence := _what_cannot_be_read(entries):
             record.say(sentence)
@@ -190,12 +198,21 @@ def _remember(job: Job, record: Record, library: Library, believed: Believed, fo
     library.song_count = len(believed.likes)
     library.confirm_after = library.confirm_gone = None
     if found.complete:
-        is_whole = found.settled or not found.hidden
+        # What contradicts itself is read once more by the next sync, and then lived with.
+        is_doubtful = found.contradicted and not _is_as_before(memory, found)
+        is_whole = (found.settled or not found.hidden) and not is_doubtful
         library.full_read_at = job.now() if is_whole else None
-    after = (library.song_count, library.unreadable, library.confirm_after, library.full_read_at)
-    if after != before:
-        fields = ["full_read_at", "confirm_after", "confirm_gone", "song_count", "unreadable"]
-        library.save(update_fields=fields)
+    if [getattr(library, name) for name in _REMEMBERED] != before:
+        library.save(update_fields=_REMEMBERED)
+
+
+_REMEMBERED = ["full_read_at", "confirm_after", "confirm_gone", "song_count", "unreadable"]
+
+
+def _is_as_before(memory: Memory, found: Found) -> bool:
+    """Whether the last reading met the same contradiction."""
+    holes = [sum(not row.track_id for row in rows) for rows in (memory.rows, found.rows)]
+    return memory.hidden == found.hidden and holes[0] == holes[1]
 
 
 def _named(entries: Sequence[dict[str, object]]) -> list[dict[str, object]]:
