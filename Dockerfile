@@ -14,7 +14,7 @@ ENV PATH=/venv/bin:$PATH \
     SYNCIFY_DATA_DIR=/data
 # A new volume takes over the mode of the folder that it covers. As with /tmp, any user may make
 # files in it, which are then theirs alone; so the image runs under any uid.
-RUN install --directory --mode 1777 /data
+RUN install --directory --mode 1777 /data /backups
 COPY --from=packages /venv /venv
 WORKDIR /app
 COPY . .
@@ -22,6 +22,12 @@ COPY . .
 RUN SPOTIFY_CLIENT_ID=build SYNCIFY_DATA_DIR=/tmp/build python manage.py collectstatic --noinput \
     && rm -r /tmp/build \
     && python -m compileall -q .
+ARG VERSION=unknown REVISION=unknown
+LABEL org.opencontainers.image.title="Syncify" \
+    org.opencontainers.image.description="Keeps a Spotify playlist equal to your Liked Songs." \
+    org.opencontainers.image.licenses="MIT" \
+    org.opencontainers.image.version=$VERSION \
+    org.opencontainers.image.revision=$REVISION
 USER 10001:10001
 EXPOSE 8000
 # By the shell's own means: a Python that only asks this would be the largest part of what an idle

@@ -53,7 +53,7 @@ def post_worker_init(worker: Any) -> None:
     # The settings are ready only now.
     from django.db import connection  # noqa: PLC0415
 
-    from accounts.services import tell_operator_code  # noqa: PLC0415
+    from accounts.operators import tell_operator_code  # noqa: PLC0415
     from sync.pages.events import hub  # noqa: PLC0415
 
     async def watch() -> None:

@@ -1,7 +1,7 @@
-"""How often one address, or one listener, may ask for something: leaky buckets in the database."""
+"""How often an address or a listener may send a request: leaky buckets in the database."""
 
 import math
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Collection, Mapping
 from datetime import timedelta
 from functools import wraps
 from typing import Any
@@ -19,10 +19,10 @@ from syncify.visitors import address_of, household_of, log_refusal
 
 type View = Callable[..., HttpResponse]
 
-#: A full bucket is empty after this long, in even steps.
+#: A full bucket becomes empty in this time, in even steps.
 PERIOD = timedelta(hours=1)
 
-# A bucket that would spill over stays as it is, so whoever keeps asking is let in now and then.
+# A bucket that would overflow stays as it is, so a client that keeps asking gets in now and then.
 _FILL = """
 WITH asked (key, step) AS (
     SELECT key, make_interval(secs => %(period)s / most)
@@ -45,16 +45,22 @@ WHERE key NOT IN (SELECT key FROM filled)
 
 
 def limited(
-    what: str, *, per_address: int, per_listener: int | None = None
+    what: str,
+    *,
+    per_address: int,
+    per_listener: int | None = None,
+    methods: Collection[str] = ("GET", "HEAD", "POST"),
 ) -> Callable[[View], View]:
-    """Answers 429 to whoever asks for ``what`` more often than so many times an hour.
+    """Answer 429 to more than so many requests an hour for ``what``, by one of ``methods``.
 
-    Views that share ``what`` share its buckets. An hour's worth may come all at once.
+    Views with the same ``what`` share its buckets. An hour's number may come all at once.
     """
 
     def decorate(view: View) -> View:
         @wraps(view)
         def limited_view(request: Request, *args: object, **kwargs: object) -> HttpResponse:
+            if request.method not in methods:
+                return view(request, *args, **kwargs)
             buckets = {f"{what} address {household_of(address_of(request))}": per_address}
             if per_listener and request.user.is_authenticated:
                 buckets[f"{what} listener {request.user.pk}"] = per_listener
@@ -69,10 +75,10 @@ def limited(
 
 
 def fill(buckets: Mapping[str, int]) -> timedelta | None:
-    """Count one more in each bucket; how long to wait if one is full, else None.
+    """Count one request in each bucket; the wait if one is full (then none counts), else None.
 
-    A bucket has a name and the number of times that fill it. One statement, so it holds for any
-    number of processes.
+    ``buckets`` maps names to the number of requests that fill them. One statement, so the limits
+    hold for any number of processes.
     """
     digests = [salted_hmac("accounts.limits", name, algorithm="sha256") for name in buckets]
     asked: dict[str, Any] = {
@@ -83,19 +89,25 @@ def fill(buckets: Mapping[str, int]) -> timedelta | None:
     with connection.cursor() as cursor:
         cursor.execute(_FILL, asked)
         (seconds,) = cursor.fetchone()
-    # Of a bucket that somebody else filled meanwhile, the statement saw only what it held before.
+    # Of a bucket that another process filled meanwhile, the statement saw only the old content.
     return None if seconds is None else timedelta(seconds=max(1, math.ceil(seconds)))
 
 
 def prune() -> None:
-    """Forget the buckets that are empty."""
+    """Delete the buckets that are empty."""
     RateLimit.objects.filter(empty_at__lt=Now()).delete()
+
+
+def _duration(seconds: int) -> str:
+    """Rounded up, in seconds below two minutes and in minutes from there on."""
+    if seconds == 1:
+        return "a second"
+    return f"{seconds} seconds" if seconds < 120 else f"{math.ceil(seconds / 60)} minutes"
 
 
 def _too_often(request: Request, wait: timedelta) -> HttpResponse:
     seconds = int(wait.total_seconds())
-    soon = "a second" if seconds == 1 else f"{seconds} seconds"
-    message = f"That was asked for very often in a short time. Please try again in {soon}."
+    message = f"Too many requests. Try again in {_duration(seconds)}."
     if request.htmx:  # app.js shows it beside the page
         response = HttpResponse(message, "text/plain", status=429)
     else:

@@ -1,10 +1,12 @@
 """Who a listener is, and Spotify's permission to act for them."""
 
+from collections.abc import Collection
 from datetime import datetime, timedelta
 from typing import ClassVar
 
 from django.conf import settings
 from django.contrib.auth.base_user import AbstractBaseUser, BaseUserManager
+from django.contrib.postgres.fields import ArrayField
 from django.db import models
 from django.db.models.functions import Now
 from django.utils.crypto import salted_hmac
@@ -34,7 +36,11 @@ class User(AbstractBaseUser):
     account_id = models.CharField(max_length=255, unique=True, null=True)  # noqa: DJ001
     display_name = models.CharField(max_length=255, blank=True)
     is_active = models.BooleanField(default=True)
-    is_operator = models.BooleanField(default=False)
+    #: Made an operator by a code. ``is_operator`` is what counts.
+    is_operator_by_code = models.BooleanField(default=False, db_column="is_operator")
+    #: The Spotify ids by which a setting may name this listener: those that this account was the
+    #: first to use here. Null, as an older version leaves it, stands for ``spotify_id``.
+    listed_ids = ArrayField(models.CharField(max_length=255), null=True)
     #: Raising it signs this listener out everywhere.
     session_version = models.PositiveIntegerField(default=0)
     date_joined = models.DateTimeField(db_default=Now())
@@ -49,6 +55,21 @@ class User(AbstractBaseUser):
     def __str__(self) -> str:
         return plain(self.display_name) or self.spotify_id
 
+    @property
+    def is_operator(self) -> bool:
+        """By SYNCIFY_OPERATORS; where that is empty, by a code."""
+        if settings.OPERATORS:
+            return self.is_named_in(settings.OPERATORS)
+        return self.is_operator_by_code
+
+    def is_named_in(self, ids: Collection[str]) -> bool:
+        """Whether ``ids``, as settings list them, name this listener.
+
+        A Spotify id that has passed from one account to another still names the first.
+        """
+        own = [self.spotify_id] if self.listed_ids is None else self.listed_ids
+        return self.account_id in ids or any(each in ids for each in own)
+
     def _get_session_auth_hash(self, secret: str | None = None) -> str:
         # Django derives this from the password, which nobody has here.
         value = f"{self.pk}:{self.session_version}"
@@ -57,16 +78,16 @@ class User(AbstractBaseUser):
 
 
 class SpotifyConnection(models.Model):
-    """A listener's consent, as tokens, and whether it still holds."""
+    """A listener's consent, as tokens, and whether it is still valid."""
 
     class State(models.TextChoices):
         CONNECTED = "connected"  #: Spotify lets us act for them.
-        SIGN_IN_NEEDED = "sign_in_needed"  #: we have no token; ``state_reason`` has the cause.
+        SIGN_IN_NEEDED = "sign_in_needed"  #: there is no token; ``state_reason`` has the cause.
         REFUSED = "refused"  #: Spotify answers 403; ``state_reason`` has the cause.
 
     class Reason(models.TextChoices):
         CONSENT_ENDED = "consent_ended"  #: six months are over, or access was withdrawn.
-        TOKENS_LOST = "tokens_lost"  #: no key decrypts them; they are kept, for a key may turn up.
+        TOKENS_LOST = "tokens_lost"  #: no key decrypts them; they are kept, a key may be found.
         NOT_REGISTERED = "not_registered"  #: not on the allow-list of the operator's app.
         SCOPE_MISSING = "scope_missing"  #: the listener did not grant all that is needed.
         FORBIDDEN = "forbidden"  #: a bare 403.
@@ -77,12 +98,14 @@ class SpotifyConnection(models.Model):
     refresh_token = EncryptedTextField(blank=True)
     access_token = EncryptedTextField(blank=True)
     access_expires_at = models.DateTimeField(null=True)
-    #: What was granted, apart by spaces.
+    #: The granted scopes, separated by spaces.
     scopes = models.TextField(blank=True)
     authorized_at = models.DateTimeField()
     state = models.CharField(max_length=20, choices=State, default=State.CONNECTED)
     state_reason = models.CharField(max_length=20, choices=Reason, blank=True)
     state_since = models.DateTimeField(db_default=Now())
+    #: While refused: when a scheduled sync tries again. ``accounts.connections`` has the rule.
+    retry_at = models.DateTimeField(null=True)
 
     class Meta:
         db_table = "spotify_connections"
@@ -97,6 +120,24 @@ class SpotifyConnection(models.Model):
     def consent(self, now: datetime) -> Consent:
         has_ended = self.state == self.State.SIGN_IN_NEEDED
         return consent(ends_at=self.consent_ends_at, has_ended=has_ended, now=now)
+
+
+class OperatorCode(models.Model):
+    """The latest code that makes an operator, as a digest. One row; a used code stays as used."""
+
+    id = models.SmallIntegerField(primary_key=True, default=1)
+    digest = models.CharField(max_length=64)
+    made_at = models.DateTimeField(db_default=Now())
+    used_at = models.DateTimeField(null=True)
+
+    class Meta:
+        db_table = "operator_codes"
+        constraints = [
+            models.CheckConstraint(condition=models.Q(id=1), name="operator_codes_one_row")
+        ]
+
+    def __str__(self) -> str:
+        return f"used at {self.used_at}" if self.used_at else "unused"
 
 
 class RateLimit(models.Model):

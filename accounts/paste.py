@@ -1,9 +1,9 @@
-"""Reads the address that a listener copied from the page where Spotify left them; pure."""
+"""Reads the address that a listener copied from the page to which Spotify led them; pure."""
 
 from typing import NamedTuple
 from urllib.parse import parse_qsl
 
-#: Characters of a state that we made: one that is shorter has been cut off.
+#: Characters of a state that Syncify made: a shorter one has been cut off.
 STATE_LENGTH = 43
 #: Spotify's codes take a few hundred characters.
 LONGEST = 4000
@@ -11,10 +11,11 @@ _QUOTES = "\"'“”‘’«»<>"
 
 
 class Answer(NamedTuple):
-    """What Spotify sent back; ``code`` is "" where the listener did not agree."""
+    """What Spotify sent back: a code, or an error such as ``access_denied``."""
 
     state: str
     code: str
+    error: str = ""
 
 
 class NotAnAnswer(ValueError):
@@ -22,10 +23,14 @@ class NotAnAnswer(ValueError):
 
 
 def read_pasted(text: str, *, spotify: str) -> Answer:
-    """From a whole address or its query alone; ``spotify`` is the host of the consent page."""
+    """From a whole address or its query alone; ``spotify`` is the host of the consent page.
+
+    Raises NotAnAnswer.
+    """
     if len(text) > LONGEST:
         raise NotAnAnswer("That is too long to be the address. Copy the address only.")
-    text = "".join(text.split()).strip(_QUOTES)
+    # Copied from the source of a page, an address has its ampersands escaped.
+    text = "".join(text.split()).strip(_QUOTES).replace("&amp;", "&")
     if not text:
         raise NotAnAnswer("Nothing was pasted. Copy the address of the page that Spotify led to.")
     address, mark, query = text.partition("?")
@@ -35,15 +40,15 @@ def read_pasted(text: str, *, spotify: str) -> Answer:
     if host == spotify or host.endswith(".spotify.com"):
         raise NotAnAnswer(
             "That is a page of Spotify's own. Agree there first; then copy the address of the page "
-            "that it leads to, which may look broken."
+            "that opens next, which may look broken."
         )
     sent = dict(parse_qsl(query.partition("#")[0]))
-    state, code = sent.get("state", ""), sent.get("code", "")
-    if not state and not code and "error" not in sent:
+    state, code, error = sent.get("state", ""), sent.get("code", ""), sent.get("error", "")
+    if not state and not code and not error:
         raise NotAnAnswer(
-            "That address carries no answer of Spotify's. The right one has “code=” in it: it is "
-            "the page you came to after agreeing."
+            "That address has no answer from Spotify in it. The right one has “code=” in it: it is "
+            "the page that opened after you agreed."
         )
     if len(state) < STATE_LENGTH:
         raise NotAnAnswer("The end of the address is missing. Copy all of it, to its last letter.")
-    return Answer(state, "" if "error" in sent else code)
+    return Answer(state, "" if error else code, error)

@@ -1,4 +1,4 @@
-"""What accounts tells whoever stands on it; it knows none of them."""
+"""Signals that other apps subscribe to; accounts imports none of them."""
 
 from django.dispatch import Signal
 
@@ -9,6 +9,11 @@ spotify_connected = Signal()
 #: Sent inside the transaction that ends some or all of a listener's sessions: ``user_id``.
 access_ended = Signal()
 
-#: Sent inside the transaction that changes whether Spotify lets us act for a listener, a sign-in
-#: apart: ``user_id``.
+#: Sent inside the transaction that changes whether Spotify lets us act for a listener, except by a
+#: sign-in: ``user_id``.
 connection_changed = Signal()
+
+#: Sent inside a transaction that has just locked the listener's row of ``users`` and goes on to
+#: lock or change other rows of theirs: ``user_id``. Receivers lock their own rows of that listener,
+#: so that the order is the same everywhere (``sync.queue.locks``).
+account_locked = Signal()

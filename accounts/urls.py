@@ -6,6 +6,8 @@ from accounts import views
 
 urlpatterns = [
     path("login/", views.log_in, name="login"),
+    path("login/continue/", views.continue_login, name="continue_login"),
+    path("permissions/", views.permissions, name="permissions"),
     path("callback/", views.callback, name="callback"),
     path("callback/paste/", views.paste_back, name="paste_back"),
     path("logout/", views.log_out, name="logout"),

@@ -2,14 +2,13 @@
 
 import logging
 from datetime import datetime
-from typing import NamedTuple
 
 from django.conf import settings
 from django.contrib import messages
 from django.contrib.auth import login, logout
 from django.contrib.auth.decorators import login_required
 from django.db import transaction
-from django.http import HttpRequest, HttpResponse, HttpResponseRedirect
+from django.http import Http404, HttpRequest, HttpResponse, HttpResponseRedirect
 from django.shortcuts import redirect, render
 from django.urls import reverse
 from django.utils import timezone
@@ -17,48 +16,64 @@ from django.utils.formats import date_format
 from django.utils.timezone import localtime
 from django.views.decorators.http import require_GET, require_http_methods, require_POST
 
-from accounts import oauth, services
+from accounts import arrival, pending, scopes
+from accounts.access import sign_out_everywhere
+from accounts.arrival import WayBack
+from accounts.deletion import delete_account as delete_account_of
 from accounts.forms import PasteForm
 from accounts.limits import limited
 from accounts.models import User
-from accounts.oauth import Problem, SignInFailed
-from accounts.paste import STATE_LENGTH
+from accounts.paste import STATE_LENGTH, Answer
+from accounts.problems import ASK_AGAIN, WORDS, Problem, SignInFailed, problem_of
+from accounts.scopes import OPTIONAL, Wish
+from accounts.sign_in import finish_sign_in
 from accounts.signals import access_ended
 from syncify.http import Request
 from syncify.redirect import Case
 from syncify.spotify.quota import current_block
+from syncify.text import plain
 from syncify.visitors import log_refusal
 
 logger = logging.getLogger(__name__)
 
-#: After these the listener may want another Spotify account, or to answer anew.
-_ASK_ANEW = {
-    Problem.DENIED,
-    Problem.SCOPES_MISSING,
-    Problem.NOT_REGISTERED,
-    Problem.NOT_INVITED,
-    Problem.FORBIDDEN,
-}
 _SHOW_DIALOG = "spotify_show_dialog"
 
 
 @require_POST
 @limited("sign-in", per_address=60)
 def log_in(request: HttpRequest) -> HttpResponse:
-    """Off to Spotify, unless it could not be asked who comes back.
+    """To Spotify, unless it could not be asked who comes back.
 
     Where the way back is by hand it is explained first; that page posts with ``explained``.
     """
-    if settings.SPOTIFY_REDIRECT_CASE == Case.PASTE_BACK and "explained" not in request.POST:
-        return redirect("paste_back")
+    wish = scopes.wish_of(request.POST)
+    match arrival.way_back(request):
+        case WayBack.OTHER_NAME:
+            return HttpResponseRedirect(arrival.address_to_continue(wish))
+        case WayBack.PASTE if "explained" not in request.POST:
+            return HttpResponseRedirect(wish.add_to(reverse("paste_back")))
+        case way:
+            return _to_spotify(request, wish, by_paste=way == WayBack.PASTE)
+
+
+@require_GET
+@limited("sign-in", per_address=60)
+def continue_login(request: HttpRequest) -> HttpResponse:
+    """``log_in`` for a browser that pressed its button under another name of this machine."""
+    wish = arrival.wish_from(request.GET.get("wish", ""))
+    return redirect("home") if wish is None else _to_spotify(request, wish)
+
+
+def _to_spotify(request: HttpRequest, wish: Wish, *, by_paste: bool = False) -> HttpResponse:
     if block := current_block():
         return _problem(request, SignInFailed(Problem(block.because), until=block.until))
-    # Who is signed in here and signs in again renews their consent, or wants another account;
-    # Spotify would send them straight back.
-    show_dialog = request.session.pop(_SHOW_DIALOG, False) or request.user.is_authenticated
-    granted = services.granted_scopes(request.user.pk) if request.user.is_authenticated else ""
-    return HttpResponseRedirect(
-        oauth.begin_sign_in(request.session, show_dialog=show_dialog, granted=granted)
+    user = request.user if isinstance(request.user, User) else None
+    # A listener who is signed in and signs in again renews their consent, or wants another
+    # account; without the dialog Spotify would send them straight back.
+    show_dialog = request.session.pop(_SHOW_DIALOG, False) or user is not None
+    granted = scopes.remembered(user) if user else ""
+    return pending.begin_sign_in(
+        request, show_dialog=show_dialog, granted=granted, wish=wish, by_paste=by_paste
     )
 
 
@@ -66,42 +81,100 @@ def log_in(request: HttpRequest) -> HttpResponse:
 @limited("callback", per_address=120)
 def callback(request: HttpRequest) -> HttpResponse:
     """Back from Spotify."""
-    state, code = request.GET.get("state", ""), request.GET.get("code", "")
-    is_for_elsewhere = len(state) == STATE_LENGTH and code and not oauth.has_begun(request.session)
-    if is_for_elsewhere and settings.SPOTIFY_REDIRECT_CASE != Case.HTTPS:
-        # Another Syncify began it, or we did under another name, whose cookie is not sent here.
+    state, code, error = (request.GET.get(name, "") for name in ("state", "code", "error"))
+    is_answer = len(state) == STATE_LENGTH and code
+    if is_answer and not pending.is_known(request, state) and _may_be_for_another_address():
         query = request.META["QUERY_STRING"]
         context = {"address": f"{settings.SPOTIFY_REDIRECT_URI}?{query}"}
         return render(request, "accounts/copy_address.html", context)
-    return _finish(request, state=state, code="" if "error" in request.GET else code)
+    return _finish(request, Answer(state, "" if error else code, error))
+
+
+def _may_be_for_another_address() -> bool:
+    """Whether another Syncify, or this one under another name, may have begun a sign-in.
+
+    Cookies of that address are not sent to this one.
+    """
+    return settings.SPOTIFY_REDIRECT_CASE != Case.HTTPS
 
 
 @require_http_methods(["GET", "HEAD", "POST"])
 @limited("callback", per_address=120)
 def paste_back(request: HttpRequest) -> HttpResponse:
-    """The way to Spotify and back where Spotify cannot lead back to us."""
+    """The way to Spotify and back where Spotify cannot lead back to Syncify."""
     form = PasteForm(request.POST if request.method == "POST" else None)
     if form.is_valid():
-        return _finish(request, **form.answer._asdict())
-    context = {"form": form, "redirect_uri": settings.SPOTIFY_REDIRECT_URI}
+        return _finish(request, form.answer)
+    context = {
+        "form": form,
+        "redirect_uri": settings.SPOTIFY_REDIRECT_URI,
+        "wish": scopes.wish_of(request.GET),
+    }
     return render(request, "accounts/paste.html", context, status=422 if form.errors else 200)
 
 
-def _finish(request: HttpRequest, *, state: str, code: str) -> HttpResponse:
+def _finish(request: HttpRequest, answer: Answer) -> HttpResponse:
+    response = _finished(request, answer)
+    pending.forget(request, response, answer.state)
+    return response
+
+
+def _finished(request: HttpRequest, answer: Answer) -> HttpResponse:
     try:
-        verifier = oauth.end_sign_in(request.session, state=state)
-        if not code:
-            raise SignInFailed(Problem.DENIED)  # noqa: TRY301 - one place answers all failures
-        user = services.finish_sign_in(code=code, verifier=verifier)
+        begun = pending.end_sign_in(request, state=answer.state)
+        if answer.error or not answer.code:
+            return _no_code(request, answer, begun.wish)
+        connected = finish_sign_in(code=answer.code, verifier=begun.verifier)
     except SignInFailed as failure:
-        request.session[_SHOW_DIALOG] = failure.problem in _ASK_ANEW
+        request.session[_SHOW_DIALOG] = failure.problem in ASK_AGAIN
         return _problem(request, failure)
-    login(request, user)
+    login(request, connected.user)
     # Django keeps the key when the same listener signs in again.
     request.session.cycle_key()
-    # A moment, not an age: later changes of the session do not put it off.
+    # A moment, not an age: later changes of the session do not postpone it.
     request.session.set_expiry(timezone.now() + settings.SESSION_LIFE)
-    return redirect("home")
+    forgotten = [scope for scope in connected.lost if scope not in begun.scopes]
+    if forgotten and not begun.by_paste:
+        # Only now it is known who signed in, and which optional scopes to ask for. Spotify has
+        # asked about them before, so it leads straight back.
+        wish = Wish((*begun.wish.scopes, *forgotten), begun.wish.next)
+        return pending.begin_sign_in(
+            request, show_dialog=False, granted=scopes.remembered(connected.user), wish=wish
+        )
+    if missing := set(begun.wish.scopes) - set(scopes.granted_optional(connected.user)):
+        _say_missing(request, missing)
+    return HttpResponseRedirect(begun.wish.next or reverse("home"))
+
+
+def _no_code(request: HttpRequest, answer: Answer, wish: Wish) -> HttpResponse:
+    """Spotify sent an error, or nothing. Whoever was asked for more keeps what they have."""
+    problem = problem_of(answer.error) if answer.error else Problem.INCOMPLETE
+    if answer.error:
+        logger.warning("spotify answered a sign-in with error=%s", plain(answer.error)[:100])
+    if problem == Problem.DENIED and wish.scopes and request.user.is_authenticated:
+        _say_missing(request, set(wish.scopes))
+        return HttpResponseRedirect(wish.next or reverse("home"))
+    raise SignInFailed(problem)
+
+
+def _say_missing(request: HttpRequest, missing: set[str]) -> None:
+    what = " or ".join(OPTIONAL[scope] for scope in OPTIONAL if scope in missing)
+    messages.warning(
+        request,
+        f"You did not give the permission, so Syncify cannot {what}. Everything else works as "
+        "before, and you can give the permission later in the settings.",
+    )
+
+
+@require_GET
+@login_required
+def permissions(request: Request) -> HttpResponse:
+    """Explains optional permissions before Spotify's page asks for them."""
+    wish = scopes.wish_of(request.GET)
+    if not wish.scopes:
+        raise Http404
+    context = {"wish": wish, "asked": [OPTIONAL[scope] for scope in wish.scopes]}
+    return render(request, "accounts/permissions.html", context)
 
 
 @require_POST
@@ -114,130 +187,43 @@ def log_out(request: HttpRequest) -> HttpResponse:
 
 
 @require_POST
+@limited("account", per_address=60)
 @login_required
 def end_sessions(request: Request) -> HttpResponse:
-    services.sign_out_everywhere(request.user)
+    sign_out_everywhere(request.user)
     logout(request)
     messages.success(request, "You are signed out on every device.")
     return _good_bye()
 
 
-@login_required
 @require_http_methods(["GET", "POST"])
+@limited("account", per_address=60, methods=["POST"])
+@login_required
 def delete_account(request: Request) -> HttpResponse:
     """Deletes on a POST with ``confirm=delete``; asks otherwise."""
     if request.POST.get("confirm") != "delete":
         status = 422 if request.method == "POST" else 200
         return render(request, "accounts/delete.html", status=status)
-    user = User.objects.get(pk=request.user.pk)
+    # First the account, in a transaction that takes this session too: if that fails, the listener
+    # is still signed in and can try again.
+    delete_account_of(User.objects.get(pk=request.user.pk))
     logout(request)
-    services.delete_account(user)
     messages.success(request, "Your account is deleted. The playlist stays in your Spotify.")
     return _good_bye()
 
 
 def _good_bye() -> HttpResponse:
-    """To the start page; the browser forgets what it kept of ours, but for cookies.
+    """To the start page; the browser deletes all it stored of this site but cookies.
 
-    A message to the listener may ride in one.
+    A message to the listener may be in a cookie.
     """
     response = redirect("home")
     response.headers["Clear-Site-Data"] = '"cache", "storage"'
     return response
 
 
-class _Words(NamedTuple):
-    status: int
-    title: str
-    message: str
-
-
-_WORDS = {
-    Problem.DENIED: _Words(
-        403,
-        "Nothing was connected",
-        "Spotify says that you did not agree. Syncify needs to read your Liked Songs and to keep "
-        "one playlist; if you want that, sign in once more and choose Agree.",
-    ),
-    Problem.EXPIRED: _Words(
-        400,
-        "That took a little long",
-        "A sign-in is good for 15 minutes, and this one is older. Please begin again.",
-    ),
-    Problem.UNKNOWN_STATE: _Words(
-        400,
-        "This sign-in did not begin here",
-        "It was begun in another browser, or the link was made up by somebody else. Nothing was "
-        "connected. Please begin on this page.",
-    ),
-    Problem.REPLAYED: _Words(
-        400,
-        "This sign-in was used already",
-        "Each sign-in works once, so reloading its page does nothing. If you are not signed in, "
-        "please begin again.",
-    ),
-    Problem.CODE_REFUSED: _Words(
-        400,
-        "Spotify did not accept this sign-in",
-        "It may have been used already, or have waited too long. Please begin again.",
-    ),
-    Problem.SCOPES_MISSING: _Words(
-        403,
-        "A permission is missing",
-        "Syncify cannot copy your Liked Songs with only some of the permissions. Please sign in "
-        "again and leave all boxes ticked.",
-    ),
-    Problem.NOT_REGISTERED: _Words(
-        403,
-        "Spotify does not know you here yet",
-        "This Syncify's operator has to add you in Spotify's developer dashboard. Send them the "
-        "name and the e-mail address of your Spotify account, then sign in again.",
-    ),
-    Problem.NOT_INVITED: _Words(
-        403,
-        "This Syncify is by invitation",
-        "Your Spotify account is not on the list of this Syncify's listeners, and nothing about "
-        "you was stored. Ask its operator to add you, or sign in with another Spotify account.",
-    ),
-    Problem.FORBIDDEN: _Words(
-        403,
-        "Spotify refuses this account",
-        "It does not say why. Try again later or with another Spotify account, and tell the "
-        "operator if it stays so.",
-    ),
-    Problem.DEACTIVATED: _Words(
-        403,
-        "This account is blocked",
-        "The operator of this Syncify has blocked it. Please ask them.",
-    ),
-    Problem.QUOTA: _Words(
-        503,
-        "Spotify asks us to wait",
-        "This Syncify has used up the requests that Spotify allows it in a day, so it cannot find "
-        "out who you are. Please sign in again later.",
-    ),
-    Problem.CREDENTIALS: _Words(
-        503,
-        "Something is set up wrongly here",
-        "Spotify does not accept this Syncify's own client ID or secret. That is for its operator "
-        "to put right; your Spotify account and your playlist are fine.",
-    ),
-    Problem.PREMIUM: _Words(
-        503,
-        "Spotify lets nobody in here at the moment",
-        "Spotify wants the operator of this Syncify to have Premium, and they do not have it now. "
-        "Your Spotify account and your playlist are fine.",
-    ),
-    Problem.UNAVAILABLE: _Words(
-        503,
-        "Spotify does not answer",
-        "Nothing was connected. Please try again in a few minutes.",
-    ),
-}
-
-
 def _problem(request: HttpRequest, failure: SignInFailed) -> HttpResponse:
-    status, title, message = _WORDS[failure.problem]
+    status, title, message = WORDS[failure.problem]
     if status < 500:
         log_refusal(request, failure.problem)
     else:

@@ -30,7 +30,7 @@ from django.db import connection  # noqa: E402
 from django.db.models import F  # noqa: E402
 
 from accounts.models import User  # noqa: E402
-from accounts.services import spotify_client_for  # noqa: E402
+from accounts.tokens import spotify_client_for  # noqa: E402
 from sync.mirrors.planner import PLAYLIST_CAPACITY, plan_mirror  # noqa: E402
 from sync.models import Library, Playlist  # noqa: E402
 from syncify.simulator.server import Simulator  # noqa: E402

@@ -50,7 +50,12 @@ def main() -> None:
                 check_life(stack)
             check_nothing_is_left()
             with running(checked_out(commit, Path(folder) / "older"), Path(folder)) as older:
-                check_upgrade(older, Stack(ROOT, Path(folder)))
+                newer = Stack(ROOT, Path(folder))
+                try:
+                    check_upgrade(older, newer)
+                finally:
+                    # It has volumes of which the older one knows nothing.
+                    newer("down", "--volumes", "--timeout", "10")
             check_nothing_is_left()
         except (CheckFailed, DemoFailed, subprocess.CalledProcessError) as failure:
             sys.exit(f"FAILED: {failure}\n{getattr(failure, 'stderr', '') or ''}")

@@ -1,6 +1,11 @@
 from django.apps import AppConfig
 
-from accounts.signals import access_ended, connection_changed, spotify_connected
+from accounts.signals import (
+    access_ended,
+    account_locked,
+    connection_changed,
+    spotify_connected,
+)
 
 
 class SyncConfig(AppConfig):
@@ -10,7 +15,9 @@ class SyncConfig(AppConfig):
         # Models are ready only now.
         from sync.mirrors.services import connected  # noqa: PLC0415
         from sync.queue.changes import tell_pages  # noqa: PLC0415
+        from sync.queue.locks import lock_all  # noqa: PLC0415
 
+        account_locked.connect(lock_all, dispatch_uid="sync.account_locked")
         spotify_connected.connect(connected, dispatch_uid="sync.connected")
         access_ended.connect(tell_pages, dispatch_uid="sync.access_ended")
         connection_changed.connect(tell_pages, dispatch_uid="sync.connection_changed")

@@ -28,6 +28,10 @@ if TYPE_CHECKING:
 
 #: Seconds in which everything must have started, and each sync of the check ended.
 PATIENCE = 120
+OFFERED_FIELD = re.compile(r'name="(address|username|password)"\s+value="([^"]+)"')
+_ENDINGS = (signal.SIGINT, signal.SIGTERM, signal.SIGHUP)
+#: The simulated Spotify's port lies this far above that of the pages.
+ABOVE = 1090
 HIDDEN_FIELD = re.compile(r'name="csrfmiddlewaretoken" value="([^"]+)"')
 
 
@@ -38,22 +42,30 @@ class DemoFailed(Exception):
 def main(argv: Sequence[str] | None = None) -> None:
     parser = argparse.ArgumentParser(prog="python -m syncify.demo", description=__doc__)
     parser.add_argument("--check", action="store_true", help="try it without a person")
-    parser.add_argument("--port", type=int, default=8000, help="of the pages, if it is free (8000)")
+    parser.add_argument(
+        "--port",
+        type=_port,
+        default=8000,
+        help="of the pages, if it is free (8000); the simulated Spotify is 1090 higher",
+    )
     parser.add_argument(
         "--watch", metavar="ADDRESS", help="only end blocks, for the simulated Spotify at ADDRESS"
     )
     options = parser.parse_args(argv)
-    signal.signal(signal.SIGTERM, _interrupt)
+    for number in _ENDINGS:
+        signal.signal(number, _interrupt)
     if options.watch:
         _watch_alone(options.watch)
         return
-    pages, spotify = (f"http://127.0.0.1:{free_port(wish)}" for wish in (options.port, 9090))
+    wishes = (options.port, options.port + ABOVE, options.port + ABOVE + 1)
+    pages, spotify, music = (f"http://127.0.0.1:{free_port(wish)}" for wish in wishes)
     try:
-        with _running(pages, spotify) as children:
+        with _running(pages, spotify, music) as children:
             if options.check:
                 _check(pages, spotify)
             else:
                 _say(f"\nSyncify is at {pages} and its simulated Spotify at {spotify}/simulator/")
+                _say(f"A pretend music server is at {music}; connect it in the settings.")
                 _say("Sign in, watch your playlist being made, like a song there, and sync again.")
                 _say("Ctrl-C ends all.\n")
                 _watch(children, spotify)
@@ -67,11 +79,12 @@ def main(argv: Sequence[str] | None = None) -> None:
 
 
 @contextmanager
-def _running(pages: str, spotify: str) -> Iterator[dict[str, subprocess.Popen[bytes]]]:
+def _running(pages: str, spotify: str, music: str) -> Iterator[dict[str, subprocess.Popen[bytes]]]:
     """All processes of an installation, on data of its own; both are gone afterwards."""
     # A new simulator knows nothing of the tokens and playlists of the last one.
-    folder = Path(tempfile.mkdtemp(prefix="syncify-demo-"))
-    atexit.register(shutil.rmtree, folder, ignore_errors=True)
+    with _uninterrupted():
+        folder = Path(tempfile.mkdtemp(prefix="syncify-demo-"))
+        atexit.register(shutil.rmtree, folder, ignore_errors=True)
     os.environ.update(
         DJANGO_SETTINGS_MODULE="syncify.settings",
         SYNCIFY_DATA_DIR=str(folder),
@@ -82,6 +95,9 @@ def _running(pages: str, spotify: str) -> Iterator[dict[str, subprocess.Popen[by
         SPOTIFY_API_URL=f"{spotify}/v1/",
         SPOTIFY_ACCOUNTS_URL=spotify,
         SPOTIFY_OPEN_URL=spotify,
+        SYNCIFY_OFFERED_SERVER=music,
+        SYNCIFY_OFFERED_USER="demo",
+        SYNCIFY_OFFERED_PASSWORD="demo",  # noqa: S106 - opens nothing but the pretend server
         SYNCIFY_LOG_LEVEL="WARNING",
     )
     os.environ.pop("DATABASE_URL", None)
@@ -89,26 +105,60 @@ def _running(pages: str, spotify: str) -> Iterator[dict[str, subprocess.Popen[by
     bind = pages.removeprefix("http://")
     commands = {
         "simulator": [*python, "-m", "syncify.simulator", "--port", spotify.rpartition(":")[2]],
+        "music": [*python, "-m", "syncify.simulator.music", "--port", music.rpartition(":")[2]],
         "web": [*python, "-m", "gunicorn", "--bind", bind, "--log-level", "warning"],
         "worker": [*manage, "runworker", "--with-scheduler"],
     }
     children: dict[str, subprocess.Popen[bytes]] = {}
     try:
-        for preparation in (["migrate", "-v0"], ["collectstatic", "--noinput", "-v0"]):
-            subprocess.run([*manage, *preparation], check=True)  # noqa: S603 - our own commands
+        # All in sessions of their own, so that Ctrl-C reaches us alone and we end them in order.
+        _say("Making a database of its own for the demo …")
+        _prepare(folder, children, [*manage, "migrate", "-v0"])
+        _say("Collecting styles and pictures …")
+        _prepare(folder, children, [*manage, "collectstatic", "--noinput", "-v0"])
+        _say("Starting the simulated Spotify, the web server and the worker …")
         for name, command in commands.items():
-            # In sessions of their own, so that Ctrl-C reaches us alone and we end them in order.
-            children[name] = subprocess.Popen(command, start_new_session=True)  # noqa: S603 - as above
+            with _uninterrupted():
+                children[name] = subprocess.Popen(  # noqa: S603 - our own commands
+                    command, start_new_session=True
+                )
         _await(f"{pages}/healthz", children)
         _await(f"{spotify}/simulator/health", children)
+        _await(f"{music}/", children)
         yield children
-    except subprocess.CalledProcessError as error:
-        raise DemoFailed(f"{' '.join(error.cmd[-2:])} did not succeed.") from error
     finally:
-        for name in ("worker", "web", "simulator"):
-            if child := children.get(name):
-                child.terminate()
-        for child in children.values():
+        _say("Ending …")
+        _end(children)
+
+
+def _prepare(
+    folder: Path, children: dict[str, subprocess.Popen[bytes]], command: list[str]
+) -> None:
+    """Run a command to its end; raises DemoFailed, having shown what it said."""
+    # Shown only then: one that is interrupted says so with a traceback.
+    said = folder / "preparation.log"
+    with said.open("wb") as log:
+        with _uninterrupted():
+            child = children["preparation"] = subprocess.Popen(  # noqa: S603 - our own commands
+                command, stdout=log, stderr=log, start_new_session=True
+            )
+        if child.wait():
+            _say(said.read_text(errors="replace"))
+            raise DemoFailed(f"{' '.join(command[-2:])} did not succeed.")
+    del children["preparation"]
+
+
+def _end(children: dict[str, subprocess.Popen[bytes]]) -> None:
+    if preparation := children.get("preparation"):
+        preparation.send_signal(signal.SIGINT)  # so that it ends the database that it began
+    for name in ("worker", "web", "simulator", "music"):
+        if child := children.get(name):
+            child.terminate()
+    for child in children.values():
+        try:
+            child.wait(20)
+        except subprocess.TimeoutExpired:
+            child.kill()
             child.wait()
 
 
@@ -183,8 +233,32 @@ def free_port(wish: int) -> int:
     raise DemoFailed("no port is free on 127.0.0.1.")
 
 
+def _port(text: str) -> int:
+    number = int(text)
+    if not 0 < number < 65536 - ABOVE:
+        raise ValueError
+    return number
+
+
 def _interrupt(_number: int, _frame: FrameType | None) -> None:
+    # A second one would keep us from ending what we have started.
+    for number in _ENDINGS:
+        signal.signal(number, signal.SIG_IGN)
     raise KeyboardInterrupt
+
+
+@contextmanager
+def _uninterrupted() -> Iterator[None]:
+    """What is begun here is known to us before a signal can end us."""
+    came: list[int] = []
+    before = [signal.signal(number, lambda number, _: came.append(number)) for number in _ENDINGS]
+    try:
+        yield
+    finally:
+        for number, handler in zip(_ENDINGS, before, strict=True):
+            signal.signal(number, handler)
+    if came:
+        _interrupt(came[0], None)
 
 
 def _say(line: str) -> None:
@@ -214,6 +288,24 @@ def _check(pages: str, spotify: str) -> None:
     if (added, removed) != (1, 1):
         raise DemoFailed(f"1 added and 1 removed was to be expected, not {added} and {removed}.")
     _say("All playlists equal their Liked Songs.")
+    _check_music_server(visitors[listener], pages, listener)
+
+
+def _check_music_server(visitor: requests.Session, pages: str, listener: str) -> None:
+    """Connects the offered music server, and waits for the first run."""
+    page = visitor.get(f"{pages}/connections/subsonic/", timeout=30).text
+    form = dict(OFFERED_FIELD.findall(page))
+    press(visitor, pages, "/connections/subsonic/", **form)
+    deadline = time.monotonic() + PATIENCE
+    while time.monotonic() < deadline:
+        run = next(iter(_syncs(listener, kind="subsonic")), None)
+        if run and run.completed:
+            if run.state != "succeeded" or run.added < run.song_count / 2:
+                raise DemoFailed(f"{listener}'s run for the music server is {run.state}.")
+            _say(f"{listener}: {run.note} {run.added:,} added at the pretend music server.")
+            return
+        time.sleep(0.1)
+    raise DemoFailed(f"{listener}'s run for the music server did not end.")
 
 
 def sign_in(pages: str, listener: str) -> requests.Session:
@@ -227,12 +319,10 @@ def sign_in(pages: str, listener: str) -> requests.Session:
     return visitor
 
 
-def press(visitor: requests.Session, pages: str, path: str) -> requests.Response:
+def press(visitor: requests.Session, pages: str, path: str, **form: str) -> requests.Response:
     found = HIDDEN_FIELD.search(visitor.get(f"{pages}/", timeout=30).text)
-    token = found[1] if found else ""
-    return visitor.post(
-        f"{pages}{path}", data={"csrfmiddlewaretoken": token}, allow_redirects=False, timeout=30
-    )
+    form["csrfmiddlewaretoken"] = found[1] if found else ""
+    return visitor.post(f"{pages}{path}", data=form, allow_redirects=False, timeout=30)
 
 
 def _await_sync(listener: str, *, number: int) -> None:
@@ -269,14 +359,14 @@ def _report(spotify: str, listener: str) -> tuple[int, int]:
     return sync.added, sync.removed
 
 
-def _syncs(listener: str) -> list["SyncRequest"]:
+def _syncs(listener: str, kind: str = "spotify") -> list["SyncRequest"]:
     """The listener's requests, the oldest first, from the database of the demo."""
     from django import setup  # noqa: PLC0415 - not before the environment of the demo is set
 
     setup()
     from sync.models import SyncRequest  # noqa: PLC0415 - not before setup()
 
-    return list(SyncRequest.objects.filter(user__spotify_id=listener).order_by("id"))
+    return list(SyncRequest.objects.filter(user__spotify_id=listener, kind=kind).order_by("id"))
 
 
 def at_spotify(spotify: str, listener: str) -> Any:

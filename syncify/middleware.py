@@ -60,6 +60,23 @@ class HostMiddleware(MiddlewareMixin):
         return None
 
 
+class HiddenOriginMiddleware(MiddlewareMixin):
+    """Lets forms work in browsers that send ``Origin: null`` with them to hide the address.
+
+    Django takes that for another site. A page of another site can send it too, so the form's token
+    still has to match its cookie: this only keeps Django from refusing before it looks at them.
+    """
+
+    def process_request(self, request: HttpRequest) -> None:
+        if request.META.get("HTTP_ORIGIN") != "null":
+            return
+        if request.headers.get("Sec-Fetch-Site") == "same-origin":  # scripts cannot set it
+            request.META["HTTP_ORIGIN"] = f"{request.scheme}://{request.get_host()}"
+        elif not request.is_secure():
+            # Over http old browsers send neither header, and Django accepts that.
+            del request.META["HTTP_ORIGIN"]
+
+
 class HtmxRedirectMiddleware:
     """Turns a redirect that answers htmx into one of the whole page.
 

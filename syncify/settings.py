@@ -133,6 +133,22 @@ SECURE_CSP["form-action"] += [
     for address in (SPOTIFY_AUTHORIZE_URL, SPOTIFY_REDIRECT_URI)
 ]
 
+# --- Other services ---------------------------------------------------------------------------
+
+#: Networks, addresses and names of hosts in private networks that listeners may connect.
+TARGET_HOSTS = env_list("SYNCIFY_TARGET_HOSTS")
+#: The address of a music server that everybody is offered. Alone of all addresses that listeners
+#: can enter, it may be on this machine.
+OFFERED_SERVER = env_word("SYNCIFY_OFFERED_SERVER") and env_url(
+    "SYNCIFY_OFFERED_SERVER", default="http://music.example:4533"
+)
+#: Shown to everybody who is signed in, with the address.
+OFFERED_USER = env_str("SYNCIFY_OFFERED_USER", "")
+OFFERED_PASSWORD = env_str("SYNCIFY_OFFERED_PASSWORD", "", is_verbatim=True)
+LISTENBRAINZ_URL = env_url(
+    "LISTENBRAINZ_URL", default="https://api.listenbrainz.org", secure=True
+).rstrip("/")
+
 # --- People and upkeep ------------------------------------------------------------------------
 
 #: Spotify ids; empty: whoever Spotify's own allow-list lets in.
@@ -153,6 +169,21 @@ BACKUP_PASSPHRASE = env_str("SYNCIFY_BACKUP_PASSPHRASE", "", is_verbatim=True)
 METRICS_TOKEN = env_word("SYNCIFY_METRICS_TOKEN")
 #: Folder where workers and schedulers touch a file at each turn; empty: nowhere.
 ALIVE_DIR = env_str("SYNCIFY_ALIVE_DIR", "")
+
+# --- Other services ---------------------------------------------------------------------------
+
+#: An address or e-mail that MusicBrainz can write to; empty: no genres are looked up.
+MUSICBRAINZ_CONTACT = env_str("SYNCIFY_MUSICBRAINZ_CONTACT", "")
+MUSICBRAINZ_URL = env_url(
+    "SYNCIFY_MUSICBRAINZ_URL", default="https://musicbrainz.org/ws/2/", secure=True
+)
+#: A server with OpenAI's chat API, such as Ollama; empty: no language model is asked.
+LLM_URL = env_str("SYNCIFY_LLM_URL", "") and env_url(
+    "SYNCIFY_LLM_URL", default="http://127.0.0.1:11434/v1/"
+)
+LLM_MODEL = env_str("SYNCIFY_LLM_MODEL", "")
+#: A bearer token for it, where it wants one.
+LLM_KEY = env_str("SYNCIFY_LLM_KEY", "")
 
 # --- Django -----------------------------------------------------------------------------------
 
@@ -179,8 +210,9 @@ MIDDLEWARE = [
     "syncify.middleware.HostMiddleware",
     "django.contrib.sessions.middleware.SessionMiddleware",
     "django.middleware.common.CommonMiddleware",
+    "syncify.middleware.HiddenOriginMiddleware",
     "django.middleware.csrf.CsrfViewMiddleware",
-    "django.contrib.auth.middleware.AuthenticationMiddleware",
+    "accounts.middleware.ListenerMiddleware",
     "django.contrib.messages.middleware.MessageMiddleware",
     "django_htmx.middleware.HtmxMiddleware",
     "syncify.middleware.HtmxRedirectMiddleware",

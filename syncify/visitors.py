@@ -7,8 +7,8 @@ from ipaddress import IPv4Address, IPv4Network, IPv6Address, IPv6Network, ip_add
 
 from django.conf import settings
 from django.http import HttpRequest, HttpResponse
+from django.shortcuts import render
 from django.template.loader import render_to_string
-from django.views.csrf import csrf_failure as django_csrf_failure
 
 logger = logging.getLogger(__name__)
 
@@ -89,6 +89,7 @@ def wrong_host(request: HttpRequest) -> HttpResponse:
     return response
 
 
-def csrf_failure(request: HttpRequest, reason: str = "") -> HttpResponse:
+def csrf_failure(request: HttpRequest, reason: str = "") -> HttpResponse:  # noqa: ARG001
     log_refusal(request, "csrf")
-    return django_csrf_failure(request, reason)
+    context = {"origin_is_hidden": request.headers.get("Origin") == "null"}
+    return render(request, "403_csrf.html", context, status=403)

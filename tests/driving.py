@@ -14,7 +14,7 @@ from django.utils import timezone
 from django.utils.html import strip_tags
 
 from accounts.models import User
-from accounts.oauth import ConnectionTokens
+from accounts.tokens import ConnectionTokens
 from sync.mirrors.engine import run_sync
 from sync.mirrors.services import change_settings
 from sync.models import Library, Mirror, MirrorTrack, Playlist, SyncRequest

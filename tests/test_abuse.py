@@ -15,11 +15,12 @@ from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
 from accounts.models import SpotifyConnection, User
+from accounts.operators import make_code
 from sync.models import Mirror, SyncRequest
 from syncify.simulator.server import Simulator
+from tests.accounts.signing_in import sign_in
 from tests.builders import make_request, make_user
 from tests.driving import mirrored, run, run_again
-from tests.signing_in import sign_in
 
 pytestmark = pytest.mark.django_db
 
@@ -54,14 +55,26 @@ ROWS = {
     "accounts/delete/": PERSONAL_FORM,
     "accounts/export/": PERSONAL_PAGE,
     "accounts/login/": REDIRECTS,
+    "accounts/login/continue/": Row(302, 405),
     "accounts/logout/": REDIRECTS,
+    "accounts/permissions/": Row((302, 404, 404), 405),  # without a scope to ask for
     "accounts/sessions/end/": REDIRECTS,
+    "connections/": PERSONAL_PAGE,
+    "connections/<str:service>/disconnect/": OWNERS_BUTTON,
+    "connections/<str:service>/options/": OWNERS_BUTTON,
+    "connections/<str:service>/pause/": OWNERS_BUTTON,
+    "connections/<str:service>/sync/": OWNERS_BUTTON,
+    "connections/listenbrainz/": PERSONAL_FORM,
+    "connections/subsonic/": PERSONAL_FORM,
+    "connections/subsonic/missing.csv": Row((302, 404, 404), 405),  # while none is connected
+    "connections/subsonic/missing/": Row((302, 404, 404), 405),
+    "connections/subsonic/songs/<str:track>/": Row((302, 404, 404), (302, 404, 404)),
     "events/": Row((204, 200, 200), 405),
     "healthz": PUBLIC_PAGE,
     "metrics": Row(404, 405),  # there is no token
     "operator/": OPERATOR_PAGE,
     "operator/<int:pk>/retry/": OPERATOR_BUTTON,
-    "operator/code/": Row((302, 200, 404), (302, 422, 404)),  # while there is no operator
+    "operator/code/": Row((302, 200, 200), (302, 422, 422)),  # while a code is unused
     "operator/listeners/<int:listener>/block/": OPERATOR_BUTTON,
     "privacy/": PUBLIC_PAGE,
     "settings/": PERSONAL_FORM,
@@ -109,6 +122,12 @@ def ada() -> User:
     return make_user("ada")
 
 
+@pytest.fixture(autouse=True)
+def _operator_code(db: None) -> None:
+    """There is one that nobody has entered."""
+    make_code()
+
+
 @pytest.fixture
 def dead(ada: User) -> SyncRequest:
     return make_request(ada, state="dead", error_message="Spotify is down.")
@@ -128,7 +147,9 @@ def test_every_url_answers_each_visitor_as_it_should(
         someone = make_user(visitor)
         client.force_login(someone)
         blocked, operator = visitor == "blocked", visitor == "operator"
-        User.objects.filter(pk=someone.pk).update(is_active=not blocked, is_operator=operator)
+        User.objects.filter(pk=someone.pk).update(
+            is_active=not blocked, is_operator_by_code=operator
+        )
     client.get("/")  # for the cookie that belongs to the token
     token = {"X-CSRFToken": client.cookies["csrftoken"].value}
     path, before = path_of(route, dead.pk, dead.user_id), everything()
@@ -166,7 +187,8 @@ def test_what_is_anothers_does_not_exist(client: Client, ada: User, route: str, 
 FIELDS = [
     *("page", "state", "code", "error", "name", "description", "public", "interval"),
     *("confirm", "resume", "next", "csrfmiddlewaretoken", "callback", "address", "user"),
-    *("code", "unblock", "explained", "remind_in_spotify"),
+    *("code", "unblock", "explained", "remind_in_spotify", "scope", "wish"),
+    *("username", "password", "token", "mirrors", "stars", "q", "song", "nowhere", "forget"),
 ]
 COOKIES = ["sessionid", "csrftoken", "timezone", "messages"]
 #: As bytes, so that there is no UTF-8 among them as well.
@@ -230,7 +252,7 @@ def test_nothing_that_is_sent_breaks_a_page(
     path = path_of(data.draw(st.sampled_from(ROUTES), "route"), number, number)
     client.cookies.clear()
     if signed_in:
-        User.objects.update(is_operator=True)
+        User.objects.update(is_operator_by_code=True)
         client.force_login(ada)
     else:
         client.cookies.load(data.draw(JARS, "cookies"))
@@ -243,6 +265,17 @@ def test_nothing_that_is_sent_breaks_a_page(
         transaction.set_rollback(True)
 
     assert max(got.status_code, posted.status_code) < 500
+
+
+@pytest.mark.parametrize("name", [*COOKIES, "sign-in-xxxxxxxx", "unknown"])
+@pytest.mark.parametrize("route", ["", "accounts/callback/", "accounts/login/", "events/"])
+def test_a_cookie_that_is_too_long_counts_as_none(client: Client, route: str, name: str) -> None:
+    client.cookies[name] = "x" * 60_000
+    state = "x" * 43
+
+    got = client.get(f"/{route}", {"state": state, "code": "x"})
+
+    assert got.status_code in {200, 204, 400, 405}
 
 
 # --- Names --------------------------------------------------------------------------------------

@@ -8,9 +8,11 @@ from accounts.models import SpotifyConnection, User
 from sync.models import (
     ArtistGenre,
     Connection,
+    DifferentSongs,
     InboxItem,
     Incident,
     Library,
+    ListeningHistory,
     Mirror,
     MirrorTrack,
     Pair,
@@ -23,7 +25,10 @@ from sync.models import (
     StoredPage,
     SyncRequest,
     SyncResult,
+    TargetCatalogue,
+    TargetPlaylist,
     TrackLink,
+    UploadPart,
 )
 
 #: Where each table that names a listener is found in the export.
@@ -33,6 +38,9 @@ SECTIONS: dict[type[Model], str] = {
     Library: "library",
     SavedTrack: "likes",
     Play: "plays",
+    ListeningHistory: "listening_history",
+    UploadPart: "upload",
+    DifferentSongs: "different_songs",
     ArtistGenre: "genres",
     Mirror: "mirrors",
     Playlist: "playlists",
@@ -46,6 +54,8 @@ SECTIONS: dict[type[Model], str] = {
     Pair: "pairs",
     PairInvitation: "pair_invitations",
     Connection: "connections",
+    TargetPlaylist: "target_playlists",
+    TargetCatalogue: "target_catalogues",
     TrackLink: "track_links",
     Incident: "alerts",
 }
@@ -56,10 +66,22 @@ OWNER = {
     PlaylistItems: "playlist__mirror__user",
     MirrorTrack: "mirror__user",
     SyncResult: "request__user",
+    TargetPlaylist: "connection__user",
+    TargetCatalogue: "connection__user",
     TrackLink: "connection__user",
 }
-#: Whoever holds a token acts as the listener; where alerts went is the operator's.
-SECRETS = {"access_token", "refresh_token", "secret", "token_hash", "code_hash", "alerted"}
+#: Whoever holds a token acts as the listener; where alerts went is the operator's; the bytes of an
+#: upload and what is packed are copies of what the listener has.
+SECRETS = {
+    "access_token",
+    "refresh_token",
+    "secret",
+    "token_hash",
+    "code_hash",
+    "alerted",
+    "data",
+    "packed",
+}
 
 
 def export(user: User) -> dict[str, Any]:

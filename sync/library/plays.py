@@ -15,6 +15,7 @@ from array import array
 from collections.abc import Callable, Iterable, Iterator, Mapping
 from dataclasses import dataclass, field
 from datetime import UTC, datetime
+from functools import lru_cache
 from pathlib import PurePosixPath
 from typing import IO, Any, NamedTuple
 
@@ -157,6 +158,7 @@ def _is_known(at: int, known: list[Range]) -> bool:
     return any(first <= at <= last for first, last in known)
 
 
+@lru_cache(maxsize=50_000)
 def _name(title: str, artist: str) -> tuple[object, str]:
     name = fold_title(title)
     return (name.base, name.hard), folded(artist)

@@ -6,10 +6,11 @@ from collections.abc import Iterable, Iterator
 from contextlib import contextmanager
 from typing import TYPE_CHECKING
 
-from django.db import connection, transaction
+from django.db import transaction
 
-from sync.models import Library, Mirror, SyncResult
+from sync.models import Mirror, SyncResult
 from sync.queue import store as queue
+from sync.queue.locks import lock_listener
 from sync.queue.store import Fields
 
 if TYPE_CHECKING:
@@ -100,16 +101,6 @@ class Record:
             else:
                 result.save(force_insert=True)
             self._stored[key] = _values(result)
-
-
-def lock_listener(user_id: int) -> None:
-    """Keep a listener and their library as they are, to the end of the transaction.
-
-    To be called first in every transaction that changes what a sync reads and then queues one.
-    """
-    with connection.cursor() as cursor:
-        cursor.execute("SELECT FROM users WHERE id = %s FOR KEY SHARE", [user_id])
-    Library.objects.select_for_update(no_key=True).filter(pk=user_id).first()
 
 
 def _lock_mirrors(keys: list[int]) -> list[int]:

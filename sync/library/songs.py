@@ -1,7 +1,7 @@
-"""A listener's likes as the duplicates need them."""
+"""A listener's likes as the duplicates need them, and which of them are different songs."""
 
 from sync.library.duplicates import Song
-from sync.models import SavedTrack
+from sync.models import DifferentSongs, SavedTrack
 
 
 def load_songs(user_id: int) -> list[Song]:
@@ -19,3 +19,22 @@ def load_songs(user_id: int) -> list[Song]:
         Song(key, title, tuple(artists), album, isrc, length, explicit, liked_at)
         for key, title, artists, album, isrc, length, explicit, liked_at in rows.iterator()
     ]
+
+
+def different_pairs(user_id: int) -> set[frozenset[str]]:
+    """The pairs of tracks that this listener called different."""
+    pairs = DifferentSongs.objects.filter(user=user_id).values_list("first", "second")
+    return {frozenset(pair) for pair in pairs}
+
+
+def call_different(user_id: int, one: str, other: str) -> None:
+    """Let two tracks no longer count as duplicates. Twice is once."""
+    first, second = sorted((one, other))
+    if first != second:
+        DifferentSongs.objects.get_or_create(user_id=user_id, first=first, second=second)
+
+
+def call_alike(user_id: int, one: str, other: str) -> None:
+    """Take back ``call_different``."""
+    first, second = sorted((one, other))
+    DifferentSongs.objects.filter(user=user_id, first=first, second=second).delete()

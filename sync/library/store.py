@@ -13,6 +13,7 @@ from django.db.models.functions import Now
 from sync.library.believing import Changes, changes
 from sync.library.likes import Like
 from sync.models import SavedTrack
+from sync.queue.connected import enqueue_connected
 
 if TYPE_CHECKING:
     from accounts.models import User
@@ -54,6 +55,8 @@ def store_likes(job: Job, known: Sequence[Like], likes: Sequence[Like]) -> Chang
             cursor.execute(_LIKES, values)
     if likes != tuple(known):
         _rank(current, ranks)
+    if ended or fresh:
+        enqueue_connected(job.request.user_id)
     return found
 
 

@@ -15,7 +15,7 @@ from django.db.models.lookups import Contains, Exact
 
 from sync.library.duplicates import find_pairs, ids_with_duplicates
 from sync.library.genre_tree import with_below
-from sync.library.songs import load_songs
+from sync.library.songs import different_pairs, load_songs
 from sync.mirrors.rules import PairSongs, Rule, RuleGroup, RuleTest, Span
 from sync.models import ArtistGenre, Play, PlaylistItems, SavedTrack, TrackArtist
 from syncify.text import folded
@@ -33,8 +33,6 @@ class Scope:
     #: The likes that a pair shows to this listener, of one or both of them. ``sync.sharing`` gives
     #: it; without it, a rule over a pair selects nothing.
     songs_of_pair: Callable[[PairSongs], QuerySet[SavedTrack]] | None = None
-    #: Pairs of tracks that the listener called different.
-    different: frozenset[frozenset[str]] = frozenset()
 
     @property
     def today(self) -> date:
@@ -191,7 +189,7 @@ def _explicit(test: RuleTest, _scope: Scope) -> Q:
 
 
 def _duplicate(test: RuleTest, scope: Scope) -> Q:
-    pairs = find_pairs(load_songs(scope.user_id), scope.different)
+    pairs = find_pairs(load_songs(scope.user_id), different_pairs(scope.user_id))
     found = Q(track_id__in=ids_with_duplicates(pairs))
     return found if test.value else ~found
 

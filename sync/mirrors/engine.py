@@ -4,8 +4,9 @@ from __future__ import annotations
 
 import logging
 
+from accounts.access import may_use
+from accounts.connections import mark_connected
 from accounts.models import SpotifyConnection, User
-from accounts.services import mark_connected
 from sync.library.likes import PAGE_SIZE
 from sync.library.read import read_library
 from sync.library.record import MirrorGone, Record
@@ -18,6 +19,7 @@ from sync.mirrors.wanted import select_all
 from sync.models import Library, Mirror, SyncRequest, SyncResult
 from sync.queue import store as queue
 from sync.queue.backoff import decide
+from sync.queue.connected import enqueue_connected
 from sync.queue.errors import GiveUp, SnoozeUntil, SyncError
 from sync.queue.job import Job
 from syncify.spotify import quota
@@ -87,6 +89,8 @@ class _Sync:
         held = SpotifyConnection.objects.filter(user=user).values_list("state", flat=True).first()
         if not user.is_active:
             raise GiveUp("blocked", "The operator has blocked this account.")
+        if not may_use(user):
+            raise GiveUp("not_allowed", "SYNCIFY_ALLOWED_USERS does not list this account.")
         if held == SpotifyConnection.State.SIGN_IN_NEEDED:
             raise SignInNeeded
         if self.library.is_paused and not self.is_manual:
@@ -206,6 +210,9 @@ class _Sync:
         if worst := self._worst():
             raise worst
         with self.record.fenced(*self._there()):
+            totals = self.record.totals()
+            if totals["added"] or totals["removed"] or totals["moved"]:
+                enqueue_connected(self.job.request.user_id)
             queue.succeed(self.job.request, song_count=songs)
         mark_connected(self.job.user)
 

@@ -153,4 +153,4 @@ def _month(year: int, month: int) -> Period | None:
 
 def _within_years(first: date, last: date) -> Period | None:
     """None for a number that is hardly a year."""
-    return (first, last) if YEARS[0] < first.year and last.year < YEARS[1] else None
+    return (first, last) if YEARS[0] <= first.year and last.year <= YEARS[1] else None

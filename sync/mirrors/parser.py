@@ -8,11 +8,12 @@ import re
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, field
 from datetime import date
+from functools import lru_cache
 from itertools import groupby
 from typing import Any, Literal
 
-from sync.mirrors.phrases import PHRASES, Context, Found, Phrase, Raw, test
-from sync.mirrors.rules import Rule, RuleError, from_json
+from sync.mirrors.phrases import PHRASES, Context, Found, Raw, test
+from sync.mirrors.rules import TEXT_MAX, Rule, RuleError, from_json
 from syncify.text import plain
 
 
@@ -47,6 +48,10 @@ class _Piece:
     @property
     def unknown(self) -> list[_Item]:
         return [item for item in self.items if item.kind == "unknown"]
+
+
+#: Words without meaning that may stand between a name and the next phrase.
+SKIPPED_MAX = 4
 
 
 def _words(text: str) -> frozenset[str]:
@@ -178,7 +183,7 @@ def _name_end(text: str, at: int) -> int:
     """Where the name that begins at ``at`` ends. Its first word belongs to it in any case."""
     word = _WORD.match(text, at)
     end = word.end() if word else at
-    while end < len(text):
+    while end < min(len(text), at + TEXT_MAX + 1):
         if text[end] == " ":
             if _ends_names(text, end + 1) or _NAME_END.match(text, end + 1):
                 return end
@@ -192,19 +197,20 @@ def _name_end(text: str, at: int) -> int:
 
 
 def _ends_names(text: str, at: int) -> bool:
-    """Whether a phrase begins at ``at``, after words that say nothing."""
-    skipping = True
-    while skipping and at < len(text):
-        if any(phrase.ends_names and _begins(phrase, text, at) for phrase in PHRASES):
+    """Whether a phrase begins at ``at``, after a few words that say nothing."""
+    for _ in range(SKIPPED_MAX + 1):
+        if _begins(text, at):
             return True
         word = _WORD.match(text, at)
-        skipping = word is not None and word[0].lower() in _FILLERS | {"and", "but"}
-        at = word.end() + 1 if word else at
+        if word is None or word[0].lower() not in _FILLERS | {"and", "but"}:
+            return False
+        at = word.end() + 1
     return False
 
 
-def _begins(phrase: Phrase, text: str, at: int) -> bool:
-    return phrase.pattern.match(text, at) is not None
+@lru_cache(maxsize=10_000)
+def _begins(text: str, at: int) -> bool:
+    return any(phrase.ends_names and phrase.pattern.match(text, at) for phrase in PHRASES)
 
 
 class _Assembly:

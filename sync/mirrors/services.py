@@ -6,12 +6,12 @@ from django.db import transaction
 from django.db.models import Q
 from django.db.models.functions import Now
 
-from accounts import services as accounts_services
+from accounts import access
 from accounts.models import User
-from sync.library.record import lock_listener
 from sync.models import Library, Mirror, Playlist, PlaylistItems, SyncRequest
 from sync.queue import store as queue
 from sync.queue.changes import tell_pages
+from sync.queue.locks import lock_listener
 from sync.queue.scheduler import plan_next
 
 __all__ = [
@@ -188,7 +188,7 @@ def _move(user: User, mirror: Mirror | None, before: str, after: str) -> bool:
 @transaction.atomic
 def block_listener(user: User) -> None:
     """Keep a listener out, and stop what is queued or running for them."""
-    accounts_services.block_listener(user)
+    access.block_listener(user)
     for request in SyncRequest.objects.filter(user=user, completed=None):
         queue.ask_cancel(request)
 

@@ -12,10 +12,12 @@ from sync.models.library import (
     Track,
     TrackArtist,
 )
+from sync.models.listening import DifferentSongs, ListeningHistory, ServiceGate, UploadPart
 from sync.models.mirrors import InboxItem, Mirror, MirrorTrack, Playlist, PlaylistItems
 from sync.models.operations import Backup, Incident, Process
 from sync.models.requests import SyncRequest, SyncResult
 from sync.models.sharing import Pair, PairInvitation, ShareLink
+from sync.models.targets import TargetCatalogue, TargetPlaylist, TrackRecording
 
 __all__ = [
     "Album",
@@ -23,9 +25,11 @@ __all__ = [
     "ArtistGenre",
     "Backup",
     "Connection",
+    "DifferentSongs",
     "InboxItem",
     "Incident",
     "Library",
+    "ListeningHistory",
     "Mirror",
     "MirrorTrack",
     "Pair",
@@ -35,11 +39,16 @@ __all__ = [
     "PlaylistItems",
     "Process",
     "SavedTrack",
+    "ServiceGate",
     "ShareLink",
     "StoredPage",
     "SyncRequest",
     "SyncResult",
+    "TargetCatalogue",
+    "TargetPlaylist",
     "Track",
     "TrackArtist",
     "TrackLink",
+    "TrackRecording",
+    "UploadPart",
 ]

@@ -61,6 +61,8 @@ class TrackLink(models.Model):
     remote_id = models.CharField(max_length=255, blank=True)
     #: How it was found, or why not: a word of the service's matching.
     how = models.CharField(max_length=40, blank=True, db_default="")
+    #: Other songs that the service has instead, for people.
+    instead = models.TextField(blank=True, db_default="")
     #: Set by the listener; matching never changes it.
     by_hand = models.BooleanField(db_default=False)
     checked_at = models.DateTimeField(db_default=Now())

@@ -24,8 +24,8 @@ from psycopg import sql
 from syncify.sealed import SealedReader, SealedWriter, WrongPassphrase, is_sealed
 
 FORMAT = 1
-#: Made anew by migrations: not restored.
-_MADE_ANEW = {"django_migrations", "django_content_type", "auth_permission"}
+#: Made anew by migrations, and by the processes that run.
+_MADE_ANEW = {"django_migrations", "django_content_type", "auth_permission", "processes"}
 _BLOCK = 1 << 20
 #: What reading a zip file or a manifest raises where bytes of it were changed.
 _DAMAGED = (

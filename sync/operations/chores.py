@@ -1,6 +1,15 @@
-"""The work of the operations room that each turn of a scheduler does."""
+"""The work of other rooms that each turn of a scheduler does."""
 
+from sync.library.genres import queue_lookups
+from sync.library.uploads import drop_old_uploads
 from sync.operations.alerts import check_incidents
 from sync.operations.backups import make_backup_if_due
+from sync.queue.connected import enqueue_due_services
 
-CHORES = (make_backup_if_due, check_incidents)
+CHORES = (
+    make_backup_if_due,
+    check_incidents,
+    queue_lookups,
+    drop_old_uploads,
+    enqueue_due_services,
+)

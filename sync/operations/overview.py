@@ -10,6 +10,7 @@ from django.db.models import Count, Exists, Min, OuterRef, Q, QuerySet, Subquery
 from django.utils import timezone
 from django.utils.timesince import timesince
 
+from accounts.access import may_use
 from accounts.models import SpotifyConnection, User
 from sync.models import Incident, Mirror, Process, SyncRequest
 from sync.pages.words import clock
@@ -187,7 +188,7 @@ def _dead_letters(now: datetime) -> list[DeadLetter]:
                 for error in request.errors
             ],
             may_retry=not request.was_followed
-            and request.user.is_active
+            and may_use(request.user)
             and request.user.connection.state != needs_sign_in,
         )
         for request in dead

@@ -11,8 +11,8 @@ from django.db import transaction
 from django.utils import timezone
 from psycopg.rows import namedtuple_row
 
-from accounts import oauth
 from accounts.models import CONSENT_LIFE, SpotifyConnection, User
+from accounts.scopes import NEEDED
 from sync.models import Library, Mirror, SyncRequest
 from sync.queue import store as queue
 from sync.queue.scheduler import plan_next
@@ -88,7 +88,7 @@ def _import_listeners(rows: Iterable[Any], report: Report) -> dict[str, User]:
         SpotifyConnection.objects.create(
             user=user,
             refresh_token=row.refresh_token,
-            scopes=" ".join(oauth.SCOPES),
+            scopes=" ".join(NEEDED),
             authorized_at=now + CONSENT_LEFT - CONSENT_LIFE,
         )
         Mirror.objects.create(

@@ -18,7 +18,6 @@ from weakref import WeakValueDictionary
 
 from asgiref.sync import sync_to_async
 from django.conf import settings
-from django.contrib.auth import get_user
 from django.core.exceptions import ObjectDoesNotExist
 from django.db import Error, connections
 from django.http import HttpRequest
@@ -26,6 +25,7 @@ from django.template.loader import render_to_string
 from django.utils import timezone
 from psycopg import AsyncConnection, AsyncCursor
 
+from accounts.middleware import get_user
 from accounts.models import User
 from sync.pages.card import card_for
 from sync.queue.store import CHANGES

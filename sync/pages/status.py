@@ -14,6 +14,7 @@ from syncify.spotify.models import Block
 _FORESEEABLE_FROM, _FORESEEABLE_AFTER = 0.05, timedelta(seconds=3)
 
 _AS_IT_IS = "Your playlist stays as it is meanwhile."
+_TRIES_DAILY = "Syncify also tries again by itself once a day."
 
 
 class Tone(StrEnum):
@@ -221,7 +222,7 @@ def _refused(reason: str) -> Status:
             title = "Spotify does not let you in here yet"
             detail = (
                 "Your account is not on the list of people who may use this Syncify. Ask its "
-                f"operator to add you, then try again. {_AS_IT_IS}"
+                f"operator to add you, then try again. {_TRIES_DAILY} {_AS_IT_IS}"
             )
         case SpotifyConnection.Reason.SCOPE_MISSING:
             title = "A permission is missing"
@@ -229,7 +230,7 @@ def _refused(reason: str) -> Status:
             return Status("refused", title, Tone.TROUBLE, detail, Action.SIGN_IN, "Sign in again")
         case _:
             title = "Spotify refuses, and does not say why"
-            detail = f"Try again in a while; if it stays like this, tell the operator. {_AS_IT_IS}"
+            detail = f"If it stays like this, tell the operator. {_TRIES_DAILY} {_AS_IT_IS}"
     return Status("refused", title, Tone.TROUBLE, detail, Action.SYNC, "Try again")
 
 

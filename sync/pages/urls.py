@@ -3,7 +3,7 @@
 from django.urls import path
 
 from sync.operations import machines
-from sync.pages import views
+from sync.pages import targets, views
 
 urlpatterns = [
     path("", views.home, name="home"),
@@ -17,6 +17,20 @@ urlpatterns = [
     # Here and not with the other accounts/: most of it is what this app stores.
     path("accounts/export/", views.export_data, name="export"),
     path("settings/", views.settings, name="settings"),
+    path("connections/", targets.targets, name="targets"),
+    path("connections/subsonic/", targets.subsonic, name="subsonic"),
+    path("connections/listenbrainz/", targets.listenbrainz, name="listenbrainz"),
+    path("connections/subsonic/missing/", targets.target_missing, name="target_missing"),
+    path("connections/subsonic/missing.csv", targets.target_missing_csv, name="target_missing_csv"),
+    path("connections/subsonic/songs/<str:track>/", targets.target_song, name="target_song"),
+    path("connections/<str:service>/sync/", targets.target_sync, name="target_sync"),
+    path("connections/<str:service>/pause/", targets.target_pause, name="target_pause"),
+    path("connections/<str:service>/options/", targets.target_options, name="target_options"),
+    path(
+        "connections/<str:service>/disconnect/",
+        targets.target_disconnect,
+        name="target_disconnect",
+    ),
     path("privacy/", views.privacy, name="privacy"),
     path("operator/", views.operator_page, name="operator"),
     path("operator/<int:pk>/retry/", views.operator_retry, name="operator_retry"),

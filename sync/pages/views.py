@@ -24,10 +24,10 @@ from django.views.decorators.http import (
     require_safe,
 )
 
-from accounts import services as accounts_services
+from accounts import access, operators
 from accounts.limits import limited
 from accounts.models import User
-from accounts.oauth import awaits_paste
+from accounts.pending import awaits_paste
 from sync.library.export import export
 from sync.mirrors import services
 from sync.models import Mirror, SyncRequest
@@ -131,6 +131,7 @@ def sync_history(request: Request) -> HttpResponse:
 
 
 @require_http_methods(["GET", "HEAD", "POST"])
+@limited("settings", per_address=600, per_listener=120, methods=["POST"])
 @login_required
 def settings(request: Request) -> HttpResponse:
     mirror = get_object_or_404(
@@ -187,7 +188,7 @@ def operator_block(request: Request, listener: int) -> HttpResponse:
     _operators_only(request)
     user = get_object_or_404(User.objects.exclude(pk=request.user.pk), pk=listener)
     if "unblock" in request.POST:
-        accounts_services.unblock_listener(user)
+        access.unblock_listener(user)
     else:
         services.block_listener(user)
     return _see_other("operator")
@@ -197,12 +198,12 @@ def operator_block(request: Request, listener: int) -> HttpResponse:
 @limited("operator-code", per_address=30)
 @login_required
 def operator_code(request: Request) -> HttpResponse:
-    """Makes an operator of the first who enters the code that the log tells; then it is gone."""
-    if not accounts_services.lacks_operator():
+    """Makes the first who enters the current code an operator; a code works once."""
+    if not operators.has_unused_code():
         raise Http404
     if request.method != "POST":
         return render(request, "operator_code.html")
-    if accounts_services.become_operator(request.user, code=request.POST.get("code", "")):
+    if operators.become_operator(request.user, code=request.POST.get("code", "")):
         return _see_other("operator")
     return render(request, "operator_code.html", {"is_wrong": True}, status=422)
 

@@ -28,7 +28,14 @@ JITTER = 0.2
 INTERNAL = "internal"
 
 #: What only the listener can cure: their page says so, and the operator is not called.
-LISTENERS_OWN = ["sign_in_needed", "scope_missing", "playlist_removed"]
+LISTENERS_OWN = [
+    "sign_in_needed",
+    "scope_missing",
+    "playlist_removed",
+    "target_refused",
+    "target_trouble",
+    "history_refused",
+]
 
 _REFUSED = {
     "not_registered": "Spotify does not let this app act for you, because the app's owner has not "

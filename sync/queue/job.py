@@ -9,7 +9,7 @@ from typing import Unpack
 from django.db import connection
 
 from accounts.models import User
-from accounts.services import spotify_client_for
+from accounts.tokens import spotify_client_for
 from sync.models import SyncRequest
 from sync.queue import store as queue
 from sync.queue.store import Fields

@@ -14,6 +14,8 @@ from django.conf import settings
 from django.db import Error, connection
 
 from accounts import limits
+from accounts.access import MAY_USE_SQL, sql_params
+from accounts.connections import MAY_BE_SYNCED_SQL, RETRY_DUE_SQL
 from accounts.consent import REMIND
 from accounts.models import CONSENT_LIFE, User
 from sync.models import SyncRequest
@@ -45,11 +47,12 @@ _NEXT_DUE = """(
            ) AS intervals (period),
            LATERAL (SELECT mod(l.user_id * 2654435761, period)) AS slots (slot))"""
 
-_DUE = """
+_DUE = f"""
     libraries AS l
-      JOIN users AS u ON u.id = l.user_id AND u.is_active
-      JOIN spotify_connections AS c ON c.user_id = l.user_id AND c.state = 'connected'
-     WHERE l.next_due <= statement_timestamp() AND l.interval <> 'off' AND NOT l.is_paused
+      JOIN users AS u ON u.id = l.user_id AND {MAY_USE_SQL}
+      JOIN spotify_connections AS c ON c.user_id = l.user_id AND {MAY_BE_SYNCED_SQL}
+     WHERE (l.next_due <= statement_timestamp() OR {RETRY_DUE_SQL})
+       AND l.interval <> 'off' AND NOT l.is_paused
        AND EXISTS (SELECT FROM mirrors AS m WHERE m.user_id = l.user_id AND m.state = 'active')"""
 
 # An open request serves the wish as well: the unique index leaves it alone.
@@ -57,7 +60,7 @@ _ENQUEUE_DUE = f"""
 WITH due AS MATERIALIZED (
     SELECT l.user_id, {_NEXT_DUE} AS next_due FROM {_DUE}
      ORDER BY l.next_due, l.user_id LIMIT %(room)s
-       FOR UPDATE OF l SKIP LOCKED
+       FOR UPDATE OF l SKIP LOCKED FOR KEY SHARE OF u SKIP LOCKED
 ), moved AS (
     UPDATE libraries AS l SET next_due = due.next_due FROM due WHERE l.user_id = due.user_id
 ), queued AS (
@@ -67,6 +70,12 @@ WITH due AS MATERIALIZED (
     RETURNING pg_notify('{CHANGES}', r.user_id || ' ' || r.id)::text AS told
 )
 SELECT count(told), CASE WHEN count(told) > 0 THEN pg_notify('{WAKE}', '')::text END FROM queued"""
+
+# Only what is queued counts as tried, and whatever comes of it: the next try is a day later.
+_NOTE_RETRIES = f"""
+UPDATE spotify_connections AS c SET retry_at = statement_timestamp() + interval '1 day'
+  FROM sync_requests AS r
+ WHERE r.user_id = c.user_id AND r.completed IS NULL AND {RETRY_DUE_SQL}"""
 
 _BRING_FORWARD = """
 UPDATE libraries AS l SET next_due = statement_timestamp()
@@ -94,11 +103,12 @@ def enqueue_due_syncs() -> Scheduled:
     """
     room = _room()
     with connection.cursor() as cursor:
-        cursor.execute(_ENQUEUE_DUE, {"room": room})
+        cursor.execute(_ENQUEUE_DUE, {"room": room, **sql_params()})
         queued: int = cursor.fetchone()[0]
+        cursor.execute(_NOTE_RETRIES)
         waiting = 0
         if room is not None:
-            cursor.execute(f"SELECT count(*) FROM {_DUE}")
+            cursor.execute(f"SELECT count(*) FROM {_DUE}", sql_params())
             waiting = cursor.fetchone()[0]
     return Scheduled(queued, waiting)
 
@@ -111,7 +121,9 @@ def _room() -> int | None:
         return None
     budget = settings.SPOTIFY_DAILY_QUOTA * (100 - RESERVE) // 100
     promised = SyncRequest.objects.filter(
-        completed=None, trigger=SyncRequest.Trigger.SCHEDULED
+        completed=None,
+        kind=SyncRequest.Kind.SPOTIFY,
+        trigger=SyncRequest.Trigger.SCHEDULED,
     ).count()
     return max(0, (budget - calls_last_day()) // TYPICAL_CALLS - promised)
 

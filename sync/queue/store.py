@@ -16,6 +16,7 @@ from typing import Any, TypedDict, Unpack
 from django.db import connection, transaction
 
 from sync.models import SyncRequest
+from sync.queue.locks import lock_user
 
 #: A claim holds this long, unless a heartbeat extends it.
 LEASE = timedelta(seconds=60)
@@ -103,14 +104,14 @@ _HANDED_OVER = "handed over"
 
 _RESCUE = f"""
 WITH lost AS MATERIALIZED (
-    SELECT id, leased_by <> '{_HANDED_OVER}' AS counts,
+    SELECT q.id, leased_by <> '{_HANDED_OVER}' AS counts,
            CASE WHEN cancel_asked_at IS NOT NULL THEN 'cancelled'
                 WHEN leased_by <> '{_HANDED_OVER}' AND rescues + 1 >= {MOST_RESCUES} THEN 'dead'
                 ELSE 'queued' END AS verdict
-      FROM sync_requests
+      FROM sync_requests AS q JOIN users AS u ON u.id = q.user_id
      WHERE state = 'running' AND leased_until < statement_timestamp()
-     ORDER BY id LIMIT 100
-       FOR UPDATE SKIP LOCKED)
+     ORDER BY q.id LIMIT 100
+       FOR UPDATE OF q SKIP LOCKED FOR KEY SHARE OF u SKIP LOCKED)
 UPDATE sync_requests AS r
    SET {_NO_LEASE}, state = verdict,
        completed = CASE WHEN verdict = 'queued' THEN NULL ELSE statement_timestamp() END,
@@ -292,11 +293,13 @@ def _finish(
 ) -> None:
     final = [_NO_LEASE, "state = %(state)s", "completed = statement_timestamp()"]
     with transaction.atomic():
+        lock_user(job.user_id)
         _run_again(_update_held(job, [*final, *changes], fields, told=_TOLD, state=state, **params))
 
 
 def _requeue(job: SyncRequest, changes: list[str], fields: Fields, **params: Any) -> None:
     with transaction.atomic():
+        lock_user(job.user_id)
         _run_again(_update_held(job, [_REQUEUED, *changes], fields, told=_WOKEN, **params))
 
 

@@ -11,7 +11,7 @@ from typing import Any
 
 from django.db import Error, connection, transaction
 
-from accounts.services import mark_refused
+from accounts.connections import mark_refused
 from sync.models import SyncRequest
 from sync.queue import backoff, processes
 from sync.queue import store as queue

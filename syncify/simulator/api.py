@@ -24,16 +24,17 @@ BASE62_ID = re.compile(r"[0-9A-Za-z]{22}")
 
 def token(call: Call) -> Response:
     world, form = call.world, call.request.form
-    with_secret = world.grants.client_of(call.request.authorization, form)
+    client, with_secret = world.grants.client_of(call.request.authorization, form)
     match form.get("grant_type"):
         case "authorization_code":
-            consent = world.grants.redeem(form, world.now, with_secret=with_secret)
+            consent = world.grants.redeem(form, world.now, client, with_secret=with_secret)
             return reply(world.grants.issue(consent, world.now, refresh_token=True))
         case "refresh_token":
             rotate = world.behaviour.rotate_refresh_token
-            return reply(
-                world.grants.refresh(form, world.now, with_secret=with_secret, rotate=rotate)
+            answer = world.grants.refresh(
+                form, world.now, client, with_secret=with_secret, rotate=rotate
             )
+            return reply(answer)
         case "client_credentials":
             return reply(world.grants.issue_to_app(with_secret=with_secret))
         case _:

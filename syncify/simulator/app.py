@@ -86,8 +86,10 @@ def answer(world: World, request: Request) -> Response:
             return _dispatch(world, request)
     with world.lock:
         token = request.authorization.partition(" ")[2]
-        listener = world.grants.holder(token)
-        fault = world.meet_fault(request, listener)
+        consent = world.grants.holder(token)
+        listener = consent.listener if consent else None
+        developer = world.grants.app_of(consent).developer
+        fault = world.meet_fault(request, listener, developer)
         if fault is None:
             response = _dispatch(world, request)
         else:
@@ -130,16 +132,18 @@ def _find(world: World, request: Request) -> tuple[Call, Route]:
 
 def _admit(call: Call) -> None:
     """What every call of the API host must pass, in Spotify's order."""
-    world = call.world
-    world.spend_call()
+    world, behaviour = call.world, call.world.behaviour
+    app = world.grants.app_of(world.grants.holder(call.request.authorization.partition(" ")[2]))
+    world.spend_call(app.developer)
     consent = world.grants.check(call.request.authorization, world.now)
-    if world.behaviour.premium_lapsed:
+    if behaviour.premium_lapsed or app.developer in behaviour.lapsed_developers:
         raise PlainError(
             403,
             "Active premium subscription required for the owner of the app. When the subscription"
             " status changes, it can take a few hours before requests are allowed again.",
         )
-    if consent.listener not in world.behaviour.allow_list:
+    seats = behaviour.allow_list if app.allow_list is None else app.allow_list
+    if consent.listener not in seats:
         raise ApiError(403, "User not registered in the Developer Dashboard")
     call.scopes = consent.scopes
     call.caller = world.listeners[consent.listener]

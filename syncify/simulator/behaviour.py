@@ -11,6 +11,7 @@ EMBEDDED_ITEMS = 100  # the items that come inside a playlist object
 WRITE_MAX = 100
 LIBRARY_URIS_MAX = 40
 PLAYLIST_MAX = 10_000
+SEATS = 5  # listeners of one app
 COVER_MAX = 256 * 1024  # bytes of Base64
 RATE_WINDOW = timedelta(seconds=30)
 QUOTA_WINDOW = timedelta(hours=24)
@@ -32,9 +33,10 @@ class Behaviour:
     refuse_links_in_description: bool = False
     refuse_empty_description: bool = False  # 400 for clearing one: spotify/web-api#1011
     premium_lapsed: bool = False
+    lapsed_developers: frozenset[str] = frozenset()  # whose Premium has ended
     allow_list: frozenset[str] = CAST_IDS
-    window_limit: int | None = None  # calls in any 30 s
-    daily_quota: int | None = None  # calls in any 24 h
+    window_limit: int | None = None  # calls of one developer's apps in any 30 s
+    daily_quota: int | None = None  # and in any 24 h
     latency: timedelta = timedelta()
     shuffle_ties: bool = False  # likes of one date come in another order at each read
     relinked_removable: bool = False  # a song shown as another goes when that one is removed

@@ -11,6 +11,7 @@ from syncify.simulator.faults import ODD_WAYS, WAYS, from_texts, parse
 from syncify.simulator.playlists import Playlist
 from syncify.simulator.wire import ApiError, Response, empty, redirect, reply
 
+NOT_SWITCHED = ("allow_list", "lapsed_developers")
 OUR_PAGES = ("/simulator", "/playlist/")
 
 
@@ -144,7 +145,7 @@ def switch(call: Call) -> Response:
     """Sets fields of Behaviour that are yes or no, a number, a number of seconds, or a word."""
     behaviour, form = call.world.behaviour, dict(call.request.form)
     form.pop("then", None)
-    known = {one.name: one for one in fields(Behaviour) if one.name != "allow_list"}
+    known = {one.name: one for one in fields(Behaviour) if one.name not in NOT_SWITCHED}
     try:
         for name, written in form.items():
             setattr(behaviour, name, _switched(known[name].default, written))

@@ -30,11 +30,12 @@ hide       the list ends after so many rows, and so does its total         keep 
 ========== =============================================================== ==================
 
 Keys of all: ``method``; ``path`` (a part of the path, ``/v1/`` by default); ``end`` (what the path
-ends with); ``offset`` (only pages from there on); ``listener``; ``skip`` (so many matching requests
-pass first); ``times`` (so many meet the fault; 0: all); ``when``: ``before`` the request had its
-effect, or ``after``. ``retry_after`` is written into the header as it is, but for ``date+SECONDS``,
-an HTTP date. On the command line: ``NAME[:key=value,…]``. ``at`` is a path such as
-``items.3.track.artists.0``, with ``*`` for every row, and ``value`` is JSON.
+ends with); ``offset`` (only pages from there on); ``listener``; ``developer`` (whose app calls);
+``skip`` (so many matching requests pass first); ``times`` (so many meet the fault; 0: all);
+``when``: ``before`` the request had its effect, or ``after``. ``retry_after`` is written into the
+header as it is, but for ``date+SECONDS``, an HTTP date. On the command line:
+``NAME[:key=value,…]``. ``at`` is a path such as ``items.3.track.artists.0``, with ``*`` for every
+row, and ``value`` is JSON.
 """
 
 from collections.abc import Callable, Mapping
@@ -59,6 +60,7 @@ class Fault:
     method: str = ""
     path: str = "/v1/"
     listener: str = ""
+    developer: str = ""
     skip: int = 0
     times: int = 1
     code: int = 500
@@ -81,7 +83,7 @@ class Fault:
     met: int = field(default=0, init=False)
     asked: Request | None = field(default=None, init=False)  # the request that met it last
 
-    def takes(self, request: Request, listener: str | None, now: datetime) -> bool:
+    def takes(self, request: Request, listener: str | None, developer: str, now: datetime) -> bool:
         """Whether this request meets the fault; counts it."""
         if (
             (self.method and request.method != self.method.upper())
@@ -89,6 +91,7 @@ class Fault:
             or not request.path.endswith(self.end)
             or (self.offset >= 0 and request.query.get("offset", "0") != str(self.offset))
             or (self.listener and listener != self.listener)
+            or (self.developer and developer != self.developer)
         ):
             return False
         if self.name in NEEDS_URI and not request.adds(self.uri):

@@ -36,7 +36,11 @@ SCOPES = frozenset(
 
 @dataclass(frozen=True)
 class Client:
-    """A registered application. A loopback redirect URI without a port stands for any port."""
+    """A registered application. A loopback redirect URI without a port stands for any port.
+
+    Its owner is a ``developer``, whose apps share one quota. ``allow_list`` holds the listeners who
+    have a seat; None: those of ``Behaviour.allow_list``.
+    """
 
     id: str = "syncify-demo"
     secret: str = "demo-secret"  # noqa: S105 - of an invented app
@@ -44,6 +48,8 @@ class Client:
         "http://127.0.0.1/accounts/callback/",
         "http://[::1]/accounts/callback/",
     )
+    developer: str = "owner"
+    allow_list: frozenset[str] | None = None
 
     def check_redirect(self, uri: str) -> None:
         parts = urlsplit(uri)
@@ -59,28 +65,34 @@ class Client:
 
 @dataclass(frozen=True)
 class Consent:
-    """A listener's yes. ``challenge`` is set where it was asked for with PKCE."""
+    """A listener's yes to one app. ``challenge`` is set where it was asked for with PKCE."""
 
     listener: str
     scopes: frozenset[str]
     at: datetime
     redirect_uri: str = ""
     challenge: str = ""
+    client_id: str = ""  # "" is the first app
 
 
 @dataclass
 class Grants:
     """Codes, refresh tokens and access tokens by their text; a dead one keeps its reason."""
 
-    client: Client
+    client: Client  # the first app
     random: Random
 
     def __post_init__(self) -> None:
+        self.clients = {self.client.id: self.client}
         self.codes: dict[str, Consent] = {}
         self.refreshable: dict[str, Consent] = {}
         self.dead: set[str] = set()
         self.withdrawn: dict[str, Consent] = {}
         self.access: dict[str, tuple[Consent, datetime]] = {}
+
+    def app_of(self, consent: Consent | None) -> Client:
+        """The app that a consent was given to; the first, where there is none."""
+        return self.clients.get(consent.client_id, self.client) if consent else self.client
 
     def new_code(self, consent: Consent) -> str:
         code = "AQ" + base62(self.random, 60)
@@ -102,8 +114,11 @@ class Grants:
             self.refreshable[str(answer["refresh_token"])] = consent
         return answer
 
-    def client_of(self, authorization: str, form: dict[str, str]) -> bool:
-        """Whether the client proved itself with its secret; anything wrong with it is refused."""
+    def client_of(self, authorization: str, form: dict[str, str]) -> tuple[Client, bool]:
+        """The client, and whether it proved itself with its secret.
+
+        Anything wrong with it is refused.
+        """
         client_id, secret = form.get("client_id", ""), form.get("client_secret", "")
         kind, _, encoded = authorization.partition(" ")
         if kind.lower() == "basic":
@@ -113,20 +128,23 @@ class Grants:
                 )
             except ValueError:
                 raise OAuthError("invalid_client", "Invalid client") from None
-        if client_id != self.client.id:
+        client = self.clients.get(client_id)
+        if client is None:
             raise OAuthError("invalid_client", "Invalid client")
         with_secret = kind.lower() == "basic" or bool(secret)
-        if with_secret and secret != self.client.secret:
+        if with_secret and secret != client.secret:
             raise OAuthError("invalid_client", "Invalid client secret")
-        return with_secret
+        return client, with_secret
 
-    def redeem(self, form: dict[str, str], now: datetime, *, with_secret: bool) -> Consent:
+    def redeem(
+        self, form: dict[str, str], now: datetime, client: Client, *, with_secret: bool
+    ) -> Consent:
         """The consent behind a code, which is used up whatever comes of it."""
         verifier = form.get("code_verifier", "")
         if verifier and with_secret:
             raise OAuthError("invalid_request", "code_verifier cannot be used with a client secret")
         consent = self.codes.pop(form.get("code", ""), None)
-        if consent is None:
+        if consent is None or self.app_of(consent) != client:
             raise OAuthError("invalid_grant", "Invalid authorization code")
         if now >= consent.at + CODE_LIFE:
             raise OAuthError("invalid_grant", "Authorization code expired")
@@ -139,14 +157,20 @@ class Grants:
         return consent
 
     def refresh(
-        self, form: dict[str, str], now: datetime, *, with_secret: bool, rotate: bool
+        self,
+        form: dict[str, str],
+        now: datetime,
+        client: Client,
+        *,
+        with_secret: bool,
+        rotate: bool,
     ) -> dict[str, object]:
         """A new access token; a refresh token with it for PKCE, and elsewhere if ``rotate``."""
         token = form.get("refresh_token", "")
         if token in self.dead:
             raise OAuthError("invalid_grant", "Refresh token revoked")
         consent = self.refreshable.get(token)
-        if consent is None:
+        if consent is None or self.app_of(consent) != client:
             raise OAuthError("invalid_grant", "Invalid refresh token")
         if now >= consent.at + CONSENT_LIFE:
             raise OAuthError("invalid_grant", "Refresh token expired")
@@ -180,9 +204,12 @@ class Grants:
         self.dead -= self.withdrawn.keys()
         self.withdrawn.clear()
 
-    def has_consent(self, listener: str, scopes: frozenset[str], now: datetime) -> bool:
+    def has_consent(
+        self, listener: str, scopes: frozenset[str], now: datetime, client: Client
+    ) -> bool:
         return any(
             consent.listener == listener
+            and self.app_of(consent) == client
             and scopes <= consent.scopes
             and now < consent.at + CONSENT_LIFE
             for consent in self.refreshable.values()
@@ -193,10 +220,10 @@ class Grants:
             if consent.listener == listener:
                 self.access[token] = (consent, now)
 
-    def holder(self, token: str) -> str | None:
-        """The listener behind an access token, even one that has ended."""
+    def holder(self, token: str) -> Consent | None:
+        """What is behind an access token, even one that has ended."""
         found = self.access.get(token)
-        return found[0].listener if found else None
+        return found[0] if found else None
 
     def check(self, authorization: str, now: datetime) -> Consent:
         kind, _, token = authorization.partition(" ")

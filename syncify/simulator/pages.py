@@ -85,8 +85,9 @@ def _asked(call: Call) -> tuple[str, frozenset[str]]:
 
     What is wrong with it is told on a page: nobody is sent to an address that is not registered.
     """
-    query, client = call.request.query, call.world.grants.client
-    if query.get("client_id") != client.id:
+    query = call.request.query
+    client = call.world.grants.clients.get(query.get("client_id", ""))
+    if client is None:
         raise PlainError(400, "INVALID_CLIENT: Invalid client")
     client.check_redirect(query.get("redirect_uri", ""))
     if query.get("response_type") != "code":
@@ -109,7 +110,8 @@ def _back(call: Call, **answer: str) -> Response:
 def _agreed(call: Call, listener: str, scopes: frozenset[str]) -> Response:
     world, query = call.world, call.request.query
     challenge = query.get("code_challenge", "")
-    consent = Consent(listener, scopes, world.now, query["redirect_uri"], challenge)
+    where = query["redirect_uri"]
+    consent = Consent(listener, scopes, world.now, where, challenge, query["client_id"])
     return _back(call, code=world.grants.new_code(consent))
 
 
@@ -127,7 +129,8 @@ def consent(call: Call) -> Response:
     _, scopes = _asked(call)
     world, query, visitor = call.world, call.request.query, _visitor(call)
     dialog = query.get("show_dialog", "false").lower() == "true"
-    if visitor and not dialog and world.grants.has_consent(visitor, scopes, world.now):
+    app = world.grants.clients[query["client_id"]]
+    if visitor and not dialog and world.grants.has_consent(visitor, scopes, world.now, app):
         return _agreed(call, visitor, scopes)
     chosen = visitor or "ada"
     choices = "".join(

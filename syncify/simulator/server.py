@@ -8,8 +8,9 @@ import socket
 import sys
 import threading
 import time
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from contextlib import suppress
+from dataclasses import replace
 from datetime import timedelta
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from types import FrameType, TracebackType
@@ -17,7 +18,7 @@ from typing import Any, Self
 from urllib.parse import parse_qsl, unquote, urlsplit
 
 from syncify.simulator import app, faults
-from syncify.simulator.behaviour import Behaviour
+from syncify.simulator.behaviour import SEATS, Behaviour
 from syncify.simulator.grants import Client
 from syncify.simulator.state import World
 from syncify.simulator.wire import PlainError, Request, Response
@@ -36,9 +37,10 @@ class Simulator(World):
         host: str = "127.0.0.1",
         port: int = 0,
         client: Client | None = None,
+        more_clients: Sequence[Client] = (),
         behaviour: Behaviour | None = None,
     ) -> None:
-        super().__init__(client=client, behaviour=behaviour)
+        super().__init__(client=client, more_clients=more_clients, behaviour=behaviour)
         self._address = (host, port)
         self._server: _Server | None = None
 
@@ -171,10 +173,10 @@ class _Handler(BaseHTTPRequestHandler):
         whole, self.wfile = self.wfile.getvalue() + response.body, slow
         for at in range(len(whole)):
             if self.server.let_go.wait(response.drip):
+                self.close_connection = True
                 break
             self.wfile.write(whole[at : at + 1])
             self.wfile.flush()
-        self.close_connection = True
 
     def _cut(self) -> None:
         """End the connection here, whatever the client still expects."""
@@ -194,6 +196,17 @@ def _fault(written: str) -> str:
     return written
 
 
+def _app(written: str) -> Client:
+    parts = written.split(",")
+    if len(parts) != 4 or not parts[0]:
+        raise argparse.ArgumentTypeError("ID,SECRET,DEVELOPER,LISTENER+LISTENER")
+    client_id, secret, developer, listeners = parts
+    seats = frozenset(filter(None, listeners.split("+")))
+    if len(seats) > SEATS:
+        raise argparse.ArgumentTypeError(f"an app has {SEATS} seats")
+    return Client(client_id, secret, developer=developer, allow_list=seats)
+
+
 def add_arguments(parser: argparse.ArgumentParser) -> None:
     parser.add_argument("--host", default="127.0.0.1")
     parser.add_argument("--port", type=int, default=9090)
@@ -204,6 +217,14 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
         action="append",
         default=[],
         help="registered besides /accounts/callback/ on any loopback port; may be repeated",
+    )
+    parser.add_argument(
+        "--app",
+        type=_app,
+        action="append",
+        default=[],
+        metavar="ID,SECRET,DEVELOPER,LISTENER+…",
+        help="a further app, with up to five seats and its developer's own quota; may be repeated",
     )
     parser.add_argument(
         "--fault",
@@ -235,7 +256,11 @@ def run_from_options(options: Mapping[str, Any]) -> None:
         daily_quota=options["daily_quota"],
     )
     simulator = Simulator(
-        host=options["host"], port=options["port"], client=client, behaviour=behaviour
+        host=options["host"],
+        port=options["port"],
+        client=client,
+        more_clients=[replace(more, redirect_uris=client.redirect_uris) for more in options["app"]],
+        behaviour=behaviour,
     )
     for written in options["fault"]:
         simulator.fault(written)

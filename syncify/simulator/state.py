@@ -12,7 +12,7 @@ from typing import Any
 from urllib.parse import quote_plus
 
 from syncify.simulator import songs
-from syncify.simulator.behaviour import CAST, Behaviour
+from syncify.simulator.behaviour import CAST, SEATS, Behaviour
 from syncify.simulator.grants import SCOPES, Client, Consent, Grants
 from syncify.simulator.playlists import Playlist, Row
 from syncify.simulator.songs import Saved, Song
@@ -40,9 +40,16 @@ class Listener:
 class World(Traffic):
     """Everything that one simulated Spotify knows. Songs are named by bare id or by uri."""
 
-    def __init__(self, *, client: Client | None = None, behaviour: Behaviour | None = None) -> None:
+    def __init__(
+        self,
+        *,
+        client: Client | None = None,
+        more_clients: Sequence[Client] = (),
+        behaviour: Behaviour | None = None,
+    ) -> None:
         self.lock = RLock()
         self._client = client or Client()
+        self._more_clients = more_clients
         self._first_behaviour = behaviour or Behaviour()
         self.reset()
 
@@ -53,6 +60,8 @@ class World(Traffic):
             # From the system: what another run made up must never be valid here for someone else.
             self.random = SystemRandom()
             self.grants = Grants(self._client, self.random)
+            for more in self._more_clients:
+                self.add_app(more)
             self.listeners = {name: Listener(name, name.title(), size) for name, size in CAST}
             self.all_playlists: dict[str, Playlist] = {}
             self.forget_traffic()
@@ -311,12 +320,29 @@ class World(Traffic):
         self._withdrawn.clear()
 
     @locked
+    def add_app(self, client: Client) -> None:
+        """One more registered app, of any developer, with at most five seats of its own."""
+        if client.allow_list is not None and len(client.allow_list) > SEATS:
+            raise ValueError(f"an app has {SEATS} seats")
+        self.grants.clients[client.id] = client
+
+    @locked
     def authorize(
-        self, listener: str, scopes: Sequence[str] | frozenset[str] = SCOPES, *, pkce: bool = False
+        self,
+        listener: str,
+        scopes: Sequence[str] | frozenset[str] = SCOPES,
+        *,
+        pkce: bool = False,
+        client_id: str = "",
     ) -> dict[str, Any]:
-        """The token endpoint's answer after a full sign-in: tokens, ``expires_in``, ``scope``."""
+        """The token endpoint's answer after a full sign-in: tokens, ``expires_in``, ``scope``.
+
+        ``client_id`` is that of the app; the first, if it is left out.
+        """
         challenge = "set" if pkce else ""
-        consent = Consent(listener, frozenset(scopes), self.now, challenge=challenge)
+        consent = Consent(
+            listener, frozenset(scopes), self.now, challenge=challenge, client_id=client_id
+        )
         return self.grants.issue(consent, self.now, refresh_token=True)
 
     @locked

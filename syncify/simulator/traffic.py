@@ -1,6 +1,6 @@
 """What passes through the simulated Spotify: a record of requests, faults, and limits."""
 
-from collections import deque
+from collections import defaultdict, deque
 from collections.abc import Callable
 from dataclasses import dataclass
 from datetime import datetime
@@ -54,7 +54,7 @@ class Traffic:
         self._faults: list[faults.Fault] = []
         self._chaos: faults.Chaos | None = None
         self._hooks: list[tuple[Callable[[Recorded], bool], Callable[[], object]]] = []
-        self._calls: deque[datetime] = deque()
+        self._calls: defaultdict[str, deque[datetime]] = defaultdict(deque)  # by developer
 
     @locked
     def count(self, method: str | None = None, path_prefix: str = "/v1/") -> int:
@@ -100,10 +100,12 @@ class Traffic:
         self._faults.clear()
         self._chaos = None
 
-    def meet_fault(self, request: Request, listener: str | None) -> faults.Fault | None:
+    def meet_fault(
+        self, request: Request, listener: str | None, developer: str
+    ) -> faults.Fault | None:
         """The first that takes this request; each counts what it was asked."""
         now = self.now
-        met = [one for one in self._faults if one.takes(request, listener, now)]
+        met = [one for one in self._faults if one.takes(request, listener, developer, now)]
         if met or self._chaos is None:
             return met[0] if met else None
         return self._chaos.pick(request)
@@ -113,9 +115,9 @@ class Traffic:
         """Nothing of the window and of the daily quota is spent."""
         self._calls.clear()
 
-    def spend_call(self) -> None:
-        """Count a call against the rolling window and the daily quota; raises when one is full."""
-        behaviour, now, calls = self.behaviour, self.now, self._calls
+    def spend_call(self, developer: str) -> None:
+        """Count a call against a developer's window and daily quota; raises when one is full."""
+        behaviour, now, calls = self.behaviour, self.now, self._calls[developer]
         while calls and calls[0] <= now - QUOTA_WINDOW:
             calls.popleft()
         if behaviour.daily_quota is not None and len(calls) >= behaviour.daily_quota:

@@ -109,6 +109,7 @@ class OAuthError(ApiError):
 
     def response(self) -> Response:
         answer = reply({"error": self.error, "error_description": self.message}, self.status)
+        answer.headers.update(self.headers)
         answer.outcome = f"{self.error}: {self.message}"
         return answer
 

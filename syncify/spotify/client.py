@@ -111,20 +111,28 @@ class SpotifyClient(Caller):
     def _rows_at_once(self, playlist_id: str) -> list[PlaylistRow] | None:
         """None when the playlist changed meanwhile."""
         rows: list[PlaylistRow] = []
-        total, doubts, has_next = None, 1, True
+        first, total, doubts, has_next = None, 0, 1, True
         while has_next:
             page = self.playlist_items(playlist_id, len(rows))
-            total = page.total if total is None else total
-            if doubts and _contradicts(page, total):
+            if doubts and _contradicts(page, total if first else page.total):
                 doubts -= 1
                 page = self.playlist_items(playlist_id, len(rows))
+            if first is None:
+                first, total = page, page.total
             if page.total != total:
-                return None
+                # Either the playlist has changed, or the total of the first page was wrong.
+                if len(rows) > len(first.rows) or not self._still_begins(playlist_id, first):
+                    return None
+                total = page.total
             if (page.has_next and not page.rows) or len(rows) > MOST_ROWS:
                 raise Unavailable
             rows += page.rows
             has_next = page.has_next
         return rows
+
+    def _still_begins(self, playlist_id: str, first: PlaylistItemsPage) -> bool:
+        """Whether the playlist begins as it did on its first page."""
+        return self.playlist_items(playlist_id, 0).uris == first.uris
 
     def playlists_page(self, offset: int) -> PlaylistsPage:
         """What is in the listener's library: playlists of their own and ones that they follow.
@@ -141,6 +149,8 @@ class SpotifyClient(Caller):
         offset, seen = 0, set[str]()
         while offset <= MOST_ROWS:
             page = self.playlists_page(offset)
+            if page.has_next and not page.received:
+                page = self.playlists_page(offset)
             fresh = [one for one in page.playlists if one.id not in seen]
             seen.update(one.id for one in fresh)
             yield from fresh

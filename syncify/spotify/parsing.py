@@ -41,6 +41,7 @@ FIRST_RECORDING = 1850
 _ID = re.compile(r"[0-9A-Za-z]{1,64}")
 _ISRC = re.compile(r"[A-Z]{2}[A-Z0-9]{3}[0-9]{7}")
 _RELEASED = re.compile(r"([0-9]{4})(?:-([0-9]{2}))?(?:-([0-9]{2}))?")
+_ADDRESS = re.compile(r"[!#-;=?-Z_a-z~]+")
 _ALBUM_TYPES = frozenset(["album", "single", "compilation"])
 
 
@@ -230,6 +231,8 @@ def isrc(value: Any) -> str:
     """The code in its 12 characters, however it is written; "" for what is none."""
     if not isinstance(value, str) or len(value) > SHORT_MAX:
         return ""
+    if _ISRC.fullmatch(value):
+        return value
     code = re.sub(r"[\s-]", "", value).upper()
     return code if _ISRC.fullmatch(code) else ""
 
@@ -248,12 +251,10 @@ def release_date(value: Any) -> str:
 
 def cover_url(images: Any, pictures: tuple[str, ...] = (PICTURES,)) -> str:
     """Of these pictures, the address of the one nearest to 300 pixels."""
-    usable = [
-        (abs(_number(image.get("width"), PLACE_MAX) - COVER_WIDTH), place, image["url"])
-        for place, image in enumerate(_list(images)[:20])
-        if isinstance(image, dict) and _is_picture(image.get("url"), pictures)
-    ]
-    return str(min(usable)[2]) if usable else ""
+    found = [image for image in _list(images)[:20] if isinstance(image, dict)]
+    found.sort(key=lambda image: abs(_number(image.get("width"), PLACE_MAX) - COVER_WIDTH))
+    usable = (image["url"] for image in found if _is_picture(image.get("url"), pictures))
+    return next(usable, "")
 
 
 def user_id_of(user: dict[str, Any]) -> str:
@@ -265,7 +266,7 @@ def _is_picture(url: Any, pictures: tuple[str, ...]) -> bool:
         isinstance(url, str)
         and len(url) <= ADDRESS_MAX
         and url.startswith(pictures)
-        and re.fullmatch(r"[!#-;=?-Z_a-z~]+", url) is not None
+        and _ADDRESS.fullmatch(url) is not None
     )
 
 
@@ -308,7 +309,9 @@ def _word(value: Any) -> str:
 
 def _clean(value: str) -> str:
     """As people wrote it, but for what JSON can say and PostgreSQL cannot store."""
-    return value.replace("\0", "").encode(errors="replace").decode()
+    if "\0" in value:
+        value = value.replace("\0", "")
+    return value if value.isascii() else value.encode(errors="replace").decode()
 
 
 def _id(value: Any) -> str:

@@ -105,7 +105,7 @@ def _operator(user: User) -> None:
     }
     make_request(user, state="dead", error_message="Spotify is down.", errors=[error])
     make_request(user, state="running", stage="writing", progress=0.5)
-    User.objects.filter(pk=user.pk).update(is_operator=True)
+    User.objects.filter(pk=user.pk).update(is_operator_by_code=True)
     Incident.objects.create(key="no_worker", message="No worker has been seen.")
     ApiHour.objects.create(hour=timezone.now().replace(minute=0, second=0, microsecond=0), calls=5)
 
@@ -181,7 +181,7 @@ STATES = [
     State("consent ends soon", arrange=_connection(authorized_at=_LONG_AGO)),
     State("sync now", arrange=_synced, act=_press("Sync now", "waiting for its turn")),
     State("pause", arrange=_synced, act=_press("Pause", "Resume")),
-    State("too often", arrange=_impatient, act=_press("Sync now", "Please try again in")),
+    State("too often", arrange=_impatient, act=_press("Sync now", "Try again in")),
     State("history", "/sync/history/", _synced),
     State("history, last page", "/sync/history/?page=2", _synced),
     State("history, empty", "/sync/history/"),

@@ -10,15 +10,17 @@ from django.db.models import Model
 from django.test import Client
 from django.utils import timezone
 
+from accounts.deletion import delete_account
 from accounts.models import SpotifyConnection, User
-from accounts.services import delete_account
 from sync.library.export import OWNER, SECRETS, SECTIONS
 from sync.models import (
     Artist,
     ArtistGenre,
     Connection,
+    DifferentSongs,
     InboxItem,
     Incident,
+    ListeningHistory,
     MirrorTrack,
     Pair,
     PairInvitation,
@@ -29,8 +31,11 @@ from sync.models import (
     StoredPage,
     SyncRequest,
     SyncResult,
+    TargetCatalogue,
+    TargetPlaylist,
     Track,
     TrackLink,
+    UploadPart,
 )
 from tests.builders import main_mirror, make_like, make_request, make_user
 
@@ -59,6 +64,9 @@ def full(name: str) -> User:
     SyncResult.objects.create(request=request, mirror=mirror)
     make_like(user, "looped", added_in=request)
     Play.objects.create(user=user, track_id="looped", plays=3, last_played=timezone.now())
+    UploadPart.objects.create(user=user, number=0, data=b"x")
+    ListeningHistory.objects.create(user=user, known=[[1, 2]])
+    DifferentSongs.objects.create(user=user, first="looped", second="swayed")
     artist, _ = Artist.objects.get_or_create(id="kiasmos", defaults={"name": "Kiasmos"})
     ArtistGenre.objects.create(artist=artist, genre="techno", user=user)
     ShareLink.objects.create(user=user, kind="page", token_hash=f"hash-of-{name}")
@@ -68,6 +76,8 @@ def full(name: str) -> User:
     PairInvitation.objects.create(user=user, code_hash=f"hash-of-{name}", expires=expires)
     connection = Connection.objects.create(user=user, service="subsonic", secret="PW")
     TrackLink.objects.create(connection=connection, track_id="looped")
+    TargetPlaylist.objects.create(connection=connection, mirror=mirror)
+    TargetCatalogue.objects.create(connection=connection, packed=b"")
     make_like(user, "swayed", removed_at=timezone.now(), added_at=timezone.now() - timedelta(1))
     StoredPage.objects.create(user=user, offset=0, total=2, items=[["looped", "2026-11-20"]])
     Incident.objects.create(key=f"consent:{user.pk}", message=f"{user} has to sign in", user=user)

@@ -10,7 +10,7 @@ import pytest
 from django.test import Client
 from django.utils import timezone
 
-from accounts import services as accounts
+from accounts import tokens
 from accounts.models import SpotifyConnection, User
 from sync.mirrors import services
 from sync.mirrors import writer as playlists
@@ -24,6 +24,7 @@ from syncify.spotify.client import SpotifyClient
 from syncify.spotify.models import ApiHour, Block
 from syncify.spotify.quota import lift_operator_block
 from tests import driving
+from tests.accounts.signing_in import sign_in
 from tests.builders import connect
 from tests.driving import (
     a_day_later,
@@ -36,7 +37,6 @@ from tests.driving import (
     wait_of,
     worker,
 )
-from tests.signing_in import sign_in
 
 pytestmark = [pytest.mark.django_db, pytest.mark.usefixtures("bystander")]
 
@@ -147,7 +147,7 @@ def test_lasting_trouble_while_reading_is_tried_again_later(
 def test_an_answer_that_takes_too_long_counts_as_none(
     emil: User, simulator: Simulator, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(accounts, "SpotifyClient", partial(SpotifyClient, timeout=(1, 0.2)))
+    monkeypatch.setattr(tokens, "SpotifyClient", partial(SpotifyClient, timeout=(1, 0.2)))
     simulator.fault("hang", seconds=1, path="/me/tracks")
     simulator.fault("hang", seconds=1, path="/items", when="after")
 

@@ -18,9 +18,9 @@ from sync.mirrors.services import change_settings
 from sync.models import InboxItem, Mirror, Playlist, SyncRequest
 from syncify.simulator.server import Simulator
 from syncify.spotify import types
+from tests.accounts.signing_in import sign_in
 from tests.driving import mirrored, run_again, run_for, time_for_a_second_look, wait_of
 from tests.scratch import client, scratch_database
-from tests.signing_in import sign_in
 
 pytestmark = pytest.mark.django_db
 

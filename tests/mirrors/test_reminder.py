@@ -16,9 +16,9 @@ from sync.mirrors.details import LONGEST, PLAIN, REMINDER, with_reminder
 from sync.models import Library, Mirror, Playlist, SyncRequest
 from sync.queue import scheduler as scheduling
 from syncify.simulator.server import Simulator
+from tests.accounts.signing_in import sign_in
 from tests.builders import connect
 from tests.driving import a_day_later, run, run_again, set_details
-from tests.signing_in import sign_in
 
 DAY = timedelta(days=1)
 

@@ -14,7 +14,7 @@ from hypothesis import strategies as st
 
 from accounts.models import User
 from sync.library.duplicates import find_pairs, ids_with_duplicates
-from sync.library.songs import load_songs
+from sync.library.songs import call_alike, call_different, load_songs
 from sync.mirrors.conditions import Scope
 from sync.mirrors.rules import SORTS, PairSongs, from_json
 from sync.mirrors.selection import is_due, matching, select
@@ -408,3 +408,21 @@ def test_the_sql_has_no_text_of_the_rule() -> None:
 
     assert "DROP" not in sql
     assert any("drop table" in str(value) for value in parameters)
+
+
+def test_songs_that_are_called_different_have_no_duplicate() -> None:
+    user, other = new_user(), new_user()
+    store(user, [plain_song("a"), plain_song("b", 1)], {})
+    key_a, key_b = f"{user.pk}-a", f"{user.pk}-b"
+    with_duplicate = one("duplicate", "is", True)
+    assert ids(user, with_duplicate) == ["a", "b"]
+
+    call_different(other.pk, key_a, key_b)
+    assert ids(user, with_duplicate) == ["a", "b"]
+    call_different(user.pk, key_b, key_a)
+    call_different(user.pk, key_a, key_b)
+    call_different(user.pk, key_a, key_a)
+    assert ids(user, with_duplicate) == []
+    call_alike(user.pk, key_a, key_b)
+
+    assert ids(user, with_duplicate) == ["a", "b"]

@@ -7,6 +7,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+from sync.mirrors import parser
 from sync.mirrors.parser import Parsed, parse
 from sync.mirrors.rules import from_json
 from sync.mirrors.sentences import sentence
@@ -186,6 +187,7 @@ UNDERSTOOD: list[tuple[str, list[dict[str, Any]], dict[str, Any]]] = [
     ("oldest first", [], {"sort": "oldest_like"}),
     ("newest release first", [], {"sort": "newest_release"}),
     ("sorted by title", [], {"sort": "title"}),
+    ("liked before 1900-01-01", [t("liked", "before", "1900-01-01")], {}),
     ("alphabetically", [], {"sort": "title"}),
     ("by artist", [], {"sort": "artist"}),
     ("refreshed daily", [], {"refresh": "daily"}),
@@ -259,3 +261,25 @@ def test_any_order_of_known_words_gives_a_rule(text: str) -> None:
     from_text = read(text)
 
     assert parse(sentence(from_text.rule), today=TODAY).rule == from_text.rule
+
+
+@pytest.mark.parametrize(
+    "part", ["by a ", "by ", "a ", "jazz, ", "no jazz or ", "title contains ", "(", "“", "1 "]
+)
+def test_a_long_sentence_is_read_step_by_step(part: str, monkeypatch: pytest.MonkeyPatch) -> None:
+    """The work grows with the length, not with its square: counted in looks at phrases."""
+    looks = 0
+
+    def counting(text: str, at: int) -> bool:
+        nonlocal looks
+        looks += 1
+        return begins(text, at)
+
+    begins = parser._begins
+    monkeypatch.setattr(parser, "_begins", counting)
+    sentence_ = ("by " + part * 2000)[:2000]
+
+    read(sentence_)
+
+    assert looks < 2000 * 205
+    assert begins.cache_info().currsize <= 10_000

@@ -18,12 +18,12 @@ from hypothesis import given
 from hypothesis import settings as hypothesis
 from hypothesis import strategies as st
 from psycopg import sql
-from sync.metrics import exposition
 
 from sync.models import Backup, Incident, SavedTrack
 from sync.operations import backups
 from sync.operations.alerts import check_incidents
 from sync.operations.archive import BadArchive, open_archive, table_names
+from sync.operations.metrics import exposition
 from syncify.sealed import CHUNK, SealedReader, SealedWriter, WrongPassphrase
 from syncify.simulator.server import Simulator
 from tests.builders import connect, make_user
@@ -281,7 +281,7 @@ def test_a_backup_holds_every_table(tmp_path: Path) -> None:
         there = {name for (name,) in cursor.fetchall()}
 
     assert there - set(table_names()) == {
-        "django_migrations", "django_content_type", "auth_permission",
+        "django_migrations", "django_content_type", "auth_permission", "processes",
     }  # fmt: skip
 
 

@@ -1,9 +1,7 @@
 """The operator's page: who may see it, and what it tells."""
 
-import runpy
 from collections.abc import Iterator
 from datetime import UTC, datetime, timedelta
-from types import SimpleNamespace
 from typing import Any
 
 import pytest
@@ -13,7 +11,6 @@ from django.test.utils import CaptureQueriesContext
 from django.utils import timezone
 
 from accounts.models import User
-from accounts.services import operator_code
 from accounts.signals import access_ended
 from sync.models import Incident, Library, Process, SyncRequest
 from sync.operations.overview import bars
@@ -27,8 +24,8 @@ pytestmark = pytest.mark.django_db
 @pytest.fixture
 def operator(client: Client) -> User:
     user = make_user("ada")
-    user.is_operator = True
-    user.save(update_fields=["is_operator"])
+    user.is_operator_by_code = True
+    user.save(update_fields=["is_operator_by_code"])
     client.force_login(user)
     return user
 
@@ -261,59 +258,3 @@ def test_no_retry_is_offered_for_who_is_blocked(client: Client, operator: User, 
     client.post(f"/operator/listeners/{bea.pk}/block/")
 
     assert f"/operator/{letter}/retry/" not in page_of(client)
-
-
-# --- The first operator -------------------------------------------------------------------------
-
-
-def test_the_code_of_the_log_makes_the_first_operator_and_no_second(
-    client: Client, bea: User
-) -> None:
-    client.force_login(bea)
-    assert client.get("/operator/code/").status_code == 200
-
-    wrong = client.post("/operator/code/", {"code": "0000-0000-0000"})
-    right = client.post("/operator/code/", {"code": f" {operator_code().upper()} "})
-
-    assert (wrong.status_code, right.status_code) == (422, 303)
-    assert client.get("/operator/").status_code == 200
-    late = make_user("cleo")
-    client.force_login(late)
-    assert client.post("/operator/code/", {"code": operator_code()}).status_code == 404
-    assert list(User.objects.filter(is_operator=True)) == [bea]
-
-
-def test_the_code_is_for_who_is_signed_in_and_where_no_setting_names_operators(
-    client: Client, bea: User, settings: Any
-) -> None:
-    assert client.post("/operator/code/", {"code": operator_code()}).status_code == 302
-
-    settings.OPERATORS = ["ada"]
-    client.force_login(bea)
-
-    assert client.post("/operator/code/", {"code": operator_code()}).status_code == 404
-    assert not User.objects.filter(is_operator=True).exists()
-
-
-def test_another_installation_has_another_code(settings: Any) -> None:
-    here = operator_code()
-    settings.SECRET_KEY = "of another"
-
-    assert operator_code() != here
-
-
-@pytest.mark.django_db(transaction=True)
-@pytest.mark.parametrize(
-    ("age", "has_operator", "is_told"), [(1, False, True), (2, False, False), (1, True, False)]
-)
-def test_the_web_server_tells_the_code_once_while_it_is_good_for_something(
-    caplog: Any, age: int, has_operator: bool, is_told: bool
-) -> None:
-    make_user("ada")
-    User.objects.update(is_operator=has_operator)
-    hooks = runpy.run_path("gunicorn.conf.py")
-
-    loop = SimpleNamespace(create_task=lambda task: task.close())
-    hooks["post_worker_init"](SimpleNamespace(age=age, loop=loop))
-
-    assert (operator_code() in caplog.text) == is_told

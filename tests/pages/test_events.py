@@ -20,15 +20,12 @@ import pytest
 from django.db import connection, transaction
 from django.test import Client
 
+from accounts.access import sign_out_everywhere
+from accounts.connections import mark_connected, mark_refused
+from accounts.deletion import delete_account
 from accounts.models import SpotifyConnection, User
-from accounts.oauth import drop_tokens
-from accounts.services import (
-    delete_account,
-    mark_connected,
-    mark_refused,
-    sign_out_everywhere,
-)
 from accounts.signals import access_ended, spotify_connected
+from accounts.tokens import drop_tokens
 from sync.mirrors.services import change_settings, pause_mirror, request_sync
 from sync.models import Mirror
 from sync.pages import events

@@ -11,8 +11,8 @@ from django.core.management import CommandError, call_command
 from django.db import connection
 from django.utils import timezone
 
+from accounts.deletion import delete_account
 from accounts.models import User
-from accounts.services import delete_account
 from sync.mirrors.services import cancel_sync, request_sync
 from sync.models import Library, Playlist, Process, SyncRequest
 from sync.queue import store as queue

@@ -223,3 +223,60 @@ def test_the_command_says_what_it_did(settings: Any, capsys: Any) -> None:
     assert capsys.readouterr().out == (
         "Queued 1 sync.\n1 sync due: no room in Spotify's budget yet.\n"
     )
+
+
+# --- Who may be synced --------------------------------------------------------------------------
+
+
+def test_only_allowed_users_are_queued(settings: Any) -> None:
+    for name in ("ada", "bea", "cleo"):
+        due_listener(name)
+    User.objects.filter(spotify_id="cleo").update(account_id="C3")
+
+    settings.ALLOWED_USERS = ["bea", "C3"]
+    enqueue_due_syncs()
+
+    assert sorted(queued()) == ["bea", "cleo"]
+
+
+def refuse(user: User, *, reason: str, retry_in: timedelta) -> None:
+    SpotifyConnection.objects.filter(user=user).update(
+        state="refused", state_reason=reason, retry_at=timezone.now() + retry_in
+    )
+
+
+@pytest.mark.parametrize("reason", ["forbidden", "not_registered"])
+@pytest.mark.parametrize("interval", ["hourly", "weekly"])
+def test_a_refused_listener_is_tried_once_a_day_whatever_their_interval(
+    reason: str, interval: str
+) -> None:
+    ada = due_listener("ada", waiting=-5 * DAY, interval=interval)
+    refuse(ada, reason=reason, retry_in=-HOUR)
+
+    assert enqueue_due_syncs().queued == 1
+    # Whatever comes of it, the next try is a day later.
+    SyncRequest.objects.update(state="dead", completed=timezone.now())
+    Library.objects.update(next_due=timezone.now() - HOUR)
+    assert enqueue_due_syncs().queued == 0
+    retry_at = SpotifyConnection.objects.get().retry_at
+    assert retry_at is not None
+    assert abs(retry_at - timezone.now() - DAY) < HOUR
+    SpotifyConnection.objects.update(retry_at=timezone.now())
+    assert enqueue_due_syncs().queued == 1
+
+
+@pytest.mark.parametrize(
+    ("reason", "retry_in", "resting"),
+    [
+        ("scope_missing", -HOUR, {}),
+        ("forbidden", HOUR, {}),
+        ("forbidden", -HOUR, {"interval": "off"}),
+        ("forbidden", -HOUR, {"is_paused": True}),
+    ],
+)
+def test_a_refused_listener_who_rests_is_left_alone(
+    reason: str, retry_in: timedelta, resting: dict[str, Any]
+) -> None:
+    refuse(due_listener("ada", **resting), reason=reason, retry_in=retry_in)
+
+    assert enqueue_due_syncs().queued == 0

@@ -13,8 +13,8 @@ from django.db import InterfaceError, InternalError, OperationalError, connectio
 from django.utils import timezone
 from psycopg.errors import ReadOnlySqlTransaction
 
+from accounts.deletion import delete_account
 from accounts.models import SpotifyConnection, User
-from accounts.services import delete_account
 from sync.models import Library, Process, SyncRequest
 from sync.queue import job as job_module
 from sync.queue import store as queue

@@ -8,6 +8,7 @@ from urllib.parse import parse_qsl, urlsplit
 
 import requests
 
+from syncify.simulator.grants import SCOPES
 from syncify.simulator.server import Simulator
 from syncify.simulator.state import local_file
 
@@ -23,9 +24,11 @@ UNKNOWN_ID = "0" * 22
 class Caller:
     """One listener's HTTP client: paths of the API in, answers out."""
 
-    def __init__(self, spotify: Simulator, listener: str, scopes: Any = None) -> None:
+    def __init__(
+        self, spotify: Simulator, listener: str, scopes: Any = SCOPES, *, client_id: str = ""
+    ) -> None:
         self.url = spotify.api_url
-        token = spotify.authorize(listener, **({} if scopes is None else {"scopes": scopes}))
+        token = spotify.authorize(listener, scopes, client_id=client_id)
         self.session = requests.Session()
         self.session.headers["Authorization"] = f"Bearer {token['access_token']}"
 

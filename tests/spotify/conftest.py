@@ -6,6 +6,9 @@ import pytest
 
 from syncify.simulator.server import Simulator
 from tests.spotify.clients import Spotify
+from tests.stand_in import stand_in
+
+__all__ = ["stand_in"]
 
 
 @pytest.fixture

@@ -88,3 +88,13 @@ def test_dripping_answers_are_trouble_and_no_hanging_thread(
 
     assert time.monotonic() - started < (READ_TRIES + 1) * 0.3 + 1.5
     assert spotify.calls == READ_TRIES + 1
+
+
+def test_silence_ends_at_the_deadline_too(session: DeadlineSession, simulator: Simulator) -> None:
+    simulator.fault("hang", seconds=3, path="/v1/me")
+    started = time.monotonic()
+
+    with pytest.raises(requests.RequestException):
+        session.get(f"{simulator.api_url}me", timeout=(1, 5))
+
+    assert time.monotonic() - started < 1.5

@@ -15,8 +15,8 @@ from django.test import Client
 from django.utils import timezone
 
 from syncify.simulator.server import Simulator
+from tests.accounts.signing_in import go_to_spotify, sign_in
 from tests.builders import make_user
-from tests.signing_in import go_to_spotify, sign_in
 
 pytestmark = pytest.mark.django_db
 

@@ -13,9 +13,9 @@ from sync.operations.unblock import ask_spotify_now
 from syncify.demo import end_block_once_mended
 from syncify.simulator.server import Simulator
 from syncify.simulator.troubles import TROUBLES
+from tests.accounts.signing_in import sign_in
 from tests.builders import connect
 from tests.driving import a_day_later, card, mirrored, run, run_again
-from tests.signing_in import sign_in
 
 pytestmark = pytest.mark.django_db
 

@@ -4,7 +4,7 @@ from typing import Any
 
 from django.core.management.base import BaseCommand
 
-from accounts.services import rotate_token_keys
+from accounts.token_keys import rotate_token_keys
 
 
 class Command(BaseCommand):

@@ -9,12 +9,16 @@ from typing import Any
 
 from django.core.management.base import BaseCommand, CommandError
 
+from sync.library.genres import run_genres
+from sync.library.uploads import run_import
 from sync.mirrors.engine import run_sync
 from sync.models import SyncRequest
 from sync.operations.chores import CHORES
 from sync.queue import scheduler
 from sync.queue.store import LEASE
 from sync.queue.worker import Worker
+from sync.targets.listenbrainz.sync import run_listenbrainz
+from sync.targets.subsonic.sync import run_subsonic
 
 SIGNALS = (signal.SIGTERM, signal.SIGINT)
 
@@ -54,7 +58,13 @@ class Command(BaseCommand):
         for number in SIGNALS:
             signal.signal(number, self._on_signal)
         worker = Worker(
-            runners={SyncRequest.Kind.SPOTIFY: run_sync},
+            runners={
+                SyncRequest.Kind.SPOTIFY: run_sync,
+                SyncRequest.Kind.GENRES: run_genres,
+                SyncRequest.Kind.IMPORT: run_import,
+                SyncRequest.Kind.SUBSONIC: run_subsonic,
+                SyncRequest.Kind.LISTENBRAINZ: run_listenbrainz,
+            },
             concurrency=concurrency,
             drain=drain,
             once=once,

@@ -19,7 +19,10 @@ from sync.mirrors.phrases.base import (
     one,
     phrase,
 )
+from sync.mirrors.rules import SET_MAX
 
+#: So many further names may follow the first.
+_MORE = f"{{0,{SET_MAX - 1}}}"
 OVER = r"(?:more than|longer than|over|above)"
 UNDER = r"(?:less than|fewer than|shorter than|under|below)"
 
@@ -173,9 +176,9 @@ def _genre_phrase() -> Phrase:
     genre = rf"(?<![\w'’-])(?:{_any_of(genre_tree.spellings())})(?![\w'’-])"
     music = r"(?: (?:songs?|music|tracks?|tunes))?"
     pattern = (
-        rf"(?:(?P<no>{_NO})[ -](?:any )?{genre}(?:(?: or | and |, | nor )(?:{_NO} )?{genre})*"
+        rf"(?:(?P<no>{_NO})[ -](?:any )?{genre}(?:(?: or | and |, | nor )(?:{_NO} )?{genre}){_MORE}"
         rf"{music}"
-        rf"|{genre}(?:(?:, or |, and | or | and |, | ?/ ?| ?\+ ?){genre})*{music})"
+        rf"|{genre}(?:(?:, or |, and | or | and |, | ?/ ?| ?\+ ?){genre}){_MORE}{music})"
     )
 
     def make(found: re.Match[str], _context: Context) -> Found | None:
@@ -192,7 +195,7 @@ def _named_genre_phrase() -> Phrase:
     genre = rf"(?:“[^”]*”|\"[^\"]*\"|{_any_of(genre_tree.spellings())})"
     compiled = re.compile(
         rf"(?<![\w'’-])(?P<no>not )?(?:of the |in the |of |the )?genres? (?:is |are )?"
-        rf"(?P<names>{genre}(?: or {genre})*)(?![\w'’-])",
+        rf"(?P<names>{genre}(?: or {genre}){_MORE})(?![\w'’-])",
         re.IGNORECASE,
     )
 
@@ -211,7 +214,7 @@ _PLAYLIST = r"(?:\d{1,19}|“[^”]*”|\"[^\"]*\")"
 
 @phrase(
     r"(?P<no>not )?(?:in|on) (?:the |my )?playlists? (?:no\. |number )?"
-    rf"(?P<names>{_PLAYLIST}(?: or {_PLAYLIST})*)"
+    rf"(?P<names>{_PLAYLIST}(?: or {_PLAYLIST}){_MORE})"
 )
 def _in_playlist(found: re.Match[str], context: Context) -> Found | None:
     ids: list[int] = []

@@ -1,0 +1,55 @@
+"""Whether Spotify lets Syncify act for a listener, as syncs find it."""
+
+from datetime import timedelta
+
+from django.db import transaction
+from django.db.models import Q
+from django.db.models.functions import Now
+
+from accounts.models import SpotifyConnection, User
+from accounts.signals import connection_changed
+
+State, Reason = SpotifyConnection.State, SpotifyConnection.Reason
+
+#: A refused listener is tried again after this long: the operator may have added them at Spotify.
+RETRY_AFTER = timedelta(days=1)
+
+#: ``is_retry_due`` for raw SQL, of the row ``c`` of ``spotify_connections``.
+RETRY_DUE_SQL = """(c.state = 'refused' AND c.state_reason <> 'scope_missing'
+    AND coalesce(c.retry_at, c.state_since + interval '1 day') <= statement_timestamp())"""
+
+#: ``may_be_synced`` for raw SQL, likewise.
+MAY_BE_SYNCED_SQL = f"(c.state = 'connected' OR {RETRY_DUE_SQL})"
+
+
+def retry_due_q() -> Q:
+    """Connections that Spotify refused a day ago or longer, other than for a missing scope.
+
+    A missing scope needs a new sign-in, which makes the connection CONNECTED.
+    """
+    # Rows of an older version have no ``retry_at``.
+    is_due = Q(retry_at__lte=Now()) | Q(retry_at=None, state_since__lte=Now() - RETRY_AFTER)
+    return Q(state=State.REFUSED) & ~Q(state_reason=Reason.SCOPE_MISSING) & is_due
+
+
+def may_be_synced_q() -> Q:
+    """Connections for which a scheduled sync is worth a call."""
+    return Q(state=State.CONNECTED) | retry_due_q()
+
+
+@transaction.atomic
+def mark_refused(user: User, reason: str) -> None:
+    """Spotify answers 403 for ``user``; ``reason`` is a value of ``SpotifyConnection.Reason``."""
+    held = SpotifyConnection.objects.filter(user=user).exclude(state=State.SIGN_IN_NEEDED)
+    held.update(retry_at=Now() + RETRY_AFTER)
+    news = held.exclude(state=State.REFUSED, state_reason=reason)
+    if news.update(state=State.REFUSED, state_reason=reason, state_since=Now()):
+        connection_changed.send(sender=SpotifyConnection, user_id=user.pk)
+
+
+@transaction.atomic
+def mark_connected(user: User) -> None:
+    """A sync succeeded, so nothing is refused."""
+    refused = SpotifyConnection.objects.filter(user=user, state=State.REFUSED)
+    if refused.update(state=State.CONNECTED, state_reason="", state_since=Now(), retry_at=None):
+        connection_changed.send(sender=SpotifyConnection, user_id=user.pk)

@@ -1,0 +1,27 @@
+"""Who sends a request: a listener who is signed in and may use this installation, or nobody."""
+
+from functools import partial
+
+from asgiref.sync import sync_to_async
+from django.contrib import auth
+from django.contrib.auth.models import AnonymousUser
+from django.http import HttpRequest
+from django.utils.deprecation import MiddlewareMixin
+from django.utils.functional import SimpleLazyObject
+
+from accounts.access import may_use
+from accounts.models import User
+
+
+class ListenerMiddleware(MiddlewareMixin):
+    """Django's AuthenticationMiddleware, but a listener who may not use Syncify is nobody."""
+
+    def process_request(self, request: HttpRequest) -> None:
+        request.user = SimpleLazyObject(partial(get_user, request))  # type: ignore[assignment]
+        request.auser = sync_to_async(partial(get_user, request))
+
+
+def get_user(request: HttpRequest) -> User | AnonymousUser:
+    """The listener of the request's session; needs no middleware but the session."""
+    user = auth.get_user(request)
+    return user if isinstance(user, User) and may_use(user) else AnonymousUser()

@@ -1,0 +1,77 @@
+"""Who is an operator, and the codes that make one."""
+
+import logging
+import re
+import secrets
+
+from django.conf import settings
+from django.db import DatabaseError, transaction
+from django.db.models.functions import Now
+from django.utils.crypto import salted_hmac
+
+from accounts.models import OperatorCode, User
+
+logger = logging.getLogger(__name__)
+
+# Without characters that look alike; 12 of them are 59 bits.
+_ALPHABET = "23456789abcdefghjkmnpqrstuvwxyz"
+
+
+def is_operator(user: User) -> bool:
+    """By SYNCIFY_OPERATORS; where that is empty, by a code. Ask at every request."""
+    return user.is_operator
+
+
+def has_unused_code() -> bool:
+    """Whether entering a code can make somebody an operator."""
+    return not settings.OPERATORS and OperatorCode.objects.filter(used_at=None).exists()
+
+
+def make_code() -> str:
+    """A new code, in place of any earlier one. It works once; only its digest is stored."""
+    code = _new_code()
+    OperatorCode.objects.update_or_create(
+        pk=1, defaults={"digest": _digest(code), "made_at": Now(), "used_at": None}
+    )
+    logger.warning("operator code made")
+    return code
+
+
+@transaction.atomic
+def become_operator(user: User, *, code: str) -> bool:
+    """Whether ``code`` was right and unused; then it is used, and ``user`` is an operator."""
+    unused = OperatorCode.objects.filter(digest=_digest(code), used_at=None)
+    # Of two who enter it at once, the second waits for the first and finds it used.
+    if settings.OPERATORS or not unused.update(used_at=Now()):
+        logger.warning("operator code refused user=%s", user.pk)
+        return False
+    User.objects.filter(pk=user.pk).update(is_operator_by_code=True)
+    logger.warning("operator made by code user=%s", user.pk)
+    return True
+
+
+def tell_operator_code() -> None:
+    """At the first start of an installation without operators: make a code and log it."""
+    try:
+        if settings.OPERATORS or User.objects.filter(is_operator_by_code=True).exists():
+            return
+        code = _new_code()
+        _, is_first = OperatorCode.objects.get_or_create(pk=1, defaults={"digest": _digest(code)})
+    except DatabaseError as error:
+        logger.warning("operators not known error=%s", error)
+        return
+    if is_first:
+        logger.warning(
+            "no operator yet: sign in, then enter %s at %s/operator/code/", code, settings.BASE_URL
+        )
+
+
+def _new_code() -> str:
+    letters = "".join(secrets.choice(_ALPHABET) for _ in range(12))
+    return f"{letters[:4]}-{letters[4:8]}-{letters[8:]}"
+
+
+def _digest(code: str) -> str:
+    """However the code was typed: letters of either case, with or without its hyphens."""
+    typed = re.sub(r"[\s-]", "", code.lower())
+    return salted_hmac("accounts.operator_code", typed, algorithm="sha256").hexdigest()

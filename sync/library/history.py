@@ -1,0 +1,73 @@
+"""Counts an uploaded listening history into the plays of a listener's likes."""
+
+from collections.abc import Callable
+from typing import IO, NamedTuple
+
+from django.db import transaction
+from django.db.models.functions import Now
+
+from sync.library.plays import Heard, Range, finder, merge, read_history
+from sync.library.songs import load_songs
+from sync.models import ListeningHistory, Play
+
+
+class Imported(NamedTuple):
+    """What the page says of an upload."""
+
+    plays_read: int
+    rows_skipped: int
+    likes_found: int
+    likes_asked: int
+    #: First and last second of the upload, since 1970.
+    covers: Range
+
+
+def import_history(
+    user_id: int, upload: IO[bytes], on_progress: Callable[[float], None] = lambda _: None
+) -> Imported:
+    """Count the plays in ``upload``. Raises HistoryRefused, having changed nothing.
+
+    The same upload twice, or several in any order, give the same.
+    """
+    songs = load_songs(user_id)
+    history = read_history(upload, finder(songs), on_progress)
+    with transaction.atomic():
+        ListeningHistory.objects.get_or_create(user_id=user_id)
+        # Two imports of one listener take turns.
+        stored = ListeningHistory.objects.select_for_update().get(user_id=user_id)
+        known = [(first, last) for first, last in stored.known]
+        before = {
+            track_id: Heard(plays, last_played)
+            for track_id, plays, last_played in Play.objects.filter(user=user_id).values_list(
+                "track_id", "plays", "last_played"
+            )
+        }
+        after, stored.known = merge(history, known, before)
+        _store(user_id, {key: each for key, each in after.items() if before.get(key) != each})
+        stored.plays_read = history.plays_read
+        stored.likes_found = len(history.tracks)
+        stored.likes_asked = len({song.id for song in songs})
+        stored.imported_at = Now()
+        stored.save()
+    assert history.first is not None  # noqa: S101 - a history without plays is refused
+    assert history.last is not None  # noqa: S101
+    return Imported(
+        plays_read=history.plays_read,
+        rows_skipped=history.rows_skipped,
+        likes_found=stored.likes_found,
+        likes_asked=stored.likes_asked,
+        covers=(history.first, history.last),
+    )
+
+
+def _store(user_id: int, heard: dict[str, Heard]) -> None:
+    Play.objects.bulk_create(
+        (
+            Play(user_id=user_id, track_id=key, plays=each.plays, last_played=each.last_played)
+            for key, each in sorted(heard.items())
+        ),
+        update_conflicts=True,
+        unique_fields=["user", "track"],
+        update_fields=["plays", "last_played"],
+        batch_size=1000,
+    )

@@ -1,0 +1,167 @@
+"""MusicBrainz: artists by their addresses at Spotify, and their genres.
+
+Nothing but addresses of artists leaves the house: no listener, no song.
+"""
+
+import logging
+import time
+from collections.abc import Callable, Iterable, Sequence
+from datetime import UTC, datetime, timedelta
+from email.utils import parsedate_to_datetime
+from typing import Any, Self
+from urllib.parse import quote
+
+import requests
+from django.conf import settings
+
+from sync.library.gate import GateClosed, rest, take_turn
+from sync.library.genre_tree import spellings, usual
+
+logger = logging.getLogger(__name__)
+
+SERVICE = "musicbrainz"
+#: MusicBrainz allows one call a second on average.
+APART = timedelta(seconds=1.1)
+#: A longer wait for a turn is the job's: it gives its place to others meanwhile.
+PATIENCE = timedelta(seconds=20)
+#: How long a refusal without a Retry-After lasts.
+REST = timedelta(minutes=1)
+LONGEST_REST = timedelta(hours=6)
+#: Addresses that one call asks for.
+ADDRESSES = 100
+TIMEOUT = (5, 20)
+#: A genre counts from this share of the votes that the first one has.
+SHARE = 0.3
+GENRES_MAX = 10
+
+_ARTIST = "https://open.spotify.com/artist/"
+
+
+class MusicBrainzUnavailable(Exception):
+    """No answer, or one that cannot be read; the next job tries again."""
+
+
+def is_configured() -> bool:
+    """MusicBrainz wants to know whom to write to: without a contact nobody calls it."""
+    return bool(settings.MUSICBRAINZ_CONTACT)
+
+
+class MusicBrainz:
+    """A client whose calls wait for their turn among all workers.
+
+    Methods raise GateClosed while MusicBrainz wants no calls, and MusicBrainzUnavailable.
+    """
+
+    def __init__(self, *, sleep: Callable[[float], None] = time.sleep) -> None:
+        if not is_configured():
+            raise RuntimeError("SYNCIFY_MUSICBRAINZ_CONTACT is not set")
+        self._sleep = sleep
+        self._session = requests.Session()
+        self._session.headers["User-Agent"] = f"Syncify ( {settings.MUSICBRAINZ_CONTACT} )"
+        self._session.headers["Accept"] = "application/json"
+
+    def __enter__(self) -> Self:
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        self._session.close()
+
+    def artists(self, spotify_ids: Sequence[str]) -> dict[str, str]:
+        """The ids at MusicBrainz of at most ADDRESSES artists, without those it does not know."""
+        if len(spotify_ids) > ADDRESSES:
+            raise ValueError(f"at most {ADDRESSES} artists a call")
+        asked = "&".join(f"resource={quote(_ARTIST + each, safe=':/')}" for each in spotify_ids)
+        answer = self._get(f"url?{asked}&inc=artist-rels&fmt=json")
+        # One address is answered by itself, several by a list.
+        rows = _list(answer, "urls") if "urls" in answer else [answer]
+        found = (_artist(row) for row in rows)
+        wanted = set(spotify_ids)
+        return {artist: mbid for artist, mbid in filter(None, found) if artist in wanted}
+
+    def genres(self, mbid: str) -> list[str]:
+        """The genres of an artist, the most agreed one first; none when nobody named one."""
+        answer = self._get(f"artist/{quote(mbid, safe='')}?inc=genres+tags&fmt=json")
+        known = spellings()
+        tags = [tag for tag in _votes(answer, "tags") if usual(tag[0]) in known]
+        return _agreed(_votes(answer, "genres") or tags)
+
+    def _get(self, path: str) -> dict[str, Any]:
+        wait = take_turn(SERVICE, apart=APART, patience=PATIENCE)
+        if wait > timedelta():
+            self._sleep(wait.total_seconds())
+        try:
+            response = self._session.get(settings.MUSICBRAINZ_URL + path, timeout=TIMEOUT)
+        except requests.RequestException as error:
+            raise MusicBrainzUnavailable(str(error)) from error
+        if response.status_code in {429, 503}:
+            until = rest(SERVICE, _retry_after(response))
+            logger.warning("musicbrainz asked for a pause until=%s", until)
+            raise GateClosed(until)
+        if response.status_code == 404:
+            return {}
+        if response.status_code != 200:
+            raise MusicBrainzUnavailable(f"status {response.status_code}")
+        try:
+            answer = response.json()
+        except requests.JSONDecodeError as error:
+            raise MusicBrainzUnavailable("the answer is not JSON") from error
+        if not isinstance(answer, dict):
+            raise MusicBrainzUnavailable("the answer is not an object")
+        return answer
+
+
+def _artist(row: object) -> tuple[str, str] | None:
+    """The id at Spotify and the id at MusicBrainz of one address; None where a row is odd."""
+    if not isinstance(row, dict):
+        return None
+    address = row.get("resource")
+    if not isinstance(address, str) or not address.startswith(_ARTIST):
+        return None
+    for relation in _list(row, "relations"):
+        artist = relation.get("artist") if isinstance(relation, dict) else None
+        if isinstance(artist, dict) and isinstance(artist.get("id"), str):
+            return address.removeprefix(_ARTIST), artist["id"]
+    return None
+
+
+def _votes(answer: dict[str, Any], name: str) -> list[tuple[str, int]]:
+    """Names with their votes, most first."""
+    rows = [row for row in _list(answer, name) if isinstance(row, dict)]
+    votes = [
+        (row["name"], row["count"])
+        for row in rows
+        if isinstance(row.get("name"), str) and isinstance(row.get("count"), int)
+    ]
+    return sorted(votes, key=lambda vote: (-vote[1], vote[0]))
+
+
+def _agreed(votes: list[tuple[str, int]]) -> list[str]:
+    if not votes:
+        return []
+    least = max(1, votes[0][1] * SHARE)
+    agreed = (usual(name)[:100] for name, count in votes if count >= least)
+    return list(dict.fromkeys(agreed))[:GENRES_MAX]
+
+
+def _list(answer: dict[str, Any], name: str) -> list[Any]:
+    rows = answer.get(name)
+    return rows if isinstance(rows, list) else []
+
+
+def _retry_after(response: requests.Response) -> timedelta:
+    """How long the answer asks to wait, in seconds or until a date."""
+    written = response.headers.get("Retry-After", "")
+    if written.isdecimal():
+        wait = timedelta(seconds=min(int(written), LONGEST_REST.total_seconds()))
+    else:
+        try:
+            wait = parsedate_to_datetime(written) - datetime.now(UTC)
+        except (TypeError, ValueError):
+            wait = REST
+    return min(max(wait, APART), LONGEST_REST)
+
+
+def batches(ids: Iterable[str]) -> list[list[str]]:
+    """``ids`` in lists that one call can ask for."""
+    every = list(ids)
+    return [every[at : at + ADDRESSES] for at in range(0, len(every), ADDRESSES)]

@@ -1,0 +1,40 @@
+"""Queues runs for the services that listeners have connected."""
+
+from datetime import timedelta
+
+from django.db.models import Exists, OuterRef
+from django.db.models.functions import Now
+
+from sync.models import Connection, SyncRequest
+from sync.queue import store as queue
+
+#: A service is looked at so often although no like has changed: it may have new songs.
+EVERY = timedelta(days=1)
+#: Runs that one turn of the scheduler queues.
+_MOST = 200
+_WORKING = [Connection.State.ACTIVE, Connection.State.FAILING]
+
+
+def enqueue_connected(user_id: int) -> None:
+    """Queue a run for each service of this listener.
+
+    To be called in the transaction that changed their likes, or the songs of a mirror.
+    """
+    services = Connection.objects.filter(user=user_id, state__in=_WORKING)
+    for service in services.order_by("service").values_list("service", flat=True):
+        queue.enqueue(user_id, service, trigger=SyncRequest.Trigger.SCHEDULED)
+
+
+def enqueue_due_services() -> None:
+    """Queue a run for each service that had none for a day; the scheduler calls this each turn."""
+    lately = SyncRequest.objects.filter(
+        user=OuterRef("user"), kind=OuterRef("service"), created__gt=Now() - EVERY
+    )
+    is_open = SyncRequest.objects.filter(
+        user=OuterRef("user"), kind=OuterRef("service"), completed=None
+    )
+    due = Connection.objects.filter(
+        ~Exists(lately), ~Exists(is_open), state__in=_WORKING, user__is_active=True
+    )
+    for user_id, service in due.order_by("pk").values_list("user_id", "service")[:_MOST]:
+        queue.enqueue(user_id, service, trigger=SyncRequest.Trigger.SCHEDULED)

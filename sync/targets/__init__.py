@@ -1,0 +1,1 @@
+"""Other services that hold a listener's songs: one package each, behind one protocol."""

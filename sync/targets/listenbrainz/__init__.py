@@ -1,0 +1,1 @@
+"""ListenBrainz: loved recordings and playlists of recordings."""

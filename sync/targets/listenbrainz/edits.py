@@ -1,0 +1,91 @@
+"""The edits that make one list of recordings another: pure.
+
+ListenBrainz inserts at a place and deletes by place; it cannot replace a playlist. Songs that stay
+in their order are left alone. What is new is inserted before anything is deleted, so that no
+attempt that dies half-way leaves an empty playlist.
+"""
+
+from bisect import bisect_left
+from collections.abc import Sequence
+from dataclasses import dataclass
+
+
+@dataclass(frozen=True, slots=True)
+class Insert:
+    at: int
+    songs: tuple[str, ...]
+
+
+@dataclass(frozen=True, slots=True)
+class Delete:
+    at: int
+    count: int
+
+
+type Edit = Insert | Delete
+
+
+def plan(present: Sequence[str], wanted: Sequence[str], *, most: int) -> list[Edit]:
+    """Edits in their order; ``wanted`` has each song once, an insertion takes ``most`` songs."""
+    staying = _staying(present, wanted)
+    inserts: list[Edit] = []
+    doomed: list[int] = []  # places after all insertions
+    place, read = 0, 0
+    run: list[str] = []
+
+    def insert_run() -> None:
+        nonlocal place, run
+        for start in range(0, len(run), most):
+            chunk = tuple(run[start : start + most])
+            inserts.append(Insert(place, chunk))
+            place += len(chunk)
+        run = []
+
+    for song in wanted:
+        if (old := staying.get(song)) is None:
+            run.append(song)
+            continue
+        insert_run()
+        doomed += range(place, place + old - read)
+        place += old - read + 1
+        read = old + 1
+    insert_run()
+    doomed += range(place, place + len(present) - read)
+    return inserts + _deletes(doomed)
+
+
+def _staying(present: Sequence[str], wanted: Sequence[str]) -> dict[str, int]:
+    """The most songs that are in the same order in both, each with its place in ``present``."""
+    order = {song: number for number, song in enumerate(wanted)}
+    seen: set[str] = set()
+    ends: list[int] = []  # the lowest last number of a rising run of each length
+    last_of: list[int] = []  # its place in ``present``
+    before: dict[int, int | None] = {}
+    for at, song in enumerate(present):
+        if song not in order or song in seen:
+            continue
+        seen.add(song)
+        length = bisect_left(ends, order[song])
+        before[at] = last_of[length - 1] if length else None
+        if length == len(ends):
+            ends.append(order[song])
+            last_of.append(at)
+        else:
+            ends[length], last_of[length] = order[song], at
+    staying: dict[str, int] = {}
+    at_last: int | None = last_of[-1] if last_of else None
+    while at_last is not None:
+        staying[present[at_last]] = at_last
+        at_last = before[at_last]
+    return staying
+
+
+def _deletes(places: list[int]) -> list[Edit]:
+    """From the end, so that no deletion moves what a later one names; neighbours together."""
+    deletes: list[Edit] = []
+    for place in reversed(places):
+        if deletes and isinstance(last := deletes[-1], Delete) and last.at == place + 1:
+            deletes[-1] = Delete(place, last.count + 1)
+        else:
+            deletes.append(Delete(place, 1))
+    return deletes

@@ -1,0 +1,418 @@
+"""HTTP requests to addresses that a listener entered, without reaching what they must not reach.
+
+The name is resolved once. Every connection goes to the address that was judged then, so a name
+that changes its address between two look-ups gains nothing. Redirects are never followed.
+"""
+
+import http.client
+import io
+import json
+import socket
+import ssl
+import time
+from collections.abc import Iterable, Mapping
+from dataclasses import dataclass
+from functools import cache, cached_property
+from ipaddress import (
+    IPv4Address,
+    IPv4Network,
+    IPv6Address,
+    IPv6Network,
+    ip_address,
+    ip_network,
+)
+from typing import Any, NamedTuple, Self, cast
+from urllib.parse import urlencode, urlsplit
+
+import certifi
+
+from sync.targets.protocol import AddressRefused, NotUnderstood, Unavailable
+
+#: Seconds that one request may take, from the first packet to the last byte of the answer.
+TOTAL = 10.0
+#: Bytes that one answer may have.
+MOST_BYTES = 5 * 2**20
+#: What one request may take beyond that for each song of a list that is known to be long: some
+#: servers look up every song by itself.
+SECONDS_A_SONG, BYTES_A_SONG = 0.01, 1_000
+_AGENT = "Syncify"
+_PORTS = {"http": 80, "https": 443}
+
+type Address = IPv4Address | IPv6Address
+type Network = IPv4Network | IPv6Network
+
+#: Addresses from which machines in a cloud learn their secrets, outside the link-local range.
+_METADATA = {
+    ip_address(each)
+    for each in ("168.63.129.16", "100.100.100.200", "192.0.0.192", "fd00:ec2::254")
+}
+#: IPv6 networks whose addresses contain the IPv4 address that is really reached, and where.
+_NAT64 = cast("IPv6Network", ip_network("64:ff9b::/96"))
+_COMPATIBLE = cast("IPv6Network", ip_network("::/96"))
+
+
+@dataclass(frozen=True, slots=True)
+class Origin:
+    """Scheme, host and port of an address, as browsers compare them."""
+
+    scheme: str
+    host: str
+    port: int
+
+    @classmethod
+    def of(cls, url: str) -> Self:
+        """Raises AddressRefused for anything but a plain http or https address."""
+        try:
+            parts = urlsplit(url)
+            host, port = parts.hostname or "", parts.port
+            # What the certificate names, and what a resolver is asked.
+            host = host if ":" in host else host.encode("idna").decode("ascii")
+        except ValueError as error:
+            raise AddressRefused("This is not a valid address.") from error
+        if parts.scheme not in _PORTS or not host:
+            raise AddressRefused("The address must begin with http:// or https://.")
+        if parts.username is not None or parts.query or parts.fragment:
+            raise AddressRefused("The address must have no name, no password, no ? and no #.")
+        if not url.isprintable() or " " in url:
+            raise AddressRefused("This is not a valid address.")
+        return cls(parts.scheme, host.lower().rstrip("."), port or _PORTS[parts.scheme])
+
+
+@dataclass(frozen=True, slots=True)
+class Allowed:
+    """What the operator allows beyond public addresses."""
+
+    #: Private networks that may be reached.
+    networks: tuple[Network, ...] = ()
+    #: Names of hosts that may have a private address.
+    names: frozenset[str] = frozenset()
+    #: Services that the operator named in a setting, wherever they are.
+    origins: frozenset[Origin] = frozenset()
+
+    @classmethod
+    def parse(cls, entries: Iterable[str], origins: Iterable[str] = ()) -> Self:
+        """``entries`` are addresses, networks and names of hosts."""
+        networks, names = [], set()
+        for entry in entries:
+            try:
+                networks.append(ip_network(entry, strict=False))
+            except ValueError:
+                names.add(entry.lower().rstrip("."))
+        return cls(tuple(networks), frozenset(names), frozenset(map(Origin.of, origins)))
+
+    def judge(self, origin: Origin, address: Address) -> None:
+        """Raises AddressRefused unless ``address``, to which ``origin`` leads, may be reached."""
+        if origin in self.origins:
+            return
+        real = _reached(address)
+        if _is_forbidden(real):
+            raise AddressRefused("Syncify does not connect to this address.")
+        if real.is_global or origin.host in self.names:
+            return
+        if not any(real.version == each.version and real in each for each in self.networks):
+            raise AddressRefused(
+                "This is an address in a private network. The operator of this Syncify can allow "
+                "it with the setting SYNCIFY_TARGET_HOSTS."
+            )
+
+
+def _reached(address: Address) -> Address:
+    """The IPv4 address that an IPv6 address stands for, if it stands for one."""
+    if isinstance(address, IPv6Address):
+        if address.ipv4_mapped:
+            return address.ipv4_mapped
+        if address.sixtofour:
+            return address.sixtofour
+        if address.teredo:
+            return address.teredo[1]
+        if address in _NAT64 or (address in _COMPATIBLE and int(address) > 1):
+            return IPv4Address(int(address) & 0xFFFFFFFF)
+    return address
+
+
+def _is_forbidden(address: Address) -> bool:
+    return (
+        address.is_loopback
+        or address.is_link_local
+        or address.is_multicast
+        or address.is_unspecified
+        or address.is_reserved
+        or (isinstance(address, IPv6Address) and address.is_site_local)
+        or (isinstance(address, IPv4Address) and int(address) >> 24 == 0)
+        or address in _METADATA
+    )
+
+
+@dataclass(frozen=True)
+class Answer:
+    status: int
+    headers: Mapping[str, str]
+    body: bytes
+
+    @cached_property
+    def json(self) -> Any:
+        """Raises NotUnderstood when the body is not JSON."""
+        try:
+            return json.loads(self.body)
+        except (ValueError, RecursionError) as error:
+            raise NotUnderstood("The answer was not JSON.") from error
+
+
+class _Request(NamedTuple):
+    method: str
+    path: str
+    body: bytes | None
+    headers: dict[str, str]
+    deadline: float
+    most_bytes: int
+
+
+class Channel:
+    """Requests to one service, all of them to the address that its name had at the beginning.
+
+    A connection is kept for further reads; each write gets a new one, because a write on a
+    connection that the service has just closed would have an unknown outcome. Not for use by
+    several threads.
+    """
+
+    def __init__(
+        self,
+        base_url: str,
+        allowed: Allowed,
+        *,
+        total: float = TOTAL,
+        most_bytes: int = MOST_BYTES,
+    ) -> None:
+        self.base_url = base_url.rstrip("/")
+        self._origin = Origin.of(self.base_url)
+        self._path = urlsplit(self.base_url).path
+        self._allowed = allowed
+        self._total = total
+        self._most_bytes = most_bytes
+        self._address: tuple[socket.AddressFamily, Address] | None = None
+        self._kept: http.client.HTTPConnection | None = None
+        self.calls = 0
+
+    def __enter__(self) -> Self:
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        self.close()
+
+    def close(self) -> None:
+        if self._kept is not None:
+            self._kept.close()
+            self._kept = None
+
+    @property
+    def is_private_way(self) -> bool:
+        """Whether nobody on the way can read along: https, or a network of one's own."""
+        return self._origin.scheme == "https" or not self._resolve()[1].is_global
+
+    def get(
+        self,
+        path: str,
+        query: Mapping[str, Any],
+        headers: Mapping[str, str] | None = None,
+        *,
+        songs: int = 0,
+    ) -> Answer:
+        """``songs`` is the length of a list that the caller expects in the answer."""
+        if query:
+            path = f"{path}?{urlencode(query, doseq=True)}"
+        return self._ask("GET", path, None, dict(headers or {}), songs)
+
+    def post_form(self, path: str, form: Mapping[str, Any], *, songs: int = 0) -> Answer:
+        headers = {"Content-Type": "application/x-www-form-urlencoded"}
+        return self._ask("POST", path, urlencode(form, doseq=True).encode(), headers, songs)
+
+    def post_json(
+        self, path: str, value: object, headers: Mapping[str, str] | None = None
+    ) -> Answer:
+        headers = {"Content-Type": "application/json", **(headers or {})}
+        return self._ask("POST", path, json.dumps(value).encode(), headers, 0)
+
+    # --- One request --------------------------------------------------------------------------
+
+    def _ask(
+        self, method: str, path: str, body: bytes | None, headers: dict[str, str], songs: int
+    ) -> Answer:
+        headers = {
+            "User-Agent": _AGENT,
+            "Accept": "application/json",
+            "Accept-Encoding": "identity",
+            **headers,
+        }
+        if method != "GET":
+            self.close()
+        is_reused = self._kept is not None
+        request = _Request(
+            method,
+            path,
+            body,
+            headers,
+            deadline=time.monotonic() + self._total + songs * SECONDS_A_SONG,
+            most_bytes=self._most_bytes + songs * BYTES_A_SONG,
+        )
+        self.calls += 1
+        try:
+            try:
+                return self._exchange(request)
+            except (http.client.RemoteDisconnected, ConnectionError, BrokenPipeError):
+                # A kept connection that the service had closed meanwhile.
+                if not is_reused:
+                    raise
+                self.close()
+                return self._exchange(request)
+        except (OSError, http.client.HTTPException) as error:
+            self.close()
+            raise Unavailable(_why(error)) from error
+        except Exception:
+            self.close()
+            raise
+
+    def _exchange(self, request: _Request) -> Answer:
+        connection = self._kept or self._connect(request.deadline)
+        cast("_Wire", connection.sock).deadline = request.deadline
+        self._kept = connection
+        path = f"{self._path}{request.path}"
+        connection.request(request.method, path, request.body, request.headers)
+        with connection.getresponse() as response:
+            found = response.read(request.most_bytes + 1)
+            if len(found) > request.most_bytes:
+                raise NotUnderstood("The answer was too long.")
+            if response.length:
+                raise http.client.IncompleteRead(found, response.length)
+        answer = Answer(response.status, {k.title(): v for k, v in response.getheaders()}, found)
+        if response.will_close:
+            self.close()
+        if 300 <= answer.status < 400:
+            raise NotUnderstood(self._redirected(answer))
+        return answer
+
+    def _connect(self, deadline: float) -> http.client.HTTPConnection:
+        family, address = self._resolve()
+        raw = socket.socket(family, socket.SOCK_STREAM)
+        try:
+            raw.settimeout(_left(deadline))
+            raw.connect((str(address), self._origin.port))
+            raw.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
+            if self._origin.scheme == "https":
+                raw = _tls().wrap_socket(raw, server_hostname=self._origin.host)
+        except BaseException:
+            raw.close()
+            raise
+        # The name, for the Host header; the socket is already there, so it is not looked up again.
+        port = None if self._origin.port == _PORTS[self._origin.scheme] else self._origin.port
+        connection = http.client.HTTPConnection(self._origin.host, port or 80)
+        connection.auto_open = 0
+        connection.sock = cast("socket.socket", _Wire(raw, deadline))
+        return connection
+
+    def _resolve(self) -> tuple[socket.AddressFamily, Address]:
+        """The first address of the host that may be reached."""
+        if self._address is not None:
+            return self._address
+        origin, refusal = self._origin, None
+        try:
+            found = socket.getaddrinfo(origin.host, origin.port, type=socket.SOCK_STREAM)
+        except OSError as error:
+            raise Unavailable("There is no host of this name.") from error
+        for family, _, _, _, (where, *_rest) in found:
+            address = ip_address(str(where).partition("%")[0])
+            try:
+                self._allowed.judge(origin, address)
+            except AddressRefused as error:
+                refusal = refusal or error
+            else:
+                self._address = family, address
+                return self._address
+        raise refusal or Unavailable("There is no host of this name.")
+
+    def _redirected(self, answer: Answer) -> str:
+        to = answer.headers.get("Location", "")
+        try:
+            is_same_host = Origin.of(to.partition("?")[0]).host == self._origin.host
+        except AddressRefused:
+            is_same_host = False
+        if is_same_host and to.startswith("https:") and self._origin.scheme == "http":
+            return "The service can be reached by https:// only. Enter the address with https://."
+        return "The service sends its visitors to another address, which Syncify does not follow."
+
+
+class _Wire:
+    """A socket whose reads and writes all end by one deadline, however slowly bytes arrive.
+
+    Like a socket, it stays open until both itself and the file made of it are closed:
+    ``http.client`` closes it before it reads the body of a last answer.
+    """
+
+    def __init__(self, raw: socket.socket, deadline: float) -> None:
+        self._raw = raw
+        self._readers = 0
+        self._is_closed = False
+        self.deadline = deadline
+
+    def sendall(self, data: bytes) -> None:
+        self._raw.settimeout(_left(self.deadline))
+        self._raw.sendall(data)
+
+    def receive_into(self, buffer: Any) -> int:
+        self._raw.settimeout(_left(self.deadline))
+        return self._raw.recv_into(buffer)
+
+    def makefile(self, _mode: str) -> io.BufferedReader:
+        self._readers += 1
+        return io.BufferedReader(_Reader(self), 2**16)
+
+    def reader_closed(self) -> None:
+        self._readers -= 1
+        self._close_unused()
+
+    def close(self) -> None:
+        self._is_closed = True
+        self._close_unused()
+
+    def _close_unused(self) -> None:
+        if self._is_closed and self._readers == 0:
+            self._raw.close()
+
+
+class _Reader(io.RawIOBase):
+    def __init__(self, wire: _Wire) -> None:
+        self._wire = wire
+
+    def readable(self) -> bool:
+        return True
+
+    def readinto(self, buffer: Any, /) -> int:
+        return self._wire.receive_into(buffer)
+
+    def close(self) -> None:
+        if not self.closed:
+            self._wire.reader_closed()
+        super().close()
+
+
+def _left(deadline: float) -> float:
+    if (left := deadline - time.monotonic()) <= 0:
+        raise TimeoutError
+    return left
+
+
+@cache
+def _tls() -> ssl.SSLContext:
+    return ssl.create_default_context(cafile=certifi.where())
+
+
+def _why(error: Exception) -> str:
+    match error:
+        case ssl.SSLCertVerificationError():
+            return "Its certificate is not valid."
+        case ssl.SSLError():
+            return "It does not speak https at this port."
+        case TimeoutError():
+            return "It took too long to answer."
+        case ConnectionRefusedError():
+            return "Nothing listens at this port."
+    return "The connection was lost."

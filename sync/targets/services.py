@@ -1,0 +1,179 @@
+"""What people can ask of a connected service; each wish queues the run that it needs."""
+
+from collections.abc import Iterable, Iterator, Mapping
+from contextlib import contextmanager
+from datetime import timedelta
+from typing import Any
+
+from django.conf import settings
+from django.db import transaction
+from django.db.models import Exists, OuterRef, Q, QuerySet
+from django.db.models.functions import Now
+
+from accounts.models import User
+from sync.models import Connection, Mirror, SavedTrack, SyncRequest, TargetPlaylist, TrackLink
+from sync.queue import store as queue
+from sync.targets.access import channel
+from sync.targets.listenbrainz.client import ListenBrainzClient
+from sync.targets.matching import How, Missing
+from sync.targets.protocol import Check, RateLimited
+from sync.targets.subsonic.client import SubsonicClient
+
+SUBSONIC, LISTENBRAINZ = Connection.Service.SUBSONIC, Connection.Service.LISTENBRAINZ
+
+
+def check_subsonic(*, address: str, username: str, password: str) -> list[Check]:
+    """What works at a music server. Raises TargetError where not even the sign-in does."""
+    with channel(address) as way:
+        return SubsonicClient(way, username=username, password=password).check()
+
+
+def check_listenbrainz(*, token: str) -> tuple[str, list[Check]]:
+    """Whose token it is, and what works with it. Raises TargetError where nothing does."""
+    with channel(settings.LISTENBRAINZ_URL) as way:
+        client = ListenBrainzClient(way, token=token, sleep=_refuse_to_wait)
+        return client.user_name(), client.check()
+
+
+def _refuse_to_wait(seconds: float) -> None:
+    """A page does not wait for the end of a service's pause."""
+    raise RateLimited(timedelta(seconds=seconds))
+
+
+def connect(
+    *, user: User, service: str, secret: str, address: str = "", username: str = ""
+) -> Connection:
+    """Connect a service, or connect it again; the first run is queued.
+
+    The same account keeps its playlists, its matches and the choices made by hand. Another account
+    begins anew, with the main mirror chosen.
+    """
+    with transaction.atomic():
+        queue.enqueue(user.pk, service, trigger=SyncRequest.Trigger.FIRST)
+        Connection.objects.filter(user=user, service=service).exclude(
+            address=address, username=username
+        ).delete()
+        connection, is_new = Connection.objects.update_or_create(
+            user=user,
+            service=service,
+            defaults={
+                "address": address,
+                "username": username,
+                "secret": secret,
+                "state": Connection.State.ACTIVE,
+                "state_reason": "",
+            },
+        )
+        # How to sign in, and whether that was refused, is found out again.
+        of_runs = {"sign_in", "refused_at"}
+        kept = {name: each for name, each in connection.settings.items() if name not in of_runs}
+        Connection.objects.filter(pk=connection.pk).update(settings=kept)
+        if is_new:
+            main = Mirror.objects.get(user=user, is_main=True)
+            TargetPlaylist.objects.create(connection=connection, mirror=main)
+    return connection
+
+
+def disconnect(connection: Connection) -> None:
+    """Forget the service, with its secret and all matches. What is there stays there."""
+    with transaction.atomic():
+        # First: a run that holds its request sees this, and writes nothing more.
+        _ask_open_to_stop(connection)
+        connection.delete()
+
+
+def request_run(connection: Connection) -> SyncRequest:
+    """Queue a run, or return the one that is open; a service that refused is tried again."""
+    with transaction.atomic():
+        request, _ = queue.enqueue(
+            connection.user_id, connection.service, trigger=SyncRequest.Trigger.MANUAL
+        )
+        Connection.objects.filter(pk=connection.pk, state=Connection.State.REFUSED).update(
+            state=Connection.State.FAILING
+        )
+    return request
+
+
+def pause(connection: Connection) -> None:
+    """Leave the service as it is until ``resume``."""
+    with transaction.atomic():
+        _ask_open_to_stop(connection)
+        Connection.objects.filter(pk=connection.pk).update(state=Connection.State.PAUSED)
+
+
+def resume(connection: Connection) -> None:
+    with transaction.atomic():
+        queue.enqueue(connection.user_id, connection.service, trigger=SyncRequest.Trigger.MANUAL)
+        Connection.objects.filter(pk=connection.pk, state=Connection.State.PAUSED).update(
+            state=Connection.State.ACTIVE
+        )
+
+
+def set_options(
+    connection: Connection, *, mirrors: Iterable[Mirror], options: Mapping[str, Any]
+) -> None:
+    """Choose the mirrors that the service holds, and how; the playlists of others stay there."""
+    chosen = list(mirrors)
+    with transaction.atomic():
+        queue.enqueue(connection.user_id, connection.service, trigger=SyncRequest.Trigger.MANUAL)
+        row = Connection.objects.select_for_update().get(pk=connection.pk)
+        row.settings = {**row.settings, **options}
+        row.save(update_fields=["settings"])
+        TargetPlaylist.objects.filter(connection=row).exclude(mirror__in=chosen).delete()
+        TargetPlaylist.objects.bulk_create(
+            [TargetPlaylist(connection=row, mirror=mirror) for mirror in chosen],
+            ignore_conflicts=True,
+        )
+
+
+def _ask_open_to_stop(connection: Connection) -> None:
+    for request in SyncRequest.objects.filter(
+        user=connection.user_id, kind=connection.service, completed=None
+    ):
+        queue.ask_cancel(request)
+
+
+# --- Matches ------------------------------------------------------------------------------------
+
+
+def links_of(connection: Connection) -> QuerySet[TrackLink]:
+    """The matches of songs that are liked, the newest like first."""
+    likes = SavedTrack.objects.filter(
+        user=connection.user_id, track=OuterRef("track"), removed_at=None
+    )
+    links = TrackLink.objects.filter(Exists(likes), connection=connection)
+    newest = likes.order_by().values("added_at")[:1]
+    return links.select_related("track").annotate(liked_at=newest).order_by("-liked_at", "pk")
+
+
+def missing_of(connection: Connection) -> QuerySet[TrackLink]:
+    return links_of(connection).filter(Q(remote_id="") | Q(how=Missing.GONE))
+
+
+@contextmanager
+def server_of(connection: Connection) -> Iterator[SubsonicClient]:
+    """The music server as the listener, for as long as a page needs it."""
+    with channel(connection.address) as way:
+        yield SubsonicClient(
+            way,
+            username=connection.username,
+            password=connection.secret,
+            sign_in=connection.settings.get("sign_in", ""),
+        )
+
+
+def choose(link: TrackLink, remote_id: str) -> None:
+    """The listener says which song it is there, "" for none; kept until they say otherwise."""
+    _change(link, remote_id=remote_id, how=How.BY_HAND, instead="", by_hand=True)
+
+
+def forget_choice(link: TrackLink) -> None:
+    """Leave the match to the next run again."""
+    _change(link, remote_id="", how=Missing.NOT_THERE, instead="", by_hand=False)
+
+
+def _change(link: TrackLink, **changes: Any) -> None:
+    connection = link.connection
+    with transaction.atomic():
+        queue.enqueue(connection.user_id, connection.service, trigger=SyncRequest.Trigger.MANUAL)
+        TrackLink.objects.filter(pk=link.pk).update(checked_at=Now(), **changes)

@@ -1,0 +1,1 @@
+"""A music server that speaks the Subsonic or the OpenSubsonic API."""

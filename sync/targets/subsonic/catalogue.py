@@ -1,0 +1,74 @@
+"""The songs of a music server, of which only albums that changed are read again."""
+
+import json
+import zlib
+from collections.abc import Callable
+from datetime import datetime, timedelta
+from typing import Any
+
+from sync.models import Connection, TargetCatalogue
+from sync.targets.protocol import RemoteSong
+from sync.targets.subsonic.client import SubsonicClient
+
+#: After so long every album is read: a tag may have changed that the list does not show.
+FULL_EVERY = timedelta(days=7)
+#: What tells that an album has changed.
+_MARKS = ("name", "artist", "songCount", "duration", "created", "changed")
+
+#: For each album: its marks, and its songs as lists.
+type Packed = dict[str, tuple[str, list[list[Any]]]]
+
+
+def read(
+    client: SubsonicClient,
+    connection: Connection,
+    *,
+    now: datetime,
+    on_progress: Callable[[float], None],
+    save: Callable[[TargetCatalogue], None],
+) -> list[RemoteSong]:
+    """All songs of the server, each once. ``save`` stores what was read, for the next time."""
+    stored = TargetCatalogue.objects.filter(connection=connection).first()
+    is_full = stored is None or now - stored.read_at >= FULL_EVERY
+    known: Packed = {} if stored is None or is_full else _unpacked(bytes(stored.packed))
+    albums = list(client.albums())
+    found: Packed = {}
+    for number, album in enumerate(albums, start=1):
+        key = str(album["id"])
+        marks = "\n".join(str(album.get(mark, "")) for mark in _MARKS)
+        if key in known and known[key][0] == marks:
+            found[key] = known[key]
+        else:
+            found[key] = marks, [_row(song) for song in client.songs_of(key)]
+            on_progress(number / len(albums))
+    if found != known:
+        read_at = now if stored is None or is_full else stored.read_at
+        save(TargetCatalogue(connection=connection, packed=_packed(found), read_at=read_at))
+    songs: dict[str, RemoteSong] = {}
+    for _, rows in found.values():
+        for row in rows:
+            songs.setdefault(row[0], _song(row))
+    return list(songs.values())
+
+
+def forget(connection: Connection) -> None:
+    """Have all albums read the next time."""
+    TargetCatalogue.objects.filter(connection=connection).delete()
+
+
+def _row(song: RemoteSong) -> list[Any]:
+    return [song.id, song.title, song.artist, song.album, song.seconds, list(song.isrcs)]
+
+
+def _song(row: list[Any]) -> RemoteSong:
+    key, title, artist, album, seconds, isrcs = row
+    return RemoteSong(key, title, artist, album, seconds, tuple(isrcs))
+
+
+def _packed(albums: Packed) -> bytes:
+    return zlib.compress(json.dumps(albums, ensure_ascii=False).encode(), 6)
+
+
+def _unpacked(packed: bytes) -> Packed:
+    albums = json.loads(zlib.decompress(packed))
+    return {key: (marks, rows) for key, (marks, rows) in albums.items()}

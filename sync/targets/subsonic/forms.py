@@ -1,0 +1,37 @@
+"""What a listener enters to connect a music server."""
+
+from django import forms
+
+from sync.targets.protocol import AddressRefused
+from sync.targets.safety import Origin
+
+
+class SubsonicForm(forms.Form):
+    address = forms.CharField(
+        max_length=300,
+        label="Address of the server",
+        help_text="Such as https://music.example. The same that you enter in an app.",
+        widget=forms.TextInput(attrs={"inputmode": "url", "autocomplete": "url"}),
+    )
+    username = forms.CharField(
+        max_length=255,
+        label="Your name there",
+        widget=forms.TextInput(attrs={"autocomplete": "off"}),
+    )
+    password = forms.CharField(
+        max_length=255,
+        strip=False,
+        label="Your password there",
+        help_text="Stored encrypted, and never shown again.",
+        widget=forms.PasswordInput(attrs={"autocomplete": "off"}),
+    )
+
+    def clean_address(self) -> str:
+        address: str = self.cleaned_data["address"].strip().rstrip("/")
+        # People copy the address of the interface for programs as well.
+        address = address.removesuffix("/rest").rstrip("/")
+        try:
+            Origin.of(address)
+        except AddressRefused as error:
+            raise forms.ValidationError(str(error)) from error
+        return address

@@ -1,0 +1,157 @@
+"""A stand-in MusicBrainz over HTTP, for demo and tests: artists by address, and their genres.
+
+It answers as the real one: a list for several addresses, an object or 404 for one, 403 without a
+telling User-Agent, 503 to who calls more than once a second.
+"""
+
+import hashlib
+import json
+import threading
+import time
+from collections.abc import Iterable
+from dataclasses import dataclass, field
+from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
+from typing import Any, Self
+from urllib.parse import parse_qs, unquote, urlsplit
+from uuid import UUID
+
+ARTIST_PAGE = "https://open.spotify.com/artist/"
+#: What invented artists play; each has one or two of them.
+GENRES = ("jazz", "bebop", "techno", "ambient", "indie rock", "folk", "hip hop", "soul", "disco")
+ADDRESSES_MAX = 100
+#: Seconds between two calls of one caller.
+APART = 1.0
+
+
+def mbid_of(spotify_id: str) -> str:
+    return str(UUID(bytes=hashlib.sha256(spotify_id.encode()).digest()[:16], version=4))
+
+
+@dataclass
+class Answers:
+    """What the server knows and how it behaves; tests change it."""
+
+    #: Genres with votes by Spotify artist id. An artist that is not here has invented ones.
+    genres: dict[str, dict[str, int]] = field(default_factory=dict)
+    #: Artists that MusicBrainz does not know.
+    unknown: set[str] = field(default_factory=set)
+    #: Answers to come before all others: status, headers, body.
+    queued: list[tuple[int, dict[str, str], bytes]] = field(default_factory=list)
+    #: Refuse who calls more than once in APART seconds.
+    is_strict: bool = True
+    #: Paths and moments of the calls, and the last User-Agent.
+    paths: list[str] = field(default_factory=list)
+    moments: list[float] = field(default_factory=list)
+    user_agent: str = ""
+
+
+class MusicBrainzServer:
+    """Serves ``answers`` from ``start`` to ``stop``; ``with`` does both."""
+
+    def __init__(self, *, host: str = "127.0.0.1", port: int = 0) -> None:
+        self.answers = Answers()
+        self._names: dict[str, str] = {}  # Spotify ids by MusicBrainz id
+        self._lock = threading.Lock()
+        self._server = ThreadingHTTPServer((host, port), _Handler)
+        self._server.daemon_threads = True
+        self._server.owner = self  # type: ignore[attr-defined]
+
+    @property
+    def url(self) -> str:
+        return f"http://127.0.0.1:{self._server.server_port}/ws/2/"
+
+    def start(self) -> Self:
+        threading.Thread(target=self._server.serve_forever, args=(0.05,), daemon=True).start()
+        return self
+
+    def stop(self) -> None:
+        self._server.shutdown()
+        self._server.server_close()
+
+    def __enter__(self) -> Self:
+        return self.start()
+
+    def __exit__(self, *_: object) -> None:
+        self.stop()
+
+    def answer(self, path: str, user_agent: str) -> tuple[int, dict[str, str], bytes]:
+        with self._lock:
+            now = time.monotonic()
+            is_early = bool(self.answers.moments) and now - self.answers.moments[-1] < APART
+            self.answers.moments.append(now)
+            self.answers.paths.append(path)
+            self.answers.user_agent = user_agent
+            if self.answers.queued:
+                return self.answers.queued.pop(0)
+        if "(" not in user_agent:
+            return _json(403, {"error": "Your User-Agent must say how to reach you."})
+        if is_early and self.answers.is_strict:
+            return _json(503, {"error": "Too many calls."}, {"Retry-After": "2"})
+        url = urlsplit(path)
+        query = parse_qs(url.query)
+        match url.path.removeprefix("/ws/2/").split("/"):
+            case ["url"]:
+                return self._addresses(query.get("resource", []))
+            case ["artist", mbid]:
+                return self._artist(unquote(mbid))
+            case _:
+                return _json(404, {"error": "Not Found"})
+
+    def _addresses(self, resources: list[str]) -> tuple[int, dict[str, str], bytes]:
+        if not 1 <= len(resources) <= ADDRESSES_MAX:
+            return _json(400, {"error": f"1 to {ADDRESSES_MAX} addresses, please."})
+        rows = list(self._known(resources))
+        if len(resources) > 1:
+            return _json(200, {"url-count": len(rows), "url-offset": 0, "urls": rows})
+        return _json(200, rows[0]) if rows else _json(404, {"error": "Not Found"})
+
+    def _known(self, resources: Iterable[str]) -> Iterable[dict[str, Any]]:
+        for resource in resources:
+            spotify_id = resource.removeprefix(ARTIST_PAGE)
+            if spotify_id == resource or spotify_id in self.answers.unknown:
+                continue
+            mbid = mbid_of(spotify_id)
+            self._names[mbid] = spotify_id
+            artist = {"id": mbid, "name": f"Artist {spotify_id[:6]}"}
+            relation = {"type": "free streaming", "target-type": "artist", "artist": artist}
+            yield {"id": mbid_of(resource), "resource": resource, "relations": [relation]}
+
+    def _artist(self, mbid: str) -> tuple[int, dict[str, str], bytes]:
+        if mbid not in self._names:
+            return _json(404, {"error": "Not Found"})
+        spotify_id = self._names[mbid]
+        votes = self.answers.genres.get(spotify_id, _invented(spotify_id))
+        rows = [
+            {"id": mbid_of(name), "name": name, "count": count} for name, count in votes.items()
+        ]
+        return _json(200, {"id": mbid, "genres": rows, "tags": rows})
+
+
+def _invented(spotify_id: str) -> dict[str, int]:
+    number = hashlib.sha256(spotify_id.encode()).digest()
+    first, second = GENRES[number[0] % len(GENRES)], GENRES[number[1] % len(GENRES)]
+    return {first: 5 + number[2] % 9, second: 2 + number[3] % 3}
+
+
+def _json(
+    status: int, body: object, headers: dict[str, str] | None = None
+) -> tuple[int, dict[str, str], bytes]:
+    return status, headers or {}, json.dumps(body).encode()
+
+
+class _Handler(BaseHTTPRequestHandler):
+    protocol_version = "HTTP/1.1"
+
+    def do_GET(self) -> None:
+        owner: MusicBrainzServer = self.server.owner  # type: ignore[attr-defined]
+        status, headers, body = owner.answer(self.path, self.headers.get("User-Agent", ""))
+        self.send_response(status)
+        for name, value in headers.items():
+            self.send_header(name, value)
+        self.send_header("Content-Type", "application/json")
+        self.send_header("Content-Length", str(len(body)))
+        self.end_headers()
+        self.wfile.write(body)
+
+    def log_message(self, format: str, *args: object) -> None:  # noqa: A002 - the base class's name
+        """Not into the output."""
