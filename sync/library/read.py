@@ -200,7 +200,7 @@ def _remember(
     if found.complete:
         # What contradicts itself is read once more by the next sync, and then lived with.
         is_doubtful = found.contradicted and not _is_as_before(memory, found)
-        is_whole = (found.settled or not found.hidden) and not is_doubtful
+        is_whole = not is_doubtful if found.settled else not believed.hidden
         library.full_read_at = job.now() if is_whole else None
     if [getattr(library, name) for name in _REMEMBERED] != before:
         library.save(update_fields=_REMEMBERED)
