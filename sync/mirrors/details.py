@@ -1,6 +1,7 @@
 """What the playlists say of themselves: name, description, whether the profile shows them."""
 
 from collections.abc import Callable, Sequence
+from datetime import datetime
 
 from accounts.models import SpotifyConnection
 from sync.models import Mirror, Playlist
@@ -30,13 +31,15 @@ def with_reminder(description: str) -> str:
 class Details:
     """The listener's wishes for the playlists of one sync; ``say`` tells the history of trouble."""
 
-    def __init__(self, job: Job, mirror: Mirror, *, say: Callable[[str], None]) -> None:
+    def __init__(
+        self, job: Job, mirror: Mirror, now: datetime, *, say: Callable[[str], None]
+    ) -> None:
         self._job = job
         self._mirror = mirror
         self._say = say
         held = SpotifyConnection.objects.defer("access_token", "refresh_token").get(user=job.user)
         is_main = mirror.is_main
-        self._reminds = is_main and mirror.remind_in_spotify and held.consent(job.now()).ends_soon
+        self._reminds = is_main and mirror.remind_in_spotify and held.consent(now).ends_soon
 
     def name_of(self, volume: Playlist) -> str:
         return f"{self._mirror.name}{_suffix(volume)}"
