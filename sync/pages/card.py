@@ -10,7 +10,7 @@ together.
 from collections.abc import Sequence
 from dataclasses import dataclass
 from datetime import datetime
-from typing import Any, NamedTuple
+from typing import Any, NamedTuple, TypedDict
 
 from django.conf import settings
 from django.db import connection, models
@@ -18,7 +18,6 @@ from django.urls import reverse
 
 from accounts.models import SpotifyConnection, User
 from sync.models import Library, Mirror, SyncRequest, SyncResult
-from sync.pages.past import PastSync, Song, Songs, first_of
 from sync.pages.status import (
     Action,
     Permission,
@@ -38,6 +37,28 @@ from syncify.spotify.quota import current_block
 _NAMED = 5
 #: Songs that are looked at for four different covers.
 _WITH_COVERS = 20
+
+
+class Song(TypedDict):
+    name: str
+    artists: list[str]
+
+
+class Songs(NamedTuple):
+    """The first few of them, and how many more there are."""
+
+    shown: Sequence[Song]
+    more: int
+
+
+@dataclass(frozen=True, slots=True)
+class PastSync:
+    """A finished request and the songs that it changed."""
+
+    request: SyncRequest
+    outcome: str
+    added: Songs
+    removed: Songs
 
 
 @dataclass(frozen=True, slots=True)
@@ -244,7 +265,7 @@ def card_for(user: User, *, now: datetime, mirror: int | None = None) -> Card:
         last_change=_past(changed, result, names) if changed and result else None,
         song_count=song_count,
         synced_at=synced_at,
-        refused=first_of(names["refused"], refused_count),
+        refused=_first(names["refused"], refused_count),
         rhythm=told,
         consent=notice,
         presses=_presses(shown, status, latest),
@@ -287,9 +308,14 @@ def _past(request: SyncRequest, result: SyncResult, names: dict[str, list[Song]]
     return PastSync(
         request=request,
         outcome=outcome(request),
-        added=first_of(names["added"], result.added if names["added"] else 0),
-        removed=first_of(names["removed"], result.removed if names["removed"] else 0),
+        added=_first(names["added"], result.added if names["added"] else 0),
+        removed=_first(names["removed"], result.removed if names["removed"] else 0),
     )
+
+
+def _first(shown: Sequence[Song], count: int) -> Songs:
+    """These songs of so many."""
+    return Songs(shown, max(0, count - len(shown)))
 
 
 def _volume(playlist: str) -> Volume:
