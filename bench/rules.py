@@ -146,7 +146,7 @@ def fill(chance: random.Random) -> User:
             explicit=song.explicit,
             isrc=song.isrc,
             release_date=song.release_date,
-            released=song.release_date,
+            released=f"{song.release_date[:4]}-01-01",
             search="\n".join((folded(song.name), folded(song.artists[0][1]), folded(song.album))),
         )
         for song in songs

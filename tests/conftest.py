@@ -32,21 +32,6 @@ hypothesis.load_profile("unhurried")
 
 
 @pytest.fixture(scope="session")
-def django_db_setup(django_db_setup: None, django_db_blocker: Any) -> None:
-    """Let the table that the containers of the last release still write be in nobody's way.
-
-    It has no model, so that nothing empties it between tests.
-    """
-    foreign_keys = """
-        SELECT conname FROM pg_constraint
-         WHERE conrelid = 'mirror_volumes'::regclass AND contype = 'f'"""
-    with django_db_blocker.unblock(), connection.cursor() as cursor:
-        cursor.execute(foreign_keys)
-        for (name,) in cursor.fetchall():
-            cursor.execute(f'ALTER TABLE mirror_volumes DROP CONSTRAINT "{name}"')
-
-
-@pytest.fixture(scope="session")
 def simulator_server() -> Iterator[Simulator]:
     with Simulator() as simulator:
         yield simulator

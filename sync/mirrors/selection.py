@@ -22,33 +22,43 @@ class Selection(NamedTuple):
     rotation: Rotation | None
 
 
+class _Row(NamedTuple):
+    track_id: str
+    user_id: int
+    artist: str | None
+    key: str
+
+
+_COLUMNS = ("track_id", "user_id", "track__artists__0")
+
+
 def select(rule: Rule, scope: Scope, rotation: Rotation | None = None) -> Selection:
     """The tracks of ``rule`` in order, each once."""
     likes = _ordered(rule, scope)
+    rotates = rule.sort == "rediscover" and rule.limit is not None
+    if not (_in_turns(rule) or rule.per_artist or rotates):
+        # A song that was liked twice, or by two listeners, stays where it comes first.
+        once = dict.fromkeys(likes.values_list("track_id", flat=True))
+        return Selection(list(once)[: rule.limit], None)
+    key = _chance(rule, scope) if rotates else Value("")
+    rows = [_Row(*row) for row in likes.values_list(*_COLUMNS, key)]
     if _in_turns(rule):
-        by_user: dict[int, list[str]] = defaultdict(list)
-        for user_id, track_id in likes.values_list("user_id", "track_id"):
-            by_user[user_id].append(track_id)
-        # The first of each listener, then the second of each.
-        turns = chain.from_iterable(zip_longest(*by_user.values()))
-        track_ids = [each for each in turns if each is not None]
-    else:
-        track_ids = list(likes.values_list("track_id", flat=True))
-    # A song that was liked twice, or by two listeners, stays where it comes first.
-    track_ids = list(dict.fromkeys(track_ids))
+        rows = _each_in_turn(rows)
+    first: dict[str, _Row] = {}
+    for row in rows:
+        first.setdefault(row.track_id, row)
+    rows = list(first.values())
     if rule.per_artist is not None:
-        artists = dict(likes.values_list("track_id", "track__artists__0"))
-        track_ids = _few_per_artist(track_ids, artists, rule.per_artist)
-    if rule.sort != "rediscover" or rule.limit is None:
-        return Selection(track_ids[: rule.limit], None)
-    keys = dict(likes.values_list("track_id", _chance(rule, scope)))
+        rows = _few_per_artist(rows, rule.per_artist)
+    if not rotates or rule.limit is None:
+        return Selection([row.track_id for row in rows[: rule.limit]], None)
     places, rotation = rotate(
-        [keys[track_id] for track_id in track_ids],
+        [row.key for row in rows],
         rule.limit,
         period=period_of(rule.refresh, scope.today),
         last=rotation,
     )
-    return Selection([track_ids[place] for place in places], rotation)
+    return Selection([rows[place].track_id for place in places], rotation)
 
 
 def is_due(rule: Rule, scope: Scope, selected_at: datetime | None) -> bool:
@@ -96,18 +106,25 @@ def _source(rule: Rule, scope: Scope) -> QuerySet[SavedTrack]:
             return SavedTrack.objects.filter(user=scope.user_id, removed_at=None)
 
 
-def _few_per_artist(
-    track_ids: list[str], artists: Mapping[str, str | None], most: int
-) -> list[str]:
+def _each_in_turn(rows: list[_Row]) -> list[_Row]:
+    """The first of each listener, then the second of each."""
+    by_user: dict[int, list[_Row]] = defaultdict(list)
+    for row in rows:
+        by_user[row.user_id].append(row)
+    turns = chain.from_iterable(zip_longest(*by_user.values()))
+    return [row for row in turns if row is not None]
+
+
+def _few_per_artist(rows: list[_Row], most: int) -> list[_Row]:
     """At most so many songs of each first artist; songs without an artist all stay."""
     seen: Counter[str] = Counter()
     kept = []
-    for track_id in track_ids:
-        if (artist := artists[track_id]) is not None:
-            seen[artist] += 1
-            if seen[artist] > most:
+    for row in rows:
+        if row.artist is not None:
+            seen[row.artist] += 1
+            if seen[row.artist] > most:
                 continue
-        kept.append(track_id)
+        kept.append(row)
     return kept
 
 

@@ -22,6 +22,7 @@ from sync.mirrors.planner import (
 )
 from sync.mirrors.relinks import as_added
 from sync.queue.errors import RetryLater
+from sync.queue.job import Cancelled, Released
 from syncify.spotify.errors import (
     AccessRefused,
     BadRequest,
@@ -132,7 +133,6 @@ class PlaylistWriter:
         """Send one edit; False when Spotify does not take it, which may be the fault of a song."""
         status = None
         for _ in range(TRIES):
-            self._job.before_write()
             self.in_doubt = volume
             try:
                 snapshot_id = self._send(volume, edit)
@@ -149,8 +149,8 @@ class PlaylistWriter:
             except (NotFound, AccessRefused) as error:
                 self._blame_songs(volume, edit, error)
                 return False
-            except SpotifyError:
-                self.in_doubt = None
+            except (SpotifyError, Cancelled, Released):
+                self.in_doubt = None  # it had no effect, or was not sent
                 raise
             volume.uris, volume.playlist.snapshot_id = apply(edit, volume.uris), snapshot_id
             self.in_doubt = None

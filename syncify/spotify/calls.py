@@ -9,7 +9,6 @@ from datetime import datetime, timedelta
 from typing import Any, Protocol
 
 from syncify.spotify.answers import Meaning, NotOk, Pause, Renew, Stop, Trouble
-from syncify.spotify.deadline import CALL_DEADLINE
 from syncify.spotify.errors import (
     BadRequest,
     Blocked,
@@ -18,6 +17,7 @@ from syncify.spotify.errors import (
     Unavailable,
 )
 from syncify.spotify.parsing import Unreadable
+from syncify.spotify.waits import CALL_DEADLINE
 
 logger = logging.getLogger(__name__)
 

@@ -15,8 +15,7 @@ import requests
 import urllib3
 from requests.adapters import HTTPAdapter
 
-#: Seconds that one call may take, from its first byte sent to its last one received.
-CALL_DEADLINE = 30.0
+from syncify.spotify.waits import CALL_DEADLINE
 
 #: By the monotonic clock, of the call that this thread makes.
 _deadline: ContextVar[float] = ContextVar("deadline", default=float("inf"))

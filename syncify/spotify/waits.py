@@ -5,6 +5,8 @@ from collections.abc import Mapping
 from datetime import UTC, datetime, timedelta
 from email.utils import parsedate_to_datetime
 
+#: Seconds that one call may take, from its first byte sent to its last one received.
+CALL_DEADLINE = 30.0
 #: A wait up to this is a burst limit, which the call sits out; a longer one is the quota.
 LONGEST_PAUSE = timedelta(seconds=30)
 #: How long nobody calls when Spotify refuses for its limits and does not say until when.

@@ -4,7 +4,6 @@ import threading
 from collections.abc import Iterator
 from concurrent.futures import ThreadPoolExecutor
 from datetime import UTC, datetime, timedelta
-from itertools import pairwise
 from typing import Any
 
 import pytest
@@ -25,7 +24,7 @@ from sync.library.genres import (
     set_genres,
 )
 from sync.library.musicbrainz import MusicBrainz, MusicBrainzUnavailable
-from sync.models import Artist, ArtistGenre, Library, SyncRequest, TrackArtist
+from sync.models import Artist, ArtistGenre, Library, ServiceGate, SyncRequest, TrackArtist
 from sync.queue import store as queue
 from sync.queue.errors import GiveUp, RetryLater, SnoozeUntil
 from sync.queue.job import Job
@@ -202,25 +201,35 @@ def test_a_shorter_rest_does_not_end_a_longer_one() -> None:
 
 
 @pytest.mark.django_db(transaction=True)
-def test_two_workers_never_call_within_a_second(server: MusicBrainzServer) -> None:
-    server.answers.is_strict = True
+def test_two_workers_never_take_the_same_turn() -> None:
+    apart = timedelta(seconds=1.1)
     begun = threading.Barrier(2)
+    begin = now()
 
-    def work(number: int) -> None:
+    def work(_number: int) -> None:
         begun.wait()
         try:
-            with MusicBrainz() as client:
-                for _ in range(2):
-                    client.artists([f"artist{number}"])
+            for _ in range(10):
+                take_turn("x", apart=apart, patience=timedelta(minutes=1))
         finally:
             connection.close()
 
     with ThreadPoolExecutor(2) as workers:
         list(workers.map(work, range(2)))
 
-    moments = server.answers.moments
-    assert len(moments) == 4
-    assert all(later - earlier >= 1 for earlier, later in pairwise(moments))
+    assert ServiceGate.objects.get(service="x").next_at - begin >= 20 * apart
+
+
+@pytest.mark.django_db
+def test_a_call_waits_for_its_turn(server: MusicBrainzServer) -> None:
+    slept: list[float] = []
+    rest("musicbrainz", timedelta(seconds=15))
+
+    with MusicBrainz(sleep=slept.append) as client:
+        client.artists(["a"])
+
+    assert len(slept) == 1
+    assert 5 < slept[0] <= 15
 
 
 def like(user: User, name: str, *artists: str) -> None:

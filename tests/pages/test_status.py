@@ -152,7 +152,7 @@ AS_IT_IS = "Your playlist stays as it is meanwhile."
         (
             done(),
             connection(state="refused", state_reason="not_registered"),
-            f"Ask its operator to add you, then try again. {AS_IT_IS}",
+            f"Syncify also tries again by itself once a day. {AS_IT_IS}",
             Action.SYNC,
         ),
         (

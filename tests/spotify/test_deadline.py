@@ -9,8 +9,9 @@ import requests
 
 from syncify.simulator.server import Simulator
 from syncify.spotify.calls import READ_TRIES
-from syncify.spotify.deadline import CALL_DEADLINE, DeadlineSession
+from syncify.spotify.deadline import DeadlineSession
 from syncify.spotify.errors import OutcomeUnknown, Unavailable
+from syncify.spotify.waits import CALL_DEADLINE
 from tests.spotify.clients import Spotify
 
 
