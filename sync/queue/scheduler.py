@@ -32,7 +32,7 @@ logger = logging.getLogger(__name__)
 
 #: Seconds between two turns.
 TURN = 60.0
-#: What has become too old is looked for among all rows so often, and among the latest each turn.
+#: A turn looks for what has come of an age within LATELY; for all that is older, once in SWEEP.
 SWEEP, LATELY = timedelta(days=1), timedelta(hours=2)
 #: Calls to Spotify that a scheduled sync is expected to take, when the budget is shared out.
 TYPICAL_CALLS = 3
@@ -106,6 +106,7 @@ UPDATE libraries AS l SET next_due = statement_timestamp()
   FROM spotify_connections AS c, mirrors AS m
  WHERE c.user_id = l.user_id AND c.state = 'connected'
    AND c.authorized_at <= statement_timestamp() - %(age)s
+   AND c.authorized_at > statement_timestamp() - %(age)s - %(lately)s
    AND m.user_id = l.user_id AND m.is_main AND m.state = 'active' AND m.remind_in_spotify
    AND l.interval = 'weekly' AND l.next_due > statement_timestamp()
    AND NOT EXISTS (SELECT FROM sync_requests AS r
@@ -153,15 +154,16 @@ def _room() -> int | None:
     return max(0, (budget - calls_last_day()) // TYPICAL_CALLS - promised)
 
 
-def bring_reminders_forward() -> None:
+def bring_reminders_forward(*, lately: timedelta = queue.EVER) -> None:
     """Let a weekly sync be due at once where the playlist should ask for a new sign-in.
 
     Those of other intervals come by within a day; nobody is synced who does not want to be. Each
-    once: whoever had any sync since then is left alone.
+    once: whoever had any sync since then is left alone. With ``lately``, only where the time to
+    ask has come so lately.
     """
     with connection.cursor() as cursor:
-        age: dict[str, Any] = {"age": CONSENT_LIFE - REMIND}
-        cursor.execute(_BRING_FORWARD, age)
+        when: dict[str, Any] = {"age": CONSENT_LIFE - REMIND, "lately": lately}
+        cursor.execute(_BRING_FORWARD, when)
 
 
 def plan_next(user: User) -> None:
@@ -180,14 +182,13 @@ def take_turn(
 ) -> Scheduled:
     """All that a scheduler does, once; ``chores`` belong to other rooms.
 
-    Unless it ``sweeps``, it relies on a turn within LATELY to have cleared away what was old then.
+    Unless it ``sweeps``, it relies on a turn within LATELY to have seen what was old by then.
     """
+    lately = queue.EVER if sweeps else LATELY
     processes.seen(processes.SCHEDULER, name=name, alive_for=alive_for)
-    bring_reminders_forward()
+    bring_reminders_forward(lately=lately)
     scheduled = enqueue_due_syncs()
-    pruned = queue.prune(
-        age=timedelta(days=settings.HISTORY_DAYS), lately=queue.EVER if sweeps else LATELY
-    )
+    pruned = queue.prune(age=timedelta(days=settings.HISTORY_DAYS), lately=lately)
     processes.prune(age=PROCESS_AGE)
     limits.prune()
     SessionStore.clear_expired()
@@ -205,12 +206,15 @@ def take_turn(
 
 def keep_scheduling(stopping: Callable[[], bool], *chores: Callable[[], object]) -> None:
     """Take turns until ``stopping`` says so; a lost database is waited for."""
-    swept = -math.inf
+    swept = turned = -math.inf
     while not stopping():
         with _database_may_be_lost("schedule"):
             began = time.monotonic()
-            sweeps = began - swept >= SWEEP.total_seconds()
+            sweeps = (
+                began - swept >= SWEEP.total_seconds() or began - turned >= LATELY.total_seconds()
+            )
             take_turn(*chores, sweeps=sweeps)
+            turned = began
             if sweeps:
                 swept = began
         until = time.monotonic() + TURN

@@ -10,10 +10,13 @@ from typing import Any
 import pytest
 from django.db import connection
 from django.db.models import F
+from django.test.utils import CaptureQueriesContext
 from django.utils import timezone
 
-from sync.models import Incident, Process
+from accounts.models import SpotifyConnection
+from sync.models import Incident, Process, SyncRequest
 from sync.models.operations import ALIVE_FOR
+from sync.operations import alerts
 from sync.operations.alerts import check_incidents, deliver_alerts, undelivered, was_delivered
 from syncify.spotify.models import Block
 from tests.builders import make_request, make_user
@@ -157,6 +160,47 @@ def test_without_an_address_there_is_a_line_in_the_log(caplog: Any) -> None:
     assert [record.getMessage().split()[:2] for record in caplog.records] == [
         ["incident", "key=dead:internal"]
     ]
+
+
+def test_more_listeners_take_no_more_statements() -> None:
+    """Neither those whose consent ends soon, when told and afterwards, nor those given up."""
+
+    def join(names: str) -> None:
+        for name in names:
+            make_user(name)
+            dead(name * 2)
+        SpotifyConnection.objects.update(authorized_at=timezone.now() - timedelta(days=178))
+
+    def statements() -> int:
+        with CaptureQueriesContext(connection) as captured:
+            check_incidents()
+        return len(captured)
+
+    join("ab")
+    few = statements(), statements()
+    assert Incident.objects.filter(closed=None).count() == 5
+    join("cdefghijkl")
+
+    assert (statements(), statements()) == few
+    assert Incident.objects.filter(closed=None).count() == 25
+    # And all of them end at once.
+    SpotifyConnection.objects.update(authorized_at=timezone.now())
+    SyncRequest.objects.all().delete()
+    assert statements() <= few[1] + 1
+    assert open_keys() == []
+
+
+def test_two_schedulers_open_one_incident(caplog: Any) -> None:
+    """The second finds the trouble before the first has told of it."""
+    dead("ada")
+    SpotifyConnection.objects.update(authorized_at=timezone.now() - timedelta(days=178))
+    found = [*alerts._troubles()]
+
+    check_incidents()
+    alerts._open(found)
+
+    assert [key.split(":")[0] for key in open_keys()] == ["consent", "dead"]
+    assert caplog.text.count("incident key=dead:internal") == 1
 
 
 # --- Delivery ---------------------------------------------------------------------------------

@@ -241,6 +241,38 @@ def test_queries_do_not_grow_with_the_installation(client: Client, operator: Use
     assert queries() == few
 
 
+def test_each_page_of_listeners_shows_its_own(client: Client, operator: User) -> None:
+    others = [make_user(f"listener-{number:02}") for number in range(120)]
+    make_request(others[-1], state="succeeded", song_count=77)
+
+    shown = [client.get("/operator/", {"page": page}).context["overview"] for page in (1, 3, 99)]
+
+    first, last, beyond = ([user.pk for user in each.listeners] for each in shown)
+    keys = [operator.pk, *(user.pk for user in others)]
+    assert (first, last, beyond) == (keys[:50], keys[100:], keys[100:])
+    assert [each.listeners.number for each in shown] == [1, 3, 3]
+    assert [user.song_count for user in shown[1].listeners][-1] == 77
+    assert "Page 1 of 3" in page_of(client)
+
+
+def test_a_later_page_looks_up_no_more_requests_than_the_first(
+    client: Client, operator: User
+) -> None:
+    for number in range(120):
+        make_request(make_user(f"listener-{number:02}"), state="succeeded")
+
+    def looked_up(page: int) -> int:
+        """Scans of the index that finds a listener's requests."""
+        asked = "SELECT pg_stat_get_xact_numscans('sync_requests_history'::regclass)"
+        with connection.cursor() as cursor:
+            cursor.execute("SET LOCAL enable_seqscan = off")
+            before = cursor.execute(asked).fetchone()[0]
+            client.get("/operator/", {"page": page})
+            return int(cursor.execute(asked).fetchone()[0] - before)
+
+    assert 0 < looked_up(3) <= looked_up(1)
+
+
 def test_what_to_register_with_spotify_is_told(client: Client, operator: User) -> None:
     assert "Register exactly http://127.0.0.1:8000/accounts/callback/ as" in page_of(client)
 
