@@ -147,7 +147,7 @@ def overview(*, now: datetime, page: str | None) -> Overview:
     return Overview(
         now=now,
         things=_things(dead, quota, incidents),
-        listeners=Paginator(_listeners(), _LISTENERS_ON_PAGE).get_page(page),
+        listeners=_page_of_listeners(page),
         queue=_queue(now),
         dead=dead,
         quota=quota,
@@ -187,6 +187,14 @@ def _things(dead: Sequence[DeadLetter], quota: Quota, incidents: Sequence[Incide
     return things
 
 
+def _page_of_listeners(page: str | None) -> Page[User]:
+    keys = User.objects.order_by("pk").values_list("pk", flat=True)
+    found = Paginator(keys, _LISTENERS_ON_PAGE).get_page(page)
+    # By key, since an OFFSET would look up all that is told of those who come before.
+    shown = list(_listeners().filter(pk__in=list(found)))
+    return Page(shown, found.number, found.paginator)  # type: ignore[arg-type]  # pages of keys
+
+
 def _listeners() -> QuerySet[User]:
     syncs = SyncRequest.objects.filter(user=OuterRef("pk"), kind=SyncRequest.Kind.SPOTIFY)
     requests = syncs.order_by("-id")
@@ -209,12 +217,11 @@ def _listeners() -> QuerySet[User]:
 def _queue(now: datetime) -> Queue:
     state = SyncRequest.State
     is_ready = Q(state=state.QUEUED, run_at__lte=now)
-    counted = [state.QUEUED, state.RUNNING, state.DEAD]
-    counts = SyncRequest.objects.filter(state__in=counted).aggregate(
+    # Open requests and dead ones each have an index of their own.
+    counts = SyncRequest.objects.filter(completed=None).aggregate(
         ready=Count("pk", filter=is_ready),
         waiting=Count("pk", filter=Q(state=state.QUEUED, run_at__gt=now)),
         running=Count("pk", filter=Q(state=state.RUNNING)),
-        dead=Count("pk", filter=Q(state=state.DEAD)),
         oldest=Min("run_at", filter=is_ready),
     )
     running = SyncRequest.objects.filter(state=state.RUNNING).select_related("user")
@@ -224,7 +231,7 @@ def _queue(now: datetime) -> Queue:
         oldest_wait=timesince(counts["oldest"], now, depth=1) if counts["oldest"] else "–",
         running_count=counts["running"],
         running=list(running.order_by("id")[:_ROWS]),
-        dead_count=counts["dead"],
+        dead_count=SyncRequest.objects.filter(state=state.DEAD).count(),
     )
 
 

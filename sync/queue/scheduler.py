@@ -3,6 +3,7 @@
 # ruff: noqa: S608 - statements are put together from constants of this file
 
 import logging
+import math
 import time
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
@@ -31,6 +32,8 @@ logger = logging.getLogger(__name__)
 
 #: Seconds between two turns.
 TURN = 60.0
+#: What has become too old is looked for among all rows so often, and among the latest each turn.
+SWEEP, LATELY = timedelta(days=1), timedelta(hours=2)
 #: Calls to Spotify that a scheduled sync is expected to take, when the budget is shared out.
 TYPICAL_CALLS = 3
 #: How long a process that is gone is remembered.
@@ -63,11 +66,16 @@ _NEXT_DUE = """(
                    AND extract(dow FROM due AT TIME ZONE zone) = mod(l.user_id, 7))
            ) AS preferred (next))"""
 
+# Each of the two reasons has an index, which their OR has not. The OR is asked all the same, since
+# another scheduler may have moved the row after it was found.
 _DUE = f"""
     libraries AS l
       JOIN users AS u ON u.id = l.user_id AND {MAY_USE_SQL}
       JOIN spotify_connections AS c ON c.user_id = l.user_id AND {MAY_BE_SYNCED_SQL}
-     WHERE (l.next_due <= statement_timestamp() OR {RETRY_DUE_SQL})
+     WHERE l.user_id IN (SELECT user_id FROM libraries WHERE next_due <= statement_timestamp()
+                         UNION ALL
+                         SELECT c.user_id FROM spotify_connections AS c WHERE {RETRY_DUE_SQL})
+       AND (l.next_due <= statement_timestamp() OR {RETRY_DUE_SQL})
        AND l.interval <> 'off' AND NOT l.is_paused
        AND EXISTS (SELECT FROM mirrors AS m WHERE m.user_id = l.user_id AND m.state = 'active')"""
 
@@ -168,12 +176,18 @@ def take_turn(
     *chores: Callable[[], object],
     name: str = "",
     alive_for: timedelta = ALIVE_FOR,
+    sweeps: bool = True,
 ) -> Scheduled:
-    """All that a scheduler does, once; ``chores`` belong to other rooms."""
+    """All that a scheduler does, once; ``chores`` belong to other rooms.
+
+    Unless it ``sweeps``, it relies on a turn within LATELY to have cleared away what was old then.
+    """
     processes.seen(processes.SCHEDULER, name=name, alive_for=alive_for)
     bring_reminders_forward()
     scheduled = enqueue_due_syncs()
-    pruned = queue.prune(age=timedelta(days=settings.HISTORY_DAYS))
+    pruned = queue.prune(
+        age=timedelta(days=settings.HISTORY_DAYS), lately=queue.EVER if sweeps else LATELY
+    )
     processes.prune(age=PROCESS_AGE)
     limits.prune()
     SessionStore.clear_expired()
@@ -191,9 +205,14 @@ def take_turn(
 
 def keep_scheduling(stopping: Callable[[], bool], *chores: Callable[[], object]) -> None:
     """Take turns until ``stopping`` says so; a lost database is waited for."""
+    swept = -math.inf
     while not stopping():
         with _database_may_be_lost("schedule"):
-            take_turn(*chores)
+            began = time.monotonic()
+            sweeps = began - swept >= SWEEP.total_seconds()
+            take_turn(*chores, sweeps=sweeps)
+            if sweeps:
+                swept = began
         until = time.monotonic() + TURN
         while time.monotonic() < until and not stopping():
             time.sleep(0.5)

@@ -9,8 +9,8 @@ import psycopg
 import pytest
 from django.db import OperationalError, connection, transaction
 from django.test import Client
-from sync.services import request_sync
 
+from sync.mirrors.services import request_sync
 from sync.models import SyncRequest
 from syncify.simulator.server import Simulator
 from tests.builders import connect, make_user
