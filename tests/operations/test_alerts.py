@@ -14,7 +14,8 @@ from django.utils import timezone
 
 from sync.models import Incident, Process
 from sync.models.operations import ALIVE_FOR
-from sync.operations.alerts import check_incidents, deliver_alerts, undelivered, was_delivered
+from sync.operations.alerts import check_incidents, deliver_alerts, undelivered
+from sync.queue.alerted import was_delivered
 from syncify.spotify.models import Block
 from tests.builders import make_request, make_user
 
