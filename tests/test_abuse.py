@@ -80,6 +80,7 @@ ROWS = {
     "metrics": Row(404, 405),  # there is no token
     "operator/": OPERATOR_PAGE,
     "operator/<int:pk>/retry/": OPERATOR_BUTTON,
+    "operator/ask-spotify/": OPERATOR_BUTTON,
     "operator/checks/": OPERATOR_PAGE,
     "operator/code/": Row((302, 200, 200), (302, 422, 422)),  # while a code is unused
     "operator/listeners/<int:listener>/block/": Row((404, 404, 200), (404, 404, 303)),

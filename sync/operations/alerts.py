@@ -125,11 +125,6 @@ def _open(troubles: Sequence[Trouble]) -> None:
         logger.error("incident key=%s message=%r", key, message)
 
 
-def was_delivered(key: str) -> bool:
-    """Whether an alert of the open incident ``key`` has reached at least one address."""
-    return Incident.objects.filter(key=key, closed=None, alerted_at__isnull=False).exists()
-
-
 def undelivered() -> int:
     """How many alerts were tried and are still owed to some address."""
     return _owed().filter(alert_tries__gt=0).count()

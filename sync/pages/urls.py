@@ -71,6 +71,7 @@ urlpatterns = [
     path("operator/", operator.page, name="operator"),
     path("operator/<int:pk>/retry/", operator.retry, name="operator_retry"),
     path("operator/listeners/<int:listener>/block/", operator.block, name="operator_block"),
+    path("operator/ask-spotify/", operator.ask, name="operator_ask"),
     path("operator/checks/", operator.checks, name="operator_checks"),
     path("operator/code/", operator.code, name="operator_code"),
     path("robots.txt", files.robots, name="robots"),

@@ -34,6 +34,7 @@ from sync.models import Library, Mirror
 from sync.pages.card import card_for
 from sync.pages.events import Stream, hub, listener_of, mirrors_of
 from sync.pages.forms import SettingsForm
+from sync.pages.mirror import too_early
 from sync.pages.words import at
 from syncify.http import Request
 
@@ -87,6 +88,8 @@ async def events(request: Request) -> HttpResponseBase:
 @login_required
 def sync(request: Request) -> HttpResponse:
     """Sync all that the listener has, whichever page asks."""
+    if answer := too_early(request):
+        return answer
     services.request_sync(user=request.user)
     return _see_other("home")
 

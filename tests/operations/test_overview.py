@@ -5,6 +5,7 @@ from datetime import UTC, datetime, timedelta
 from typing import Any
 
 import pytest
+from django.core.management import CommandError, call_command
 from django.db import connection
 from django.test import Client
 from django.test.utils import CaptureQueriesContext
@@ -349,3 +350,51 @@ def test_no_retry_is_offered_for_who_is_blocked(client: Client, operator: User, 
     client.post(f"/operator/listeners/{bea.pk}/block/")
 
     assert f"/operator/{letter}/retry/" not in page_of(client)
+
+
+def test_a_blocked_listeners_sync_is_not_retried_and_the_page_says_why(
+    client: Client, operator: User, bea: User
+) -> None:
+    letter = dead(bea)
+    User.objects.filter(pk=bea.pk).update(is_active=False)
+
+    page = client.post(f"/operator/{letter}/retry/", follow=True).content.decode()
+
+    assert "Nothing is synced for Bea. The operator has blocked this account." in page
+    assert bea.sync_requests.count() == 1
+
+
+def test_spotify_is_asked_again_before_a_block_is_over(
+    client: Client, operator: User, bea: User
+) -> None:
+    later = timezone.now() + timedelta(hours=9)
+    waiting = make_request(bea, run_at=later, error_code="quota")
+    assert "Ask Spotify now" not in page_of(client)
+    Block.objects.create(until=later, because="quota")
+    assert "Ask Spotify now" in page_of(client)
+
+    page = client.post("/operator/ask-spotify/", follow=True).content.decode()
+
+    assert "Spotify is asked again, for 1 waiting request." in page
+    assert not Block.objects.exists()
+    waiting.refresh_from_db()
+    assert waiting.run_at <= timezone.now()
+
+
+def test_sync_now_refuses_with_the_reason(bea: User, settings: Any) -> None:
+    User.objects.filter(pk=bea.pk).update(is_active=False)
+    with pytest.raises(CommandError, match="The operator has blocked this account"):
+        call_command("sync_now", "bea")
+
+    User.objects.filter(pk=bea.pk).update(is_active=True)
+    settings.ALLOWED_USERS = ["ada"]
+    with pytest.raises(CommandError, match="SYNCIFY_ALLOWED_USERS does not list this account"):
+        call_command("sync_now", "bea")
+    assert not bea.sync_requests.exists()
+
+
+@pytest.mark.parametrize(("options", "trigger"), [([], "manual"), (["--scheduled"], "scheduled")])
+def test_sync_now_queues_a_sync_of_either_kind(bea: User, options: list[str], trigger: str) -> None:
+    call_command("sync_now", "bea", *options)
+
+    assert bea.sync_requests.get().trigger == trigger
