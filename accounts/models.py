@@ -113,8 +113,10 @@ class SpotifyConnection(models.Model):
     class Meta:
         db_table = "spotify_connections"
         indexes = [
-            # Consents that end soon, refused ones to be tried again, and counts by state.
-            models.Index(fields=["state", "authorized_at"], name="spotify_connections_consent")
+            # Consents that end soon, refused ones to be tried again, counts by state; and what
+            # has changed lately.
+            models.Index(fields=["state", "authorized_at"], name="spotify_connections_consent"),
+            models.Index(fields=["state_since"], name="spotify_connections_since"),
         ]
 
     def __str__(self) -> str:

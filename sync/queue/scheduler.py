@@ -3,7 +3,6 @@
 # ruff: noqa: S608 - statements are put together from constants of this file
 
 import logging
-import math
 import time
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
@@ -24,6 +23,7 @@ from sync.models.operations import ALIVE_FOR
 from sync.queue import processes
 from sync.queue import store as queue
 from sync.queue.store import CHANGES, WAKE
+from sync.queue.sweeps import EVER, Sweeps
 from syncify.database import is_passing
 from syncify.sessions import SessionStore
 from syncify.spotify.quota import RESERVE, calls_last_day, current_block
@@ -32,8 +32,6 @@ logger = logging.getLogger(__name__)
 
 #: Seconds between two turns.
 TURN = 60.0
-#: A turn looks for what has come of an age within LATELY; for all that is older, once in SWEEP.
-SWEEP, LATELY = timedelta(days=1), timedelta(hours=2)
 #: Calls to Spotify that a scheduled sync is expected to take, when the budget is shared out.
 TYPICAL_CALLS = 3
 #: How long a process that is gone is remembered.
@@ -154,7 +152,7 @@ def _room() -> int | None:
     return max(0, (budget - calls_last_day()) // TYPICAL_CALLS - promised)
 
 
-def bring_reminders_forward(*, lately: timedelta = queue.EVER) -> None:
+def bring_reminders_forward(*, lately: timedelta = EVER) -> None:
     """Let a weekly sync be due at once where the playlist should ask for a new sign-in.
 
     Those of other intervals come by within a day; nobody is synced who does not want to be. Each
@@ -178,13 +176,12 @@ def take_turn(
     *chores: Callable[[], object],
     name: str = "",
     alive_for: timedelta = ALIVE_FOR,
-    sweeps: bool = True,
+    lately: timedelta = EVER,
 ) -> Scheduled:
     """All that a scheduler does, once; ``chores`` belong to other rooms.
 
-    Unless it ``sweeps``, it relies on a turn within LATELY to have seen what was old by then.
+    With ``lately``, it relies on a turn since then to have seen what was old by then.
     """
-    lately = queue.EVER if sweeps else LATELY
     processes.seen(processes.SCHEDULER, name=name, alive_for=alive_for)
     bring_reminders_forward(lately=lately)
     scheduled = enqueue_due_syncs()
@@ -206,17 +203,10 @@ def take_turn(
 
 def keep_scheduling(stopping: Callable[[], bool], *chores: Callable[[], object]) -> None:
     """Take turns until ``stopping`` says so; a lost database is waited for."""
-    swept = turned = -math.inf
+    sweeps = Sweeps()
     while not stopping():
-        with _database_may_be_lost("schedule"):
-            began = time.monotonic()
-            sweeps = (
-                began - swept >= SWEEP.total_seconds() or began - turned >= LATELY.total_seconds()
-            )
-            take_turn(*chores, sweeps=sweeps)
-            turned = began
-            if sweeps:
-                swept = began
+        with _database_may_be_lost("schedule"), sweeps.turn() as lately:
+            take_turn(*chores, lately=lately)
         until = time.monotonic() + TURN
         while time.monotonic() < until and not stopping():
             time.sleep(0.5)

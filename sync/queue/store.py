@@ -17,6 +17,7 @@ from django.db import connection, transaction
 
 from sync.models import SyncRequest
 from sync.queue.locks import lock_user
+from sync.queue.sweeps import EVER
 
 #: A claim holds this long, unless a heartbeat extends it.
 LEASE = timedelta(seconds=60)
@@ -24,8 +25,6 @@ LEASE = timedelta(seconds=60)
 HEARTBEAT = LEASE / 4
 #: How long other workers leave alone a job that a stopping worker left in the middle of a write.
 HANDOVER = timedelta(seconds=30)
-#: Longer ago than anything is.
-EVER = timedelta(days=365 * 100)
 #: The rescue of this number buries the request.
 MOST_RESCUES = 3
 

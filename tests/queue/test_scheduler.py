@@ -14,10 +14,10 @@ from django.utils import timezone
 
 from accounts.models import SpotifyConnection, User
 from sync.models import Library, Mirror, Process, SyncRequest
-from sync.operations.alerts import check_incidents
-from sync.queue import scheduler
+from sync.operations.alerts import Watch
 from sync.queue.connected import enqueue_due_services
 from sync.queue.scheduler import Scheduled, enqueue_due_syncs, plan_next, take_turn
+from sync.queue.sweeps import EVER, LATELY
 from syncify.spotify.models import ApiHour, Block
 from tests.builders import make_request, make_user
 
@@ -215,55 +215,26 @@ def test_a_turn_prunes_what_is_old_but_keeps_the_latest(settings: Any) -> None:
     assert [process.kind for process in Process.objects.all()] == ["scheduler"]
 
 
-@pytest.mark.parametrize(("sweeps", "kept"), [(True, ["latest"]), (False, ["older", "latest"])])
-def test_a_turn_without_a_sweep_prunes_what_has_just_grown_old(
-    settings: Any, sweeps: bool, kept: list[str]
+@pytest.mark.parametrize(
+    ("lately", "kept"), [(EVER, ["latest"]), (LATELY, ["older", "latest"])], ids=["sweep", "turn"]
+)
+def test_a_turn_between_sweeps_prunes_what_has_just_grown_old(
+    settings: Any, lately: timedelta, kept: list[str]
 ) -> None:
     settings.HISTORY_DAYS = 30
     user, minute = make_user("ada"), timedelta(minutes=1)
     for note, age in (("older", 40 * DAY), ("old", 30 * DAY + minute), ("latest", 20 * DAY)):
         make_request(user, state="succeeded", completed=timezone.now() - age, note=note)
 
-    take_turn(sweeps=sweeps)
+    take_turn(lately=lately)
 
     assert list(SyncRequest.objects.order_by("id").values_list("note", flat=True)) == kept
-
-
-def test_a_scheduler_sweeps_at_first_daily_and_after_a_long_pause(monkeypatch: Any) -> None:
-    hours = iter([0, 1, 2, 8, 9, 33])
-    turns: list[tuple[float, bool]] = []
-    now = 0.0
-
-    def turn(*, sweeps: bool) -> None:
-        turns.append((now / 3600, sweeps))
-
-    def stopping() -> bool:
-        # Asked before each turn, and all the time in the pause after it.
-        nonlocal now
-        hour = next(hours, None)
-        now = now if hour is None else hour * 3600.0
-        return hour is None
-
-    class Clock:
-        sleep = staticmethod(lambda _: None)
-
-        @staticmethod
-        def monotonic() -> float:
-            return now
-
-    monkeypatch.setattr(scheduler, "time", Clock)
-    monkeypatch.setattr(scheduler, "take_turn", turn)
-    monkeypatch.setattr(scheduler, "TURN", 0)
-
-    scheduler.keep_scheduling(stopping)
-
-    assert turns == [(0, True), (1, False), (2, False), (8, True), (9, False), (33, True)]
 
 
 def test_a_turn_takes_the_same_few_statements_for_any_number_of_listeners() -> None:
     def statements() -> int:
         with CaptureQueriesContext(connection) as captured:
-            take_turn(check_incidents, enqueue_due_services, sweeps=False)
+            take_turn(Watch(), enqueue_due_services, lately=LATELY)
         return len(captured)
 
     many_due(2)
