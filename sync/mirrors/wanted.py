@@ -10,7 +10,7 @@ from zoneinfo import ZoneInfo, ZoneInfoNotFoundError
 
 from sync.library.duplicates import find_pairs, left_out
 from sync.library.record import MirrorGone
-from sync.library.songs import load_songs
+from sync.library.songs import different_pairs, load_songs
 from sync.mirrors.conditions import Scope
 from sync.mirrors.rules import Likes, Rule, RuleError, from_json
 from sync.mirrors.selection import is_due, select
@@ -84,7 +84,7 @@ def without_duplicates(mirror: Mirror, uris: list[str]) -> list[str]:
     songs = [song for song in load_songs(mirror.user_id) if song.id in chosen]
     out = left_out(
         songs,
-        find_pairs(songs),
+        find_pairs(songs, different_pairs(mirror.user_id)),
         same=Mirror.KeepSame(mirror.keep_same).value,  # type: ignore[arg-type]
         twin=Mirror.KeepTwin(mirror.keep_twin).value,  # type: ignore[arg-type]
     )
@@ -122,7 +122,8 @@ def _taken_from_main(
         if taker.pk in synced:
             facts = facts_of(taker)
             left = facts.refused | facts.excluded
-            taken.update(uri for uri in selected[taker.pk] if uri not in left)
+            held = [*selected[taker.pk], *facts.kept]
+            taken.update(uri for uri in held if uri not in left)
         else:
             for volume in volumes_of(taker):
                 taken.update(uri for uri in volume.uris if uri)

@@ -3,18 +3,47 @@
 from django.urls import path
 
 from sync.operations import machines
-from sync.pages import cover, history, insights, links, mirror, share, songs, targets, views
+from sync.pages import (
+    cover,
+    duplicates,
+    history,
+    insights,
+    links,
+    mirror,
+    playlists,
+    plays,
+    share,
+    songs,
+    targets,
+    views,
+)
 
 urlpatterns = [
     path("", views.home, name="home"),
     path("events/", views.events, name="events"),
     path("sync/", views.sync, name="sync"),
     path("sync/history/", history.sync_history, name="sync_history"),
+    path("playlists/", playlists.playlists, name="playlists"),
+    path("playlists/new/", playlists.new, name="playlist_new"),
+    path("playlists/preview/", playlists.playlist_preview, name="playlist_preview"),
+    path("playlists/<int:pk>/", playlists.playlist, name="playlist"),
+    path("playlists/<int:pk>/duplicate/", playlists.duplicate, name="playlist_duplicate"),
+    path("playlists/<int:pk>/freeze/", playlists.freeze, name="playlist_freeze"),
+    path("playlists/<int:pk>/delete/", playlists.delete, name="playlist_delete"),
+    path("playlists/<int:pk>/rule.json", playlists.rule_json, name="playlist_rule"),
+    path("playlists/<int:pk>/playlist.nsp", playlists.playlist_nsp, name="playlist_nsp"),
     path("playlists/<int:pk>/card/", mirror.card, name="mirror_card"),
     path("playlists/<int:pk>/sync/", mirror.sync, name="mirror_sync"),
     path("playlists/<int:pk>/pause/", mirror.pause, name="mirror_pause"),
     path("playlists/<int:pk>/syncs/<int:sync>/cancel/", mirror.cancel, name="mirror_cancel"),
     path("playlists/<int:pk>/syncs/<int:sync>/retry/", mirror.retry, name="mirror_retry"),
+    path("duplicates/", duplicates.duplicates, name="duplicates"),
+    path("duplicates/different/", duplicates.different, name="different"),
+    path("duplicates/unlike/", duplicates.unlike_others, name="unlike_others"),
+    path("duplicates/like-again/", duplicates.like_others_again, name="like_again"),
+    path("plays/", plays.plays, name="plays"),
+    path("plays/progress/", plays.plays_progress, name="plays_progress"),
+    path("plays/artists/<str:pk>/", plays.artist_genres, name="artist_genres"),
     path("songs/", songs.songs, name="songs"),
     path("songs/songs.csv", songs.songs_csv, name="songs_csv"),
     path("songs/songs.jspf", songs.songs_jspf, name="songs_jspf"),

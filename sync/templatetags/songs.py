@@ -59,3 +59,8 @@ def item(mapping: dict[str, str], key: str) -> str:
 def month(year: int, number: int) -> str:
     """ "2024-03", as the search takes it."""
     return f"{year}-{number:02}"
+
+
+@register.filter
+def in_percent(share: float) -> str:
+    return f"{share:.0%}"
