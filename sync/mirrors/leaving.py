@@ -6,7 +6,7 @@ from contextlib import contextmanager
 from typing import TYPE_CHECKING
 
 from accounts.tokens import spotify_client_for
-from syncify.spotify.errors import Blocked, BudgetSpent, SignInNeeded, SpotifyError
+from syncify.spotify.errors import AccessRefused, Blocked, BudgetSpent, SignInNeeded, SpotifyError
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Sequence
@@ -53,6 +53,10 @@ def _spotify_as(user: User) -> Iterator[SpotifyClient]:
         yield client
     except SignInNeeded as error:
         raise NotDone("Spotify's permission has ended. Sign in again.") from error
+    except AccessRefused as error:
+        if error.reason != "scope_missing":
+            raise NotDone("Spotify refused it.") from error
+        raise NotDone("You have not allowed Syncify to change your library.") from error
     except (Blocked, BudgetSpent) as error:
         raise NotDone("Spotify takes no requests at present. Try again later.") from error
     except SpotifyError as error:

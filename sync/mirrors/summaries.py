@@ -78,15 +78,15 @@ def names_of(user: User) -> dict[int, str]:
 
 
 def words_of(mirror: Mirror, names: dict[int, str]) -> str:
-    """What the mirror holds, as one sentence; why nobody knows, where its rule cannot be read."""
+    """What the mirror holds, as one sentence."""
     if mirror.is_main:
         return MAIN
     if is_fixed(mirror):
         return "A fixed list: its songs stay as they are."
     try:
         return sentence(from_json(mirror.rule), names)
-    except RuleError as error:
-        return f"Its rule cannot be read: {error}"
+    except RuleError:
+        return "Its rule cannot be read."
 
 
 def summaries(user: User) -> list[Summary]:

@@ -1,5 +1,6 @@
 """A playlist that is being written: its draft, what buttons do to it, and its preview."""
 
+import re
 from dataclasses import dataclass, field
 from typing import Any
 
@@ -73,7 +74,7 @@ def _name_of(preset: presets.Preset, value: str) -> str:
 
 
 def _name_for(request: Request, text: str) -> str:
-    name = " ".join(text.split())[:90]
+    name = " ".join(re.split(r"[,;]", text)[0].split())[:90]
     return keeping.free_name(request.user, name[:1].upper() + name[1:])
 
 

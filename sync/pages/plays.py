@@ -39,7 +39,7 @@ class UploadForm(forms.Form):
 @csrf_exempt
 def plays(request: HttpRequest) -> HttpResponse:
     """The page; with POST, takes an upload, whose size is looked at before it is read."""
-    sent = request.META.get("CONTENT_LENGTH") or "0"
+    sent = str(request.META.get("CONTENT_LENGTH") or "0")
     if sent.isdigit() and int(sent) > ZIPPED_MAX + _FORM_MAX:
         return render(request, "playlists/too_large.html", status=413)
     return _plays(request)
@@ -83,21 +83,19 @@ def plays_progress(request: Request) -> HttpResponse:
 @require_POST
 @_genres_limited
 @login_required
-def artist_genres(request: Request, pk: str) -> HttpResponse:
+def artist_genres(request: Request, artist: str) -> HttpResponse:
     """Set the genres of an artist for this listener; with ``clear``, go back to those found."""
     artists = Artist.objects.filter(
         track_artists__track__savedtrack__user=request.user,
         track_artists__track__savedtrack__removed_at=None,
     )
-    artist = get_object_or_404(artists.distinct(), pk=pk.replace("\0", ""))
+    found = get_object_or_404(artists.distinct(), pk=artist.replace("\0", ""))
     if "clear" in request.POST:
-        clear_genres(request.user.pk, artist.pk)
+        clear_genres(request.user.pk, found.pk)
     else:
         names = request.POST.get("genres", "").replace("\0", "").split(",")
-        set_genres(request.user.pk, artist.pk, names[:_GENRES_MAX])
-    messages.success(
-        request, f"Saved for {artist.name}. Playlists take it over with the next sync."
-    )
+        set_genres(request.user.pk, found.pk, names[:_GENRES_MAX])
+    messages.success(request, f"Saved for {found.name}. Playlists take it over with the next sync.")
     return _back()
 
 
