@@ -8,7 +8,7 @@ _PERIODS = {"daily": "a day", "weekly": "a week", "monthly": "a month"}
 def cost_of(rule: Rule) -> str:
     """Such as "At most 1 request a day", besides the reading of the likes, which all share."""
     if rule.refresh == "sync":
-        return "Nothing while its songs stay the same, and 1 or 2 requests when a sync changes it."
+        return "Nothing while its songs stay the same, at most 3 requests when they change."
     period = _PERIODS[rule.refresh]
     if rule.limit is None:
         return f"At most 1 request {period} for each 100 songs."

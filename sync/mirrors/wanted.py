@@ -37,9 +37,10 @@ def select_all(
     selected: dict[int, list[str]] = {}
     for mirror in mirrors:
         if not mirror.is_main:
-            before = _state(mirror)
+            before = mirror.broken
             selected[mirror.pk] = wanted_tracks(mirror, library, volumes[mirror.pk], now)
-            _store(record, mirror, before)
+            if mirror.broken != before:
+                _store_broken(record, mirror)
     for mirror in mirrors:
         if mirror.is_main:
             taken = _taken_from_main(mirror, mirrors, selected)
@@ -53,7 +54,8 @@ def wanted_tracks(
 ) -> list[str]:
     """What the rule of a mirror selects; what was selected last, where that is to stay.
 
-    Notes in ``mirror`` when it selected, and why it could not.
+    Notes in ``mirror`` why it could not. When it selected, and where "rediscover" stands, is noted
+    there too, to be stored with the songs: an attempt that fails before selects the same again.
     """
     try:
         rule = from_json(mirror.rule)
@@ -137,19 +139,9 @@ def _zone(library: Library) -> tzinfo:
         return UTC
 
 
-_NOTED = ("broken", "refreshed_at", "rotation")
-
-
-def _state(mirror: Mirror) -> dict[str, object]:
-    return {name: getattr(mirror, name) for name in _NOTED}
-
-
-def _store(record: Record, mirror: Mirror, before: Mapping[str, object]) -> None:
-    changed = [name for name in _NOTED if getattr(mirror, name) != before[name]]
-    if not changed:
-        return
+def _store_broken(record: Record, mirror: Mirror) -> None:
     try:
         with record.fenced(mirror):
-            mirror.save(update_fields=changed)
+            mirror.save(update_fields=["broken"])
     except MirrorGone:
         return  # whoever syncs it finds that out too

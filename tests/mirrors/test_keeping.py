@@ -1,10 +1,12 @@
 """Further playlists, from the page's press to the simulated Spotify."""
 
 from collections.abc import Callable
+from datetime import timedelta
 
 import pytest
 from django.conf import settings
 from django.test import Client
+from django.utils import timezone
 
 from accounts.models import User
 from accounts.tokens import ConnectionTokens
@@ -18,14 +20,15 @@ from sync.mirrors.keeping import (
     duplicate_mirror,
     freeze_mirror,
 )
-from sync.mirrors.rules import Rule, from_json
+from sync.mirrors.rules import Rule, from_json, to_json
+from sync.mirrors.services import change_rule
 from sync.models import Mirror, Playlist
 from sync.queue import store as queue
 from sync.queue.job import Job
 from syncify.simulator.server import Simulator
 from syncify.spotify.client import SpotifyClient
 from tests.builders import main_mirror
-from tests.driving import end_waits, run
+from tests.driving import end_waits, run, run_again, run_for
 
 pytestmark = pytest.mark.django_db
 
@@ -190,3 +193,37 @@ def test_a_mirror_that_is_deleted_while_its_sync_runs_does_not_break_the_sync(
     assert not Mirror.objects.filter(pk=mirror.pk).exists()
     assert held(simulator, main_mirror(ada)) == newest(simulator)
     assert held(simulator, Mirror.objects.get(name="Stays")) == newest(simulator)[:-6:-1]
+
+
+def test_a_choice_that_was_not_written_is_not_lost(simulator: Simulator, ada: User) -> None:
+    rule = from_json({"sort": "rediscover", "limit": 5, "refresh": "daily"})
+    mirror = make(ada, "Daily", rule)
+    run(ada)
+    before = held(simulator, mirror)
+    Mirror.objects.filter(pk=mirror.pk).update(refreshed_at=timezone.now() - timedelta(days=2))
+    mirror.refresh_from_db()
+    rotation = {**mirror.rotation, "period": "yesterday"}
+    Mirror.objects.filter(pk=mirror.pk).update(rotation=rotation)
+
+    queue.enqueue(ada.pk, trigger="scheduled")
+    interrupted = run_for(ada, 2, killed=True)
+    mirror.refresh_from_db()
+    assert interrupted
+    assert mirror.rotation == rotation
+    run_again(ada)
+
+    after = held(simulator, mirror)
+    assert len(after) == 5
+    assert not set(after) & set(before)
+
+
+def test_a_rule_that_is_changed_while_a_sync_runs_is_followed_by_the_next(
+    simulator: Simulator, ada: User
+) -> None:
+    mirror = make(ada, "Daily", from_json({"sort": "random", "limit": 5, "refresh": "daily"}))
+    other = from_json({"sort": "newest_like", "limit": 3, "refresh": "daily"})
+
+    sync_and(ada, 9, lambda: change_rule(mirror, to_json(other)))
+    run(ada)
+
+    assert held(simulator, mirror) == newest(simulator)[:3]
