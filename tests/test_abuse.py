@@ -46,6 +46,7 @@ PERSONAL_PAGE = Row((302, 200, 200), 405)
 PERSONAL_BUTTON = Row(405, (302, 303, 303))
 OWNERS_PAGE = Row((302, 404, 404), 405)
 OWNERS_BUTTON = Row(405, (302, 404, 404))
+OWNERS_FORM = Row((302, 404, 404), (302, 404, 404))
 OPERATOR_PAGE = Row((404, 404, 200), 405)
 OPERATOR_BUTTON = Row(405, (404, 404, 303))
 PERSONAL_FORM = Row((302, 200, 200), (302, 422, 422))  #: the POST is empty, and so invalid
@@ -72,6 +73,10 @@ ROWS = {
     "connections/subsonic/missing.csv": Row((302, 404, 404), 405),  # while none is connected
     "connections/subsonic/missing/": Row((302, 404, 404), 405),
     "connections/subsonic/songs/<str:track>/": Row((302, 404, 404), (302, 404, 404)),
+    "duplicates/": PERSONAL_PAGE,
+    "duplicates/different/": OWNERS_BUTTON,
+    "duplicates/like-again/": OWNERS_BUTTON,
+    "duplicates/unlike/": OWNERS_FORM,
     "events/": Row((204, 200, 200), 405),
     "favicon.ico": Row(301, 405),
     "healthz": PUBLIC_PAGE,
@@ -84,14 +89,26 @@ ROWS = {
     "operator/checks/": OPERATOR_PAGE,
     "operator/code/": Row((302, 200, 200), (302, 422, 422)),  # while a code is unused
     "operator/listeners/<int:listener>/block/": Row((404, 404, 200), (404, 404, 303)),
+    "playlists/": PERSONAL_PAGE,
+    "playlists/<int:pk>/": OWNERS_FORM,
     "playlists/<int:pk>/card/": OWNERS_PAGE,
     "playlists/<int:pk>/cover.jpg": OWNERS_PAGE,
-    "playlists/<int:pk>/cover/": Row((302, 404, 404), (302, 404, 404)),
+    "playlists/<int:pk>/cover/": OWNERS_FORM,
+    "playlists/<int:pk>/delete/": OWNERS_FORM,
+    "playlists/<int:pk>/duplicate/": OWNERS_BUTTON,
+    "playlists/<int:pk>/freeze/": OWNERS_BUTTON,
     "playlists/<int:pk>/pause/": OWNERS_BUTTON,
+    "playlists/<int:pk>/playlist.nsp": OWNERS_PAGE,
     "playlists/<int:pk>/qr.svg": OWNERS_PAGE,
+    "playlists/<int:pk>/rule.json": OWNERS_PAGE,
     "playlists/<int:pk>/sync/": OWNERS_BUTTON,
     "playlists/<int:pk>/syncs/<int:sync>/cancel/": OWNERS_BUTTON,
     "playlists/<int:pk>/syncs/<int:sync>/retry/": OWNERS_BUTTON,
+    "playlists/new/": PERSONAL_FORM,
+    "playlists/preview/": PERSONAL_PAGE,
+    "plays/": PERSONAL_FORM,
+    "plays/artists/<str:artist>/": OWNERS_BUTTON,
+    "plays/progress/": PERSONAL_PAGE,
     "privacy/": PUBLIC_PAGE,
     "robots.txt": PUBLIC_PAGE,
     "s/<str:token>/": SHARED,
@@ -137,6 +154,7 @@ def path_of(route: str, pk: object, listener: object, token: str = "") -> str:
         "<str:track_id>": pk,
         "<int:listener>": listener,
         "<str:token>": token,
+        "<str:artist>": pk,
     }
     for name, value in parts.items():
         route = route.replace(name, str(value))
@@ -261,6 +279,9 @@ FIELDS = [
     *("sort", "artist", "album", "decade", "liked", "show", "at", "since"),
     *("playlist", "sync", "before", "changes", "explicit"),
     *("q", "at", "kind", "songs", "shows_name", "has_downloads", "volume", "format"),
+    *("sentence", "preset", "value", "by", "rule", "do", "json", "what-0", "value-0", "value2-0"),
+    *("unit-0", "raw-0", "match", "source", "day", "limit", "per_artist", "refresh", "mirror"),
+    *("keep_same", "keep_twin", "at_spotify", "one", "other", "keep", "genres", "clear", "undo"),
     *("username", "password", "token", "mirrors", "stars", "q", "song", "nowhere", "forget"),
 ]
 COOKIES = ["sessionid", "csrftoken", "timezone", "messages"]

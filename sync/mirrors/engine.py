@@ -131,6 +131,7 @@ class _Sync:
                 continue
             try:
                 MirrorSync(around, mirror, self.volumes[mirror.pk], selected[mirror.pk]).run()
+                self._done(mirror)
             except MirrorGone:
                 logger.info("mirror gone request=%s mirror=%s", self.job.request.pk, mirror.pk)
                 continue
@@ -140,8 +141,6 @@ class _Sync:
                 if not self.has_several or error.reason != "forbidden":
                     raise
                 self._fail(mirror, error)
-            else:
-                self._done(mirror)
 
     def _adopt(self) -> None:
         for mirror in self.mirrors:

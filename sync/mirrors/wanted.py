@@ -10,7 +10,7 @@ from zoneinfo import ZoneInfo, ZoneInfoNotFoundError
 
 from sync.library.duplicates import find_pairs, left_out
 from sync.library.record import MirrorGone
-from sync.library.songs import load_songs
+from sync.library.songs import different_pairs, load_songs
 from sync.mirrors.conditions import Scope
 from sync.mirrors.rules import Likes, Rule, RuleError, from_json
 from sync.mirrors.selection import is_due, select
@@ -37,9 +37,10 @@ def select_all(
     selected: dict[int, list[str]] = {}
     for mirror in mirrors:
         if not mirror.is_main:
-            before = _state(mirror)
+            before = mirror.broken
             selected[mirror.pk] = wanted_tracks(mirror, library, volumes[mirror.pk], now)
-            _store(record, mirror, before)
+            if mirror.broken != before:
+                _store_broken(record, mirror)
     for mirror in mirrors:
         if mirror.is_main:
             taken = _taken_from_main(mirror, mirrors, selected)
@@ -53,7 +54,8 @@ def wanted_tracks(
 ) -> list[str]:
     """What the rule of a mirror selects; what was selected last, where that is to stay.
 
-    Notes in ``mirror`` when it selected, and why it could not.
+    Notes in ``mirror`` why it could not. When it selected, and where "rediscover" stands, is noted
+    there too, to be stored with the songs: an attempt that fails before selects the same again.
     """
     try:
         rule = from_json(mirror.rule)
@@ -84,7 +86,7 @@ def without_duplicates(mirror: Mirror, uris: list[str]) -> list[str]:
     songs = [song for song in load_songs(mirror.user_id) if song.id in chosen]
     out = left_out(
         songs,
-        find_pairs(songs),
+        find_pairs(songs, different_pairs(mirror.user_id)),
         same=Mirror.KeepSame(mirror.keep_same).value,  # type: ignore[arg-type]
         twin=Mirror.KeepTwin(mirror.keep_twin).value,  # type: ignore[arg-type]
     )
@@ -122,7 +124,8 @@ def _taken_from_main(
         if taker.pk in synced:
             facts = facts_of(taker)
             left = facts.refused | facts.excluded
-            taken.update(uri for uri in selected[taker.pk] if uri not in left)
+            held = [*selected[taker.pk], *facts.kept]
+            taken.update(uri for uri in held if uri not in left)
         else:
             for volume in volumes_of(taker):
                 taken.update(uri for uri in volume.uris if uri)
@@ -136,19 +139,9 @@ def _zone(library: Library) -> tzinfo:
         return UTC
 
 
-_NOTED = ("broken", "refreshed_at", "rotation")
-
-
-def _state(mirror: Mirror) -> dict[str, object]:
-    return {name: getattr(mirror, name) for name in _NOTED}
-
-
-def _store(record: Record, mirror: Mirror, before: Mapping[str, object]) -> None:
-    changed = [name for name in _NOTED if getattr(mirror, name) != before[name]]
-    if not changed:
-        return
+def _store_broken(record: Record, mirror: Mirror) -> None:
     try:
         with record.fenced(mirror):
-            mirror.save(update_fields=changed)
+            mirror.save(update_fields=["broken"])
     except MirrorGone:
         return  # whoever syncs it finds that out too
