@@ -42,6 +42,7 @@ VISITORS = {"anonymous": 0, "blocked": 0, "other": 1, "operator": 2}  #: places 
 PUBLIC_PAGE = Row(200, 405)
 PERSONAL_PAGE = Row((302, 200, 200), 405)
 PERSONAL_BUTTON = Row(405, (302, 303, 303))
+OWNERS_PAGE = Row((302, 404, 404), 405)
 OWNERS_BUTTON = Row(405, (302, 404, 404))
 OPERATOR_PAGE = Row((404, 404, 200), 405)
 OPERATOR_BUTTON = Row(405, (404, 404, 303))
@@ -71,6 +72,8 @@ ROWS = {
     "connections/subsonic/songs/<str:track>/": Row((302, 404, 404), (302, 404, 404)),
     "events/": Row((204, 200, 200), 405),
     "healthz": PUBLIC_PAGE,
+    "insights/": PERSONAL_PAGE,
+    "insights/<int:number>/": OWNERS_PAGE,
     "metrics": Row(404, 405),  # there is no token
     "operator/": OPERATOR_PAGE,
     "operator/<int:pk>/retry/": OPERATOR_BUTTON,
@@ -78,6 +81,11 @@ ROWS = {
     "operator/listeners/<int:listener>/block/": OPERATOR_BUTTON,
     "privacy/": PUBLIC_PAGE,
     "settings/": PERSONAL_FORM,
+    "songs/": PERSONAL_PAGE,
+    "songs/<str:track_id>/": OWNERS_PAGE,
+    "songs/songs.csv": PERSONAL_PAGE,
+    "songs/songs.jspf": PERSONAL_PAGE,
+    "songs/transfer.csv": PERSONAL_PAGE,
     "sync/": PERSONAL_BUTTON,
     "sync/<int:pk>/cancel/": OWNERS_BUTTON,
     "sync/<int:pk>/retry/": OWNERS_BUTTON,
@@ -96,11 +104,12 @@ def routes(resolver: URLResolver, before: str = "") -> Iterator[str]:
 
 
 ROUTES = sorted(routes(get_resolver()))
-OBJECTS = [route for route in ROUTES if "<int:" in route]
+OBJECTS = [route for route in ROUTES if "<int:pk>" in route or "<int:listener>" in route]
 
 
 def path_of(route: str, pk: object, listener: object) -> str:
-    return "/" + route.replace("<int:pk>", str(pk)).replace("<int:listener>", str(listener))
+    path = route.replace("<int:pk>", str(pk)).replace("<int:listener>", str(listener))
+    return "/" + path.replace("<int:number>", str(pk)).replace("<str:track_id>", str(pk))
 
 
 def everything() -> list[dict[str, Any]]:
@@ -188,6 +197,8 @@ FIELDS = [
     *("page", "state", "code", "error", "name", "description", "public", "interval"),
     *("confirm", "resume", "next", "csrfmiddlewaretoken", "callback", "address", "user"),
     *("code", "unblock", "explained", "remind_in_spotify", "scope", "wish"),
+    *("sort", "artist", "album", "decade", "liked", "show", "at", "since"),
+    *("playlist", "sync", "before", "changes", "explicit"),
     *("username", "password", "token", "mirrors", "stars", "q", "song", "nowhere", "forget"),
 ]
 COOKIES = ["sessionid", "csrftoken", "timezone", "messages"]
@@ -303,14 +314,17 @@ def test_nasty_names_are_synced_and_do_no_harm_on_any_page(
     assert mirrored(simulator, cleo) == simulator.liked("cleo")
     pages = {
         path: client.get(path).content.decode()
-        for path in ("/", "/sync/card/", "/sync/history/", "/settings/", "/operator/", "/privacy/")
+        for path in (
+            *("/", "/sync/card/", "/sync/history/", "/settings/", "/operator/", "/privacy/"),
+            *("/songs/", "/insights/"),
+        )
     }
     for path, page in pages.items():
         assert NASTY[:6] not in page
         # A field's text is its own affair.
         assert path == "/settings/" or not UNSEEN.search(page)
     assert f"<bdi>{SHOWN}</bdi>" in pages["/"]
-    shown = f'<bdi class="song">{SHOWN}</bdi> <bdi class="artists">{SHOWN}</bdi>'
-    assert shown in pages["/sync/history/"]
+    for path in ("/sync/history/", "/songs/"):
+        assert f"<bdi>{SHOWN}</bdi></a>" in pages[path]
     assert f"Signed in as <b>{SHOWN}</b>" in pages["/privacy/"]
     assert SHOWN in pages["/operator/"]

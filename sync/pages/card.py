@@ -41,7 +41,7 @@ if TYPE_CHECKING:
 
     NamedRequest = WithAnnotations[SyncRequest, _Names]
 
-_ON_CARD, _IN_HISTORY = 5, 10
+_ON_CARD = 5
 
 
 class Song(TypedDict):
@@ -142,12 +142,6 @@ def card_for(user: User, *, now: datetime) -> Card:
         rhythm=rhythm(connection, mirror, library),
         consent=permission(connection, now),
     )
-
-
-def history_of(user: User) -> "QuerySet[NamedRequest]":
-    """The listener's finished requests, newest first, each with the first songs it changed."""
-    finished = _with_songs(user, limit=_IN_HISTORY).filter(completed__isnull=False)
-    return finished.order_by("-id")
 
 
 def past_sync(request: "NamedRequest") -> PastSync:

@@ -3,17 +3,24 @@
 from django.urls import path
 
 from sync.operations import machines
-from sync.pages import targets, views
+from sync.pages import history, insights, songs, targets, views
 
 urlpatterns = [
     path("", views.home, name="home"),
     path("events/", views.events, name="events"),
     path("sync/", views.sync, name="sync"),
     path("sync/card/", views.sync_card, name="sync_card"),
-    path("sync/history/", views.sync_history, name="sync_history"),
+    path("sync/history/", history.sync_history, name="sync_history"),
     path("sync/pause/", views.sync_pause, name="sync_pause"),
     path("sync/<int:pk>/cancel/", views.sync_cancel, name="sync_cancel"),
     path("sync/<int:pk>/retry/", views.sync_retry, name="sync_retry"),
+    path("songs/", songs.songs, name="songs"),
+    path("songs/songs.csv", songs.songs_csv, name="songs_csv"),
+    path("songs/songs.jspf", songs.songs_jspf, name="songs_jspf"),
+    path("songs/transfer.csv", songs.transfer_csv, name="transfer_csv"),
+    path("songs/<str:track_id>/", songs.song, name="song"),
+    path("insights/", insights.insights, name="insights"),
+    path("insights/<int:number>/", insights.year, name="year"),
     # Here and not with the other accounts/: most of it is what this app stores.
     path("accounts/export/", views.export_data, name="export"),
     path("settings/", views.settings, name="settings"),

@@ -3,7 +3,6 @@
 from django.conf import settings as django_settings
 from django.contrib import messages
 from django.contrib.auth.decorators import login_required
-from django.core.paginator import Paginator
 from django.db.models import QuerySet
 from django.http import (
     Http404,
@@ -29,15 +28,15 @@ from accounts.limits import limited
 from accounts.models import User
 from accounts.pending import awaits_paste
 from sync.library.export import export
+from sync.library.exports import file_name
 from sync.mirrors import services
 from sync.models import Mirror, SyncRequest
 from sync.operations.overview import overview
-from sync.pages.card import card_for, history_of, past_sync
+from sync.pages.card import card_for
 from sync.pages.events import Stream, hub, listener_of
 from sync.pages.forms import SettingsForm
 from syncify.http import Request
 
-_PAST_ON_PAGE = 20
 _limited = limited("sync", per_address=600, per_listener=120)
 
 
@@ -122,14 +121,6 @@ def sync_pause(request: Request) -> HttpResponse:
     return _card_or_home(request)
 
 
-@require_safe
-@login_required
-def sync_history(request: Request) -> HttpResponse:
-    page = Paginator(history_of(request.user), _PAST_ON_PAGE).get_page(request.GET.get("page"))
-    past = [past_sync(each) for each in page]
-    return render(request, "sync/history.html", {"page": page, "past": past})
-
-
 @require_http_methods(["GET", "HEAD", "POST"])
 @limited("settings", per_address=600, per_listener=120, methods=["POST"])
 @login_required
@@ -159,13 +150,18 @@ def settings(request: Request) -> HttpResponse:
 @login_required
 def export_data(request: Request) -> HttpResponse:
     response = JsonResponse(export(request.user), json_dumps_params={"indent": 1})
-    response.headers["Content-Disposition"] = 'attachment; filename="syncify.json"'
+    name = file_name(f"Syncify of {request.user}", timezone.localdate(), "json")
+    response.headers["Content-Disposition"] = f'attachment; filename="{name}"'
     return response
 
 
 @require_safe
 def privacy(request: Request) -> HttpResponse:
-    return render(request, "privacy.html", {"history_days": django_settings.HISTORY_DAYS})
+    context = {
+        "history_days": django_settings.HISTORY_DAYS,
+        "pictures": django_settings.PICTURES,
+    }
+    return render(request, "privacy.html", context)
 
 
 @require_safe

@@ -1,6 +1,6 @@
 """Times and counts as people say them, in the listener's time zone."""
 
-from datetime import datetime, timedelta
+from datetime import date, datetime, timedelta
 
 from django.utils import timezone
 
@@ -63,3 +63,8 @@ def counted(number: int, noun: str) -> str:
 
 def songs(count: int) -> str:
     return counted(count, "song")
+
+
+def full_day(day: date) -> str:
+    """ "5 March 2024"."""
+    return f"{day.day} {day:%B} {day.year}"

@@ -12,9 +12,10 @@ from playwright.sync_api import Browser, ConsoleMessage, Page, Request, expect
 
 from accounts.limits import fill
 from accounts.models import RateLimit, SpotifyConnection, User
-from sync.models import Incident, Library, Mirror, Playlist
+from sync.models import Incident, Library, Mirror, MirrorTrack, Playlist, SavedTrack, Track
 from syncify.spotify.models import ApiHour
 from tests.builders import main_mirror, make_like, make_refused, make_request, make_user
+from tests.library.rows import fill_library
 
 PHONE = {"width": 390, "height": 844}
 _SOON = timezone.now() + timedelta(hours=2)
@@ -95,6 +96,16 @@ def _synced(user: User) -> None:
     make_refused(user, f"Held {user.pk}")
 
 
+def _years(user: User) -> None:
+    """A library with something for every chart and list."""
+    fill_library(user, songs=240, syncs=40)
+    like = SavedTrack.objects.filter(user=user, removed_at=None).latest("added_at")
+    Track.objects.filter(pk=like.track_id).update(name=f"Newest of {user}", explicit=True)
+    MirrorTrack.objects.create(
+        mirror=main_mirror(user), track_id=like.track_id, refused_at=timezone.now()
+    )
+
+
 def _operator(user: User) -> None:
     _synced(user)
     error = {
@@ -128,6 +139,27 @@ def _press(button: str, then: str) -> Callable[[Page], object]:
         expect(page.get_by_text(then).first).to_be_visible()
 
     return act
+
+
+def _follow(link: str, then: str) -> Callable[[Page], object]:
+    def act(page: Page) -> None:
+        page.get_by_role("link", name=link).click()
+        expect(page.get_by_role("link", name=then)).to_be_visible()
+
+    return act
+
+
+def _open(link: str) -> Callable[[Page], object]:
+    def act(page: Page) -> None:
+        page.get_by_role("link", name=link).first.click()
+        expect(page.get_by_role("link", name="Open in Spotify")).to_be_visible()
+
+    return act
+
+
+def _open_all_numbers(page: Page) -> None:
+    for summary in page.get_by_text("As numbers").all():
+        summary.click()
 
 
 def _save_without_a_name(page: Page) -> None:
@@ -183,8 +215,26 @@ STATES = [
     State("pause", arrange=_synced, act=_press("Pause", "Resume")),
     State("too often", arrange=_impatient, act=_press("Sync now", "Try again in")),
     State("history", "/sync/history/", _synced),
-    State("history, last page", "/sync/history/?page=2", _synced),
+    State("history, older", "/sync/history/", _synced, _follow("Older", "Newest")),
+    State("history, with changes", "/sync/history/?changes=yes", _synced),
     State("history, empty", "/sync/history/"),
+    State("songs", "/songs/", _years),
+    State(
+        "songs, all filters", "/songs/?q=e&sort=title&liked=2025&explicit=no&decade=1990", _years
+    ),
+    State("songs, none found", "/songs/?q=zebra", _years),
+    State("songs, gone", "/songs/?show=gone", _years),
+    State("songs, refused", "/songs/?show=refused", _years),
+    State("songs, another day", "/songs/?at=2025-05-01", _years),
+    State("songs, before all days", "/songs/?at=1999-05-01", _years),
+    State("songs, two days", "/songs/?at=2025-05-01&since=2024-05-01", _years),
+    State("songs, not understood", "/songs/?sort=loudest", _years),
+    State("songs, empty", "/songs/"),
+    State("song", "/songs/", _years, _open("About Newest of")),
+    State("insights", "/insights/", _years, _open_all_numbers),
+    State("insights, empty", "/insights/"),
+    State("year", "/insights/2025/", _years),
+    State("diary", "/sync/history/", _years),
     State("settings", "/settings/"),
     State("settings saved", "/settings/", act=_press("Save", "Saved.")),
     State("settings invalid", "/settings/", act=_save_without_a_name),

@@ -1,0 +1,305 @@
+"""Search in one listener's likes: by words, filters, a day or a playlist; nothing here writes."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass, fields, replace
+from datetime import date, timedelta, tzinfo
+from typing import TYPE_CHECKING, Self
+from urllib.parse import urlencode
+
+from django.db.models import (
+    CharField,
+    Count,
+    Exists,
+    F,
+    Func,
+    OuterRef,
+    Q,
+    QuerySet,
+    TextField,
+    Value,
+)
+from django.db.models.expressions import Combinable
+from django.db.models.functions import Collate, Concat, Substr
+
+from sync.library.timeline import came, end_of, open_at, start_of, went
+from sync.models import MirrorTrack, PlaylistItems, SavedTrack
+from syncify.text import folded
+
+if TYPE_CHECKING:
+    from accounts.models import User
+
+PAGE_SIZE = 100
+#: Characters of a search that count.
+LONGEST_SEARCH = 500
+#: The decade of songs whose release date is unknown.
+UNKNOWN = "unknown"
+
+SORTS = {
+    "": "Newest first",
+    "oldest_like": "Oldest first",
+    "title": "Title",
+    "artist": "Artist",
+    "album": "Album",
+    "newest_release": "Newest release",
+    "oldest_release": "Oldest release",
+    "longest": "Longest",
+    "shortest": "Shortest",
+}
+SHOWS = {
+    "": "Liked",
+    "gone": "No longer liked",
+    "refused": "Refused by Spotify",
+    "duplicates": "Duplicates",
+}
+EXPLICIT = {"": "All", "yes": "Explicit only", "no": "Without explicit"}
+
+_PERIOD = re.compile(r"(\d{4})(?:-(\d\d)(?:-(\d\d))?)?", re.ASCII)
+_DAY = re.compile(r"\d{4}-\d\d-\d\d", re.ASCII)
+_NUMBER = re.compile(r"\d{1,18}", re.ASCII)
+
+
+@dataclass(frozen=True, slots=True)
+class Period:
+    """A year, a month or a day of the listener's calendar."""
+
+    first: date
+    #: The first day after it.
+    end: date
+
+    @classmethod
+    def parse(cls, text: str) -> Self | None:
+        """From "2024", "2024-03" or "2024-03-05"; None for anything else."""
+        found = _PERIOD.fullmatch(text)
+        if found is None:
+            return None
+        year, month, day = (int(part) if part else 0 for part in found.groups())
+        try:
+            first = date(year, month or 1, day or 1)
+            if day:
+                return cls(first, first + timedelta(days=1))
+            if month:
+                return cls(first, date(year + month // 12, month % 12 + 1, 1))
+            return cls(first, date(year + 1, 1, 1))
+        except (ValueError, OverflowError):
+            return None
+
+
+@dataclass(frozen=True, slots=True)
+class Query:
+    """What the address of a list of songs asks for. Each field is "" where it asks for nothing."""
+
+    q: str = ""
+    sort: str = ""
+    artist: str = ""
+    #: The id of an album, or the name of one whose id is not known.
+    album: str = ""
+    decade: str = ""
+    liked: str = ""
+    explicit: str = ""
+    show: str = ""
+    at: str = ""
+    #: With ``at``: only songs that came between the two days or, with ``show=gone``, went.
+    since: str = ""
+    #: The id of a mirror: the songs in its playlists.
+    playlist: str = ""
+    #: The id of a request: the songs that came or went with it.
+    sync: str = ""
+
+    @classmethod
+    def parse(cls, params: Mapping[str, str], *, today: date) -> tuple[Self, list[str]]:
+        """The query, and a note for each part that cannot be understood and is left out."""
+        found, notes = {}, []
+        for field in fields(cls):
+            text = params.get(field.name, "").replace("\0", " ").strip()
+            if field.name == "q" and len(text) > LONGEST_SEARCH:
+                notes.append(f"Only the first {LONGEST_SEARCH} characters of the search count.")
+                text = text[:LONGEST_SEARCH]
+            if field.name == "show" and text == "all":
+                text = ""
+            if field.name == "sort" and text == "newest_like":
+                text = ""
+            if text and not _CHECKS[field.name](text):
+                notes.append(f"“{field.name}” is not understood and was left out.")
+                text = ""
+            found[field.name] = text
+        if found["at"] > today.isoformat():
+            notes.append("That day is still to come. These are today's songs.")
+            found["at"] = ""
+        if found["since"]:
+            found["at"] = found["at"] or today.isoformat()
+            if found["since"] > found["at"]:
+                notes.append("The earlier day comes first, so the two days were swapped.")
+                found["since"], found["at"] = found["at"], min(found["since"], today.isoformat())
+        return cls(**found), notes
+
+    @property
+    def words(self) -> list[str]:
+        """The folded words of the search, each once."""
+        return list(dict.fromkeys(folded(self.q).split()))
+
+    @property
+    def filters(self) -> dict[str, str]:
+        """All that narrows the list, without the order."""
+        return {name: value for name, value in self._given().items() if name != "sort"}
+
+    def but(self, **changes: str) -> Query:
+        return replace(self, **changes)
+
+    def urlencoded(self) -> str:
+        """The shortest query string that means the same."""
+        return urlencode(self._given())
+
+    def _given(self) -> dict[str, str]:
+        values = {field.name: getattr(self, field.name) for field in fields(self)}
+        return {name: value for name, value in values.items() if value}
+
+
+def _is_decade(text: str) -> bool:
+    return text == UNKNOWN or bool(re.fullmatch(r"[12]\d\d0", text, re.ASCII))
+
+
+def _is_day(text: str) -> bool:
+    return bool(_DAY.fullmatch(text)) and Period.parse(text) is not None
+
+
+_CHECKS: dict[str, Callable[[str], object]] = {
+    "q": bool,
+    "artist": bool,
+    "album": bool,
+    "sort": SORTS.__contains__,
+    "show": SHOWS.__contains__,
+    "explicit": EXPLICIT.__contains__,
+    "decade": _is_decade,
+    "liked": Period.parse,
+    "at": _is_day,
+    "since": _is_day,
+    "playlist": _NUMBER.fullmatch,
+    "sync": _NUMBER.fullmatch,
+}
+
+
+def search(user: User, query: Query, *, zone: tzinfo) -> QuerySet[SavedTrack]:
+    """The listener's likes that ``query`` asks for, in its order, each with its track and album."""
+    rows = _base(user, query, zone)
+    for word in query.words:
+        rows = rows.filter(track__search__contains=word)
+    if query.artist:
+        rows = rows.filter(track__artists__contains=[query.artist])
+    if query.album:
+        by_name = Q(track__album=None, track__album_name=query.album)
+        rows = rows.filter(Q(track__album=query.album) | by_name)
+    if query.decade == UNKNOWN:
+        rows = rows.filter(track__released=None)
+    elif query.decade:
+        first = int(query.decade)
+        rows = rows.filter(track__released__gte=date(first, 1, 1))
+        rows = rows.filter(track__released__lt=date(first + 10, 1, 1))
+    if period := Period.parse(query.liked):
+        rows = rows.filter(added_at__gte=start_of(period.first, zone))
+        rows = rows.filter(added_at__lt=start_of(period.end, zone))
+    if query.explicit:
+        rows = rows.filter(track__explicit=query.explicit == "yes")
+    return rows.order_by(*_order(query)).select_related("track__album")
+
+
+def _base(user: User, query: Query, zone: tzinfo) -> QuerySet[SavedTrack]:
+    """The likes among which is searched."""
+    liked = SavedTrack.objects.filter(user=user, removed_at=None)
+    if query.since:
+        moments = {
+            "since": end_of(date.fromisoformat(query.since), zone),
+            "until": end_of(date.fromisoformat(query.at), zone),
+        }
+        rows = went(user, **moments) if query.show == "gone" else came(user, **moments)
+    elif query.at:
+        rows = open_at(user, end_of(date.fromisoformat(query.at), zone))
+    elif query.sync:
+        rows = SavedTrack.objects.filter(
+            Q(added_in=query.sync) | Q(removed_in=query.sync), user=user
+        )
+    elif query.show == "gone":
+        later = SavedTrack.objects.filter(
+            user=user, track=OuterRef("track"), id__gt=OuterRef("id"), removed_at__isnull=False
+        )
+        rows = SavedTrack.objects.filter(~Exists(later), user=user, removed_at__isnull=False)
+    else:
+        rows = liked
+    if query.playlist:
+        rows = rows.filter(track__in=_tracks_in_playlist(user, query.playlist))
+    match query.show:
+        case "gone" if not query.since:
+            rows = rows.exclude(track__in=liked.values("track"))
+        case "refused":
+            rows = rows.filter(track__in=refused_tracks(user).values("track"))
+        case "duplicates":
+            rows = rows.filter(_is_duplicate(liked))
+    return rows
+
+
+def refused_tracks(user: User) -> QuerySet[MirrorTrack]:
+    """What Spotify does not take into one of the listener's playlists."""
+    return MirrorTrack.objects.filter(mirror__user=user, refused_at__isnull=False)
+
+
+def _tracks_in_playlist(user: User, mirror: str) -> QuerySet[PlaylistItems, str]:
+    items = PlaylistItems.objects.filter(playlist__mirror=int(mirror), playlist__mirror__user=user)
+    uri = Func("uris", function="unnest", output_field=TextField())
+    return items.annotate(held=Substr(uri, len("spotify:track:") + 1)).values_list(
+        "held", flat=True
+    )
+
+
+def _is_duplicate(liked: QuerySet[SavedTrack]) -> Q:
+    """Liked more than once: the same title and artists, or the same ISRC."""
+    same_song = _repeated(liked.annotate(song=_SONG), "song")
+    recorded = liked.exclude(track__isrc="")
+    same_recording = _repeated(recorded.annotate(isrc=F("track__isrc")), "isrc")
+    return Q(track__in=liked.annotate(song=_SONG).filter(song__in=same_song).values("track")) | Q(
+        track__isrc__in=same_recording
+    )
+
+
+def _repeated(rows: QuerySet[SavedTrack], key: str) -> QuerySet[SavedTrack, str]:
+    groups = rows.order_by().values(key).annotate(times=Count("pk")).filter(times__gt=1)
+    keys: QuerySet[SavedTrack, str] = groups.values_list(key, flat=True)
+    return keys
+
+
+def _line(number: int) -> Func:
+    """A line of ``Track.search``: 1 is the title, 2 the artists, 3 the album."""
+    text = Func(
+        F("track__search"),
+        Value("\n"),
+        Value(number),
+        function="split_part",
+        output_field=TextField(),
+    )
+    return Collate(text, "C")
+
+
+_SONG = Concat(_line(1), Value("\n"), _line(2), output_field=CharField())
+_NEWEST = (F("added_at").desc(), F("rank"))
+_BY_TITLE = Collate(F("track__search"), "C")
+_ORDERS: dict[str, tuple[Combinable | str, ...]] = {
+    "": (),
+    "oldest_like": ("added_at", "-rank"),
+    "title": (_BY_TITLE,),
+    "artist": (_line(2), _BY_TITLE),
+    "album": (_line(3), "track__disc_number", "track__track_number"),
+    "newest_release": (F("track__released").desc(nulls_last=True),),
+    "oldest_release": (F("track__released").asc(nulls_last=True),),
+    "longest": ("-track__duration_ms",),
+    "shortest": ("track__duration_ms",),
+}
+
+
+def _order(query: Query) -> list[Combinable | str]:
+    first: tuple[Combinable | str, ...] = _ORDERS[query.sort]
+    if not query.sort and query.show == "gone":
+        first = (F("removed_at").desc(),)
+    elif not query.sort and query.show == "duplicates":
+        first = (_BY_TITLE,)
+    return [*first, *_NEWEST, "id"]
