@@ -10,7 +10,7 @@ from accounts.models import SpotifyConnection, User
 from sync.library.likes import PAGE_SIZE
 from sync.library.read import read_library
 from sync.library.record import MirrorGone, Record
-from sync.mirrors import guard, tracks
+from sync.mirrors import decisions, guard, tracks
 from sync.mirrors.adoption import adopt_playlists
 from sync.mirrors.looking import Looks
 from sync.mirrors.mirror_sync import MirrorSync, Surroundings
@@ -64,6 +64,7 @@ class _Sync:
 
     def run(self) -> None:
         self._check_states()
+        decisions.send(self.job, self.record)
         self.job.safe_point(stage=SyncRequest.Stage.READING)
         outcome = read_library(
             self.job,
@@ -209,6 +210,8 @@ class _Sync:
                 self.record.say(f"Left out: {error.message}", of=mirror.name)
         if worst := self._worst():
             raise worst
+        # Asks for a sync after this one, which tells Spotify.
+        decisions.like_own_additions(self.job, self.record)
         with self.record.fenced(*self._there()):
             totals = self.record.totals()
             if totals["added"] or totals["removed"] or totals["moved"]:

@@ -168,6 +168,8 @@ class Look:
         arrived = Additions()
         if playlist.snapshot_id != before.snapshot_id:
             arrived = self._arrived(named, before, others, stuck)
+        if arrived.is_much:
+            self._say("So much had changed at once that the inbox lists none of it.")
         volume.uris = uris
         with self._record.fenced(self._mirror):
             self._details.adopt(volume.playlist, playlist)
