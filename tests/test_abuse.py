@@ -16,10 +16,11 @@ from hypothesis import strategies as st
 
 from accounts.models import SpotifyConnection, User
 from accounts.operators import make_code
-from sync.models import Mirror, SyncRequest
+from sync.models import Mirror, Playlist, ShareLink, SyncRequest
+from sync.sharing.links import create_link
 from syncify.simulator.server import Simulator
 from tests.accounts.signing_in import sign_in
-from tests.builders import make_request, make_user
+from tests.builders import at_playlist, main_mirror, make_request, make_user
 from tests.driving import mirrored, run, run_again
 
 pytestmark = pytest.mark.django_db
@@ -40,6 +41,7 @@ class Row(NamedTuple):
 VISITORS = {"anonymous": 0, "blocked": 0, "other": 1, "operator": 2}  #: places in an Answer
 
 PUBLIC_PAGE = Row(200, 405)
+SHARED = Row(200, 405)  #: whoever knows the token is let in, and asks each time.
 PERSONAL_PAGE = Row((302, 200, 200), 405)
 PERSONAL_BUTTON = Row(405, (302, 303, 303))
 OWNERS_PAGE = Row((302, 404, 404), 405)
@@ -79,19 +81,34 @@ ROWS = {
     "operator/<int:pk>/retry/": OPERATOR_BUTTON,
     "operator/code/": Row((302, 200, 200), (302, 422, 422)),  # while a code is unused
     "operator/listeners/<int:listener>/block/": OPERATOR_BUTTON,
+    "playlists/<int:pk>/card/": OWNERS_PAGE,
+    "playlists/<int:pk>/cover.jpg": OWNERS_PAGE,
+    "playlists/<int:pk>/cover/": Row((302, 404, 404), (302, 404, 404)),
+    "playlists/<int:pk>/pause/": OWNERS_BUTTON,
+    "playlists/<int:pk>/qr.svg": OWNERS_PAGE,
+    "playlists/<int:pk>/sync/": OWNERS_BUTTON,
+    "playlists/<int:pk>/syncs/<int:sync>/cancel/": OWNERS_BUTTON,
+    "playlists/<int:pk>/syncs/<int:sync>/retry/": OWNERS_BUTTON,
     "privacy/": PUBLIC_PAGE,
+    "s/<str:token>/": SHARED,
+    "s/<str:token>/feed.atom": SHARED,
+    "s/<str:token>/feed.json": SHARED,
+    "s/<str:token>/oembed": SHARED,
+    "s/<str:token>/preview.png": SHARED,
+    "s/<str:token>/songs.csv": SHARED,
+    "s/<str:token>/songs.json": SHARED,
+    "s/<str:token>/songs.jspf": SHARED,
+    "s/<str:token>/state.json": SHARED,
     "settings/": PERSONAL_FORM,
+    "settings/links/": PERSONAL_FORM,
+    "settings/links/<int:pk>/revoke/": OWNERS_BUTTON,
     "songs/": PERSONAL_PAGE,
     "songs/<str:track_id>/": OWNERS_PAGE,
     "songs/songs.csv": PERSONAL_PAGE,
     "songs/songs.jspf": PERSONAL_PAGE,
     "songs/transfer.csv": PERSONAL_PAGE,
     "sync/": PERSONAL_BUTTON,
-    "sync/<int:pk>/cancel/": OWNERS_BUTTON,
-    "sync/<int:pk>/retry/": OWNERS_BUTTON,
-    "sync/card/": PERSONAL_PAGE,
     "sync/history/": PERSONAL_PAGE,
-    "sync/pause/": PERSONAL_BUTTON,
 }
 
 
@@ -107,15 +124,44 @@ ROUTES = sorted(routes(get_resolver()))
 OBJECTS = [route for route in ROUTES if "<int:pk>" in route or "<int:listener>" in route]
 
 
-def path_of(route: str, pk: object, listener: object) -> str:
-    path = route.replace("<int:pk>", str(pk)).replace("<int:listener>", str(listener))
-    return "/" + path.replace("<int:number>", str(pk)).replace("<str:track_id>", str(pk))
+def path_of(route: str, pk: object, listener: object, token: str = "") -> str:
+    parts = {
+        **{"<int:pk>": pk, "<int:sync>": pk, "<int:number>": pk, "<str:track_id>": pk},
+        **{"<int:listener>": listener, "<str:token>": token},
+    }
+    for name, value in parts.items():
+        route = route.replace(name, str(value))
+    return f"/{route}"
+
+
+#: Of all that is one listener's, where an address names it.
+NUMBER = 10**9
+
+
+def own_everything(request: SyncRequest) -> None:
+    """Give the listener a playlist and a link of the request's number: one names all of theirs."""
+    mirror = main_mirror(request.user)
+    Mirror.objects.filter(pk=mirror.pk).update(id=request.pk)
+    Playlist.objects.create(mirror_id=request.pk, number=1, spotify_id="hers")
+    link, _ = create_link(user=request.user, kind="page", mirror=None)
+    ShareLink.objects.filter(pk=link.pk).update(id=request.pk)
+
+
+def token_for(user: User, route: str) -> str:
+    """The token of a link that opens ``route``."""
+    kind = "feed" if "feed." in route else "page"
+    if "songs." in route or "state." in route:
+        kind = "download"
+    return create_link(user=user, kind=kind, mirror=main_mirror(user)).token
 
 
 def everything() -> list[dict[str, Any]]:
     """What no refused request may change."""
     tables = (User, SpotifyConnection, Mirror, SyncRequest)
-    return list(chain.from_iterable(table.objects.order_by("pk").values() for table in tables))
+    rows = [table.objects.order_by("pk").values() for table in tables]
+    # A look at a shared page is remembered.
+    links = ShareLink.objects.order_by("pk").values("pk", "revoked")
+    return list(chain.from_iterable([*rows, links]))
 
 
 @pytest.fixture(autouse=True)
@@ -139,7 +185,9 @@ def _operator_code(db: None) -> None:
 
 @pytest.fixture
 def dead(ada: User) -> SyncRequest:
-    return make_request(ada, state="dead", error_message="Spotify is down.")
+    request = make_request(ada, id=NUMBER, state="dead", error_message="Spotify is down.")
+    own_everything(request)
+    return request
 
 
 def test_every_url_has_its_row() -> None:
@@ -161,7 +209,8 @@ def test_every_url_answers_each_visitor_as_it_should(
         )
     client.get("/")  # for the cookie that belongs to the token
     token = {"X-CSRFToken": client.cookies["csrftoken"].value}
-    path, before = path_of(route, dead.pk, dead.user_id), everything()
+    token_of_link = token_for(dead.user, route)
+    path, before = path_of(route, dead.pk, dead.user_id, token_of_link), everything()
 
     got, forged = client.get(path), client.post(path)
     untouched = everything() == before
@@ -170,7 +219,8 @@ def test_every_url_answers_each_visitor_as_it_should(
     for answer, response in zip(ROWS[route], (got, posted), strict=True):
         status = answer if isinstance(answer, int) else answer[VISITORS[visitor]]
         assert response.status_code == status
-        assert "no-store" in response.headers["Cache-Control"]
+        kept = "no-cache" if ROWS[route] is SHARED and status == 200 else "no-store"
+        assert kept in response.headers["Cache-Control"]
         if status == 302:
             assert not response.headers["Location"].startswith("//")
     assert forged.status_code == 403
@@ -180,14 +230,16 @@ def test_every_url_answers_each_visitor_as_it_should(
 @pytest.mark.parametrize("state", SyncRequest.State.values)
 @pytest.mark.parametrize("route", OBJECTS)
 def test_what_is_anothers_does_not_exist(client: Client, ada: User, route: str, state: str) -> None:
-    hers = make_request(ada, state=state)
+    hers = make_request(ada, id=NUMBER, state=state)
+    own_everything(hers)
     client.force_login(make_user("bea"))
     before = everything()
 
     path = path_of(route, hers.pk, ada.pk)
     responses = [client.post(path), client.get(path)]
 
-    assert [response.status_code for response in responses] == [404, 405]
+    assert {response.status_code for response in responses} <= {404, 405}
+    assert 404 in {response.status_code for response in responses}
     assert everything() == before
 
 
@@ -199,6 +251,7 @@ FIELDS = [
     *("code", "unblock", "explained", "remind_in_spotify", "scope", "wish"),
     *("sort", "artist", "album", "decade", "liked", "show", "at", "since"),
     *("playlist", "sync", "before", "changes", "explicit"),
+    *("q", "at", "kind", "songs", "shows_name", "has_downloads", "volume", "format"),
     *("username", "password", "token", "mirrors", "stars", "q", "song", "nowhere", "forget"),
 ]
 COOKIES = ["sessionid", "csrftoken", "timezone", "messages"]
@@ -260,7 +313,7 @@ def test_nothing_that_is_sent_breaks_a_page(
 ) -> None:
     ids = [str(dead.pk), "0", str(2**31), str(2**63), "9" * 5_000]
     number = data.draw(st.sampled_from(ids), "id")
-    path = path_of(data.draw(st.sampled_from(ROUTES), "route"), number, number)
+    route = data.draw(st.sampled_from(ROUTES), "route")
     client.cookies.clear()
     if signed_in:
         User.objects.update(is_operator_by_code=True)
@@ -270,6 +323,7 @@ def test_nothing_that_is_sent_breaks_a_page(
     ask = {"QUERY_STRING": data.draw(FORMS, "query")}
 
     with transaction.atomic():
+        path = path_of(route, number, number, token_for(ada, route))
         got = client.get(path, **ask)
         form = data.draw(FORMS, "form").encode()
         posted = client.generic("POST", path, form, data.draw(KINDS, "kind"), **ask)
@@ -315,8 +369,8 @@ def test_nasty_names_are_synced_and_do_no_harm_on_any_page(
     pages = {
         path: client.get(path).content.decode()
         for path in (
-            *("/", "/sync/card/", "/sync/history/", "/settings/", "/operator/", "/privacy/"),
-            *("/songs/", "/insights/"),
+            *("/", at_playlist(cleo, "card/"), "/sync/history/", "/settings/", "/operator/"),
+            *("/privacy/", "/songs/", "/insights/"),
         )
     }
     for path, page in pages.items():

@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING
 
 from sync.library.likes import PAGE_SIZE
 from sync.mirrors import guard, tracks
+from sync.mirrors.covers import write_cover
 from sync.mirrors.details import Details
 from sync.mirrors.inbox import kept_additions, note_present
 from sync.mirrors.look import Look
@@ -69,6 +70,9 @@ class MirrorSync:
         self._look()
         self._write()
         self._settle()
+        write_cover(
+            self._job, self.mirror, [each.playlist for each in self._volumes], say=self._say
+        )
 
     # --- Looking ------------------------------------------------------------------------------
 

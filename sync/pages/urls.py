@@ -3,17 +3,18 @@
 from django.urls import path
 
 from sync.operations import machines
-from sync.pages import history, insights, songs, targets, views
+from sync.pages import cover, history, insights, links, mirror, share, songs, targets, views
 
 urlpatterns = [
     path("", views.home, name="home"),
     path("events/", views.events, name="events"),
     path("sync/", views.sync, name="sync"),
-    path("sync/card/", views.sync_card, name="sync_card"),
     path("sync/history/", history.sync_history, name="sync_history"),
-    path("sync/pause/", views.sync_pause, name="sync_pause"),
-    path("sync/<int:pk>/cancel/", views.sync_cancel, name="sync_cancel"),
-    path("sync/<int:pk>/retry/", views.sync_retry, name="sync_retry"),
+    path("playlists/<int:pk>/card/", mirror.card, name="mirror_card"),
+    path("playlists/<int:pk>/sync/", mirror.sync, name="mirror_sync"),
+    path("playlists/<int:pk>/pause/", mirror.pause, name="mirror_pause"),
+    path("playlists/<int:pk>/syncs/<int:sync>/cancel/", mirror.cancel, name="mirror_cancel"),
+    path("playlists/<int:pk>/syncs/<int:sync>/retry/", mirror.retry, name="mirror_retry"),
     path("songs/", songs.songs, name="songs"),
     path("songs/songs.csv", songs.songs_csv, name="songs_csv"),
     path("songs/songs.jspf", songs.songs_jspf, name="songs_jspf"),
@@ -24,6 +25,20 @@ urlpatterns = [
     # Here and not with the other accounts/: most of it is what this app stores.
     path("accounts/export/", views.export_data, name="export"),
     path("settings/", views.settings, name="settings"),
+    path("settings/links/", links.links, name="links"),
+    path("settings/links/<int:pk>/revoke/", links.revoke, name="link_revoke"),
+    path("playlists/<int:pk>/cover/", cover.cover, name="mirror_cover"),
+    path("playlists/<int:pk>/cover.jpg", cover.picture, name="mirror_picture"),
+    path("playlists/<int:pk>/qr.svg", links.qr, name="playlist_qr"),
+    path("s/<str:token>/", share.page, name="share"),
+    path("s/<str:token>/feed.atom", share.atom, name="share_atom"),
+    path("s/<str:token>/feed.json", share.json_feed, name="share_json_feed"),
+    path("s/<str:token>/oembed", share.oembed, name="share_oembed"),
+    path("s/<str:token>/preview.png", share.preview, name="share_preview"),
+    path("s/<str:token>/songs.csv", share.songs_csv, name="share_csv"),
+    path("s/<str:token>/songs.jspf", share.songs_jspf, name="share_jspf"),
+    path("s/<str:token>/songs.json", share.songs_json, name="share_json"),
+    path("s/<str:token>/state.json", share.state, name="share_state"),
     path("connections/", targets.targets, name="targets"),
     path("connections/subsonic/", targets.subsonic, name="subsonic"),
     path("connections/listenbrainz/", targets.listenbrainz, name="listenbrainz"),

@@ -33,7 +33,7 @@ from sync.mirrors import services
 from sync.models import Mirror, SyncRequest
 from sync.operations.overview import overview
 from sync.pages.card import card_for
-from sync.pages.events import Stream, hub, listener_of
+from sync.pages.events import Stream, hub, listener_of, mirrors_of
 from sync.pages.forms import SettingsForm
 from syncify.http import Request
 
@@ -52,15 +52,9 @@ def home(request: Request) -> HttpResponse:
     return render(request, "sync/dashboard.html", {"card": card})
 
 
-@require_safe
-@login_required
-def sync_card(request: Request) -> HttpResponse:
-    return _card(request)
-
-
 @require_GET
 async def events(request: Request) -> HttpResponseBase:
-    """The card as server-sent events: now, and whenever it changes.
+    """Cards as server-sent events: now, and whenever one of them changes.
 
     Whoever is not signed in gets a 204, after which browsers do not come back; 429 and 503 ask to
     do so later, where the listener or the process has no room for one more stream.
@@ -74,6 +68,7 @@ async def events(request: Request) -> HttpResponseBase:
         return HttpResponse("too many streams\n", "text/plain", status, headers={"Retry-After": 60})
     stream = Stream(
         user_id=user_id,
+        mirrors=mirrors_of(request.GET.getlist("mirror")),
         session_key=session_key,
         zone=timezone.get_current_timezone(),
         csrf_token=get_token(request),
@@ -90,35 +85,9 @@ async def events(request: Request) -> HttpResponseBase:
 @_limited
 @login_required
 def sync(request: Request) -> HttpResponse:
+    """Sync all that the listener has, whichever page asks."""
     services.request_sync(user=request.user)
-    return _card_or_home(request)
-
-
-@require_POST
-@_limited
-@login_required
-def sync_cancel(request: Request, pk: int) -> HttpResponse:
-    services.cancel_sync(request=get_object_or_404(SyncRequest, pk=pk, user=request.user))
-    return _card_or_home(request)
-
-
-@require_POST
-@_limited
-@login_required
-def sync_retry(request: Request, pk: int) -> HttpResponse:
-    services.retry_dead(request=get_object_or_404(_dead(), pk=pk, user=request.user))
-    return _card_or_home(request)
-
-
-@require_POST
-@_limited
-@login_required
-def sync_pause(request: Request) -> HttpResponse:
-    if "resume" in request.POST:
-        services.resume_mirror(user=request.user)
-    else:
-        services.pause_mirror(user=request.user)
-    return _card_or_home(request)
+    return _see_other("home")
 
 
 @require_http_methods(["GET", "HEAD", "POST"])
@@ -202,15 +171,6 @@ def operator_code(request: Request) -> HttpResponse:
     if operators.become_operator(request.user, code=request.POST.get("code", "")):
         return _see_other("operator")
     return render(request, "operator_code.html", {"is_wrong": True}, status=422)
-
-
-def _card(request: Request) -> HttpResponse:
-    card = card_for(request.user, now=timezone.now())
-    return render(request, "sync/dashboard.html#card", {"card": card})
-
-
-def _card_or_home(request: Request) -> HttpResponse:
-    return _card(request) if request.htmx else _see_other("home")
 
 
 def _see_other(name: str) -> HttpResponse:

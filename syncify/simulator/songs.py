@@ -60,7 +60,7 @@ class Song:
         return f"spotify:{self.type}:{self.id}"
 
 
-@dataclass(frozen=True, slots=True)
+@dataclass(frozen=True, slots=True, eq=False)
 class Artist:
     number: int
     id: str
@@ -72,7 +72,7 @@ class Artist:
         return self.id, self.name
 
 
-@dataclass(frozen=True, slots=True)
+@dataclass(frozen=True, slots=True, eq=False)
 class Album:
     artist: Artist
     number: int
@@ -225,11 +225,22 @@ def another_version(song: Song, random: Random, until: date) -> Song:
 
 def invent(random: Random) -> Song:
     """A new song, at the end of an album that is known."""
-    album = random.choice(albums(random.randrange(ARTISTS)) or releases()[-1:])
-    song = track(album, album.tracks)
-    name = names.title(random, album.artist.style)
-    isrc = _isrc(random, album.released.year)
-    return replace(song, id=base62(random), name=name, isrc=isrc)
+    album = random.choice(releases())
+    style = album.artist.style
+    return Song(
+        id=base62(random),
+        name=names.title(random, style),
+        artists=(album.artist.reference,),
+        album_id=album.id,
+        album=album.name,
+        release_date=_as_written(album),
+        track_number=album.tracks + 1,
+        duration_ms=random.randint(*style.seconds) * 1000,
+        explicit=random.random() < style.explicit,
+        isrc=_isrc(random, album.released.year),
+        album_type=album.type,
+        total_tracks=album.tracks + 1,
+    )
 
 
 # --- Libraries ----------------------------------------------------------------------------------
@@ -256,8 +267,8 @@ class _Taste:
         )
         return order, list(accumulate((place + 3) ** -1.1 for place in range(ARTISTS)))
 
-    def pick(self, at: datetime) -> Song | None:
-        """A song that was out by then; None where the first choice was not."""
+    def pick(self, at: datetime) -> tuple[Album, int] | None:
+        """Album and place of a song that was out by then; None where the first choice was not."""
         random, today = self._random, at.date()
         if random.random() < 0.25:  # brought out in the year before
             first = bisect(_release_dates(), today - timedelta(days=365))
@@ -273,7 +284,7 @@ class _Taste:
             album = random.choice(known)
             if album.released > today:
                 return None
-        return track(album, random.randrange(album.tracks))
+        return album, random.randrange(album.tracks)
 
     def _phase(self, at: datetime) -> tuple[list[int], list[float]]:
         number = at.toordinal() // 150
@@ -295,7 +306,7 @@ def seeded(listener: str, size: int) -> tuple[Saved, ...]:
     versions = 0.05 if size < 1_000 else 0.02
     # The catalogue is too small for the largest libraries.
     rarities = max(0.0, 1 - MOST_KNOWN / max(size, 1))
-    at, saved, taken = NEWEST_SEEDED_LIKE, list[Saved](), set[str]()
+    at, saved, taken = NEWEST_SEEDED_LIKE, list[Saved](), set[tuple[Album, int]]()
     originals: list[Song] = []
     while len(saved) < size:
         if len(originals) > 10 and random.random() < versions:
@@ -304,12 +315,12 @@ def seeded(listener: str, size: int) -> tuple[Saved, ...]:
             song = invent(random)
         else:
             picked = taste.pick(at)
-            if picked is None or picked.id in taken:
+            if picked is None or picked in taken:
                 continue
-            song = picked
+            taken.add(picked)
+            song = track(*picked)
             originals.append(song)
         SEEDED[song.id] = song
-        taken.add(song.id)
         saved.append(Saved(song.id, at))
         if random.random() >= TOGETHER:
             at -= _gap(random, at, pause)

@@ -25,7 +25,7 @@ from syncify.spotify.models import ApiHour, Block
 from syncify.spotify.quota import lift_operator_block
 from tests import driving
 from tests.accounts.signing_in import sign_in
-from tests.builders import connect
+from tests.builders import at_playlist, connect
 from tests.driving import (
     a_day_later,
     a_week_later,
@@ -177,7 +177,7 @@ def test_after_five_failures_a_sync_is_given_up_and_a_click_begins_another(
     assert "Try again" in page
 
     simulator.clear_faults()
-    client.post(f"/sync/{dead.pk}/retry/")
+    client.post(at_playlist(emil, f"syncs/{dead.pk}/retry/"))
     assert outcome(run_again(emil)) == DONE
     assert mirrored(simulator, emil) == simulator.liked("emil")
     dead.refresh_from_db()

@@ -30,7 +30,14 @@ from sync.models import (
     SyncRequest,
     UploadPart,
 )
-from tests.builders import main_mirror, make_like, make_refused, make_request, make_user
+from tests.builders import (
+    at_playlist,
+    main_mirror,
+    make_like,
+    make_refused,
+    make_request,
+    make_user,
+)
 
 pytestmark = pytest.mark.django_db
 
@@ -39,7 +46,8 @@ PAGES_OF_A_LISTENER = [
     *("/", "/songs/", "/insights/", "/sync/history/"),
     *("/settings/", "/privacy/", "/accounts/delete/"),
 ]
-BUTTONS = ["/sync/", "/sync/1/cancel/", "/sync/1/retry/", "/sync/pause/"]
+#: As they stand below a playlist of the listener.
+BUTTONS = ["sync/", "syncs/1/cancel/", "syncs/1/retry/", "pause/"]
 
 
 @pytest.fixture
@@ -89,7 +97,7 @@ def test_no_page_has_inline_code_or_fetches_from_elsewhere(
     assert not re.search(r"""(?:src|<link[^>]*href)=["'](?!/)""", page)
 
 
-@pytest.mark.parametrize("path", ["/sync/card/", "/sync/history/", "/settings/"])
+@pytest.mark.parametrize("path", ["/playlists/1/card/", "/sync/history/", "/settings/"])
 def test_a_visitor_is_sent_to_the_start_page(client: Client, path: str) -> None:
     response = client.get(path)
 
@@ -97,7 +105,7 @@ def test_a_visitor_is_sent_to_the_start_page(client: Client, path: str) -> None:
     assert response.headers["Location"].startswith("/?next=")
 
 
-@pytest.mark.parametrize("path", ["/sync/card/", "/sync/"])
+@pytest.mark.parametrize("path", ["/playlists/1/card/", "/playlists/1/sync/"])
 def test_an_expired_session_redirects_the_page_not_the_card(client: Client, path: str) -> None:
     method = client.get if path.endswith("card/") else client.post
 
@@ -109,15 +117,15 @@ def test_an_expired_session_redirects_the_page_not_the_card(client: Client, path
 
 @pytest.mark.parametrize("path", BUTTONS)
 def test_nothing_changes_by_following_a_link(client: Client, ada: User, path: str) -> None:
-    assert client.get(path).status_code == 405
+    assert client.get(at_playlist(ada, path)).status_code == 405
 
 
-@pytest.mark.parametrize("path", [*BUTTONS, "/settings/"])
+@pytest.mark.parametrize("path", [*BUTTONS, "/sync/", "/settings/"])
 def test_a_form_from_elsewhere_is_refused_in_plain_words(ada: User, path: str) -> None:
     client = Client(enforce_csrf_checks=True)
     client.force_login(ada)
 
-    response = client.post(path)
+    response = client.post(path if path.startswith("/") else at_playlist(ada, path))
 
     assert response.status_code == 403
     assert "open for too long" in text_of(response)
@@ -199,11 +207,11 @@ def test_the_dashboard_shows_the_playlist_and_its_link(client: Client, ada: User
     assert "10,500 songs, newest first" in page
     assert 'href="https://open.spotify.com/playlist/first"' in page
     assert 'data-copy="https://open.spotify.com/playlist/first"' in page
-    assert (
-        'Part 2, for what one playlist cannot hold: <a href="https://open.spotify.com/playlist/second"'
-        in page
-    )
-    assert "Part 3" not in page
+    assert 'data-copy="https://open.spotify.com/playlist/second"' in page
+    both = "https://open.spotify.com/playlist/first https://open.spotify.com/playlist/second"
+    assert f'data-copy="{both}"' in page
+    assert "Copy both links" in page
+    assert "part 3" not in page
 
 
 def test_what_changed_last_is_told_by_name(client: Client, ada: User, bea: User) -> None:
@@ -243,20 +251,22 @@ def test_the_card_is_polled_often_only_while_a_request_is_open(
 ) -> None:
     make_request(ada, state=state)
 
-    card = text_of(client.get("/sync/card/"))
+    card = text_of(client.get(at_playlist(ada, "card/")))
 
-    assert card.startswith(f'<div id="card" data-poll="{every}">')
+    opening = f'<div id="mirror-{main_mirror(ada).pk}" class="mirror" data-poll="{every}"'
+    assert card.startswith(opening)
     assert "<html" not in card
 
 
 def test_a_running_sync_shows_its_progress_and_a_way_to_stop_it(client: Client, ada: User) -> None:
     request = make_request(ada, state="running", stage="writing", progress=0.625)
 
-    card = text_of(client.get("/sync/card/"))
+    card = text_of(client.get(at_playlist(ada, "card/")))
 
-    assert 'aria-labelledby="sentence" max="1" value="0.625">' in card
+    mirror = main_mirror(ada).pk
+    assert f'aria-labelledby="sentence-{mirror}" max="1" value="0.625">' in card
     assert '<li class="step-current" aria-current="step"> Write' in card
-    assert f'action="/sync/{request.pk}/cancel/"' in card
+    assert f'action="/playlists/{mirror}/syncs/{request.pk}/cancel/"' in card
     assert "Sync now" not in card
 
 
@@ -266,7 +276,7 @@ def test_a_name_of_a_playlist_is_text_and_no_markup(client: Client, ada: User) -
     assert "&lt;b&gt;bold&lt;/b&gt;" in text_of(client.get("/"))
 
 
-@pytest.mark.parametrize(("path", "most"), [("/", 6), ("/sync/card/", 6), ("/sync/history/", 8)])
+@pytest.mark.parametrize(("path", "most"), [("/", 6), ("card/", 6), ("/sync/history/", 8)])
 def test_queries_do_not_grow_with_syncs_songs_or_volumes(
     client: Client, ada: User, path: str, most: int
 ) -> None:
@@ -279,7 +289,7 @@ def test_queries_do_not_grow_with_syncs_songs_or_volumes(
 
     def queries() -> int:
         with CaptureQueriesContext(connection) as captured:
-            client.get(path)
+            client.get(path if path.startswith("/") else at_playlist(ada, path))
         return len(captured)
 
     fill(2)
@@ -304,16 +314,17 @@ def test_sync_now_queues_a_sync_and_returns_to_the_dashboard(client: Client, ada
 
 
 def test_sync_now_answers_htmx_with_the_card(client: Client, ada: User) -> None:
-    response = client.post("/sync/", headers=HTMX)
+    response = client.post(at_playlist(ada, "sync/"), headers=HTMX)
 
     assert response.status_code == 200
-    assert text_of(response).startswith('<div id="card" data-poll="10">')
+    assert text_of(response).startswith(f'<div id="mirror-{main_mirror(ada).pk}"')
+    assert 'data-poll="10"' in text_of(response)
 
 
 def test_a_second_wish_shows_the_sync_that_runs(client: Client, ada: User) -> None:
     running = make_request(ada, state="running", stage="writing", progress=0.5)
 
-    response = client.post("/sync/", headers=HTMX)
+    response = client.post(at_playlist(ada, "sync/"), headers=HTMX)
 
     assert "50% done" in text_of(response)
     assert ada.sync_requests.get() == running
@@ -322,7 +333,7 @@ def test_a_second_wish_shows_the_sync_that_runs(client: Client, ada: User) -> No
 def test_cancel_stops_a_queued_sync_at_once(client: Client, ada: User) -> None:
     request = make_request(ada)
 
-    response = client.post(f"/sync/{request.pk}/cancel/")
+    response = client.post(at_playlist(ada, f"syncs/{request.pk}/cancel/"))
 
     request.refresh_from_db()
     assert (response.status_code, request.state) == (303, "cancelled")
@@ -331,7 +342,7 @@ def test_cancel_stops_a_queued_sync_at_once(client: Client, ada: User) -> None:
 def test_cancel_asks_a_running_sync_to_stop(client: Client, ada: User) -> None:
     request = make_request(ada, state="running")
 
-    response = client.post(f"/sync/{request.pk}/cancel/", headers=HTMX)
+    response = client.post(at_playlist(ada, f"syncs/{request.pk}/cancel/"), headers=HTMX)
 
     request.refresh_from_db()
     assert request.cancel_asked_at is not None
@@ -342,7 +353,7 @@ def test_cancel_asks_a_running_sync_to_stop(client: Client, ada: User) -> None:
 def test_retry_queues_a_new_sync_and_keeps_the_dead_one(client: Client, ada: User) -> None:
     dead = make_request(ada, state="dead", error_message="Spotify is down.")
 
-    client.post(f"/sync/{dead.pk}/retry/")
+    client.post(at_playlist(ada, f"syncs/{dead.pk}/retry/"))
 
     assert [each.state for each in ada.sync_requests.order_by("id")] == ["dead", "queued"]
 
@@ -350,17 +361,17 @@ def test_retry_queues_a_new_sync_and_keeps_the_dead_one(client: Client, ada: Use
 def test_only_a_dead_sync_can_be_retried(client: Client, ada: User) -> None:
     done = make_request(ada, state="succeeded")
 
-    assert client.post(f"/sync/{done.pk}/retry/").status_code == 404
+    assert client.post(at_playlist(ada, f"syncs/{done.pk}/retry/")).status_code == 404
     assert ada.sync_requests.count() == 1
 
 
 def test_pause_and_resume(client: Client, ada: User) -> None:
-    client.post("/sync/pause/")
+    client.post(at_playlist(ada, "pause/"))
     assert main_mirror(ada).state == "paused"
     for page in ("/", "/settings/"):
         assert 'name="resume"' in text_of(client.get(page))
 
-    client.post("/sync/pause/", {"resume": "yes"})
+    client.post(at_playlist(ada, "pause/"), {"resume": "yes"})
     assert main_mirror(ada).state == "active"
 
 
@@ -370,9 +381,9 @@ def test_a_request_of_another_listener_does_not_exist(
 ) -> None:
     hers = make_request(bea, state=state)
 
-    response = client.post(f"/sync/{hers.pk}/{action}/")
-
-    assert response.status_code == 404
+    for owner in (ada, bea):
+        response = client.post(at_playlist(owner, f"syncs/{hers.pk}/{action}/"))
+        assert response.status_code == 404
     unchanged = SyncRequest.objects.get()
     assert (unchanged.state, unchanged.cancel_asked_at) == (state, None)
 
