@@ -54,6 +54,12 @@ def waiting(user: User) -> QuerySet[InboxItem]:
     return items.select_related("mirror").order_by("-id")
 
 
+def await_sync(user: User) -> bool:
+    """Whether there are decisions of which Spotify has not been told."""
+    told = [Delivery.ASKED, Delivery.SENDING]
+    return InboxItem.objects.filter(user=user, delivery__in=told).exists()
+
+
 def can_undo() -> QuerySet[InboxItem]:
     """Decisions of which Spotify has not been told, and which no newer item has overtaken."""
     newer = InboxItem.objects.filter(
@@ -67,7 +73,10 @@ def can_undo() -> QuerySet[InboxItem]:
 
 
 def like(user: User, items: QuerySet[InboxItem]) -> int:
-    """Like those of ``items`` that wait, with the next sync; returns how many."""
+    """Like those of ``items`` that wait, with the next sync; returns how many.
+
+    Without the permission they wait for the sign-in that gives it.
+    """
     return _decide(user, items.filter(kind=Kind.ADDED), State.LIKED, Delivery.ASKED)
 
 
@@ -102,7 +111,7 @@ def _decide(user: User, items: QuerySet[InboxItem], state: str, delivery: str) -
         )
         if changed:
             tell_pages(user_id=user.pk)
-            if delivery == Delivery.ASKED:
+            if delivery == Delivery.ASKED and scopes.has(user, SCOPE):
                 queue.enqueue(user.pk, trigger=SyncRequest.Trigger.MANUAL, wait=GRACE)
     return changed
 

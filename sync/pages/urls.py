@@ -3,7 +3,18 @@
 from django.urls import path
 
 from sync.operations import machines
-from sync.pages import cover, history, insights, links, mirror, share, songs, targets, views
+from sync.pages import (
+    cover,
+    history,
+    inbox,
+    insights,
+    links,
+    mirror,
+    share,
+    songs,
+    targets,
+    views,
+)
 
 urlpatterns = [
     path("", views.home, name="home"),
@@ -22,6 +33,11 @@ urlpatterns = [
     path("songs/<str:track_id>/", songs.song, name="song"),
     path("insights/", insights.insights, name="insights"),
     path("insights/<int:number>/", insights.year, name="year"),
+    path("inbox/", inbox.inbox, name="inbox"),
+    path("inbox/<int:pk>/", inbox.decide, name="inbox_decide"),
+    path("inbox/all/", inbox.decide_all, name="inbox_decide_all"),
+    path("inbox/count/", inbox.inbox_count, name="inbox_count"),
+    path("inbox/options/", inbox.options, name="inbox_options"),
     # Here and not with the other accounts/: most of it is what this app stores.
     path("accounts/export/", views.export_data, name="export"),
     path("settings/", views.settings, name="settings"),
