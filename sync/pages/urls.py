@@ -13,6 +13,7 @@ from sync.pages import (
     share,
     songs,
     targets,
+    together,
     views,
 )
 
@@ -38,6 +39,15 @@ urlpatterns = [
     path("inbox/all/", inbox.decide_all, name="inbox_decide_all"),
     path("inbox/count/", inbox.inbox_count, name="inbox_count"),
     path("inbox/options/", inbox.options, name="inbox_options"),
+    path("together/", together.together, name="together"),
+    path("together/<int:pk>/", together.pair, name="pair"),
+    path("together/<int:pk>/end/", together.end, name="pair_end"),
+    path("together/<int:pk>/newest/", together.newest, name="pair_newest"),
+    path("together/<int:pk>/playlist/", together.playlist, name="pair_playlist"),
+    path("together/invite/", together.invite, name="together_invite"),
+    path("together/join/", together.enter, name="together_enter"),
+    path("together/join/<str:code>/", together.join, name="together_join"),
+    path("together/withdraw/", together.withdraw, name="together_withdraw"),
     # Here and not with the other accounts/: most of it is what this app stores.
     path("accounts/export/", views.export_data, name="export"),
     path("settings/", views.settings, name="settings"),

@@ -27,6 +27,7 @@ from accounts import access, operators
 from accounts.limits import limited
 from accounts.models import User
 from accounts.pending import awaits_paste
+from accounts.scopes import Wish, safe_path
 from sync.library.export import export
 from sync.library.exports import file_name
 from sync.mirrors import services
@@ -46,6 +47,8 @@ def home(request: Request) -> HttpResponse:
         context = {
             "base_url": django_settings.BASE_URL,
             "awaits_paste": awaits_paste(request.session),
+            # An invitation, or another page that needs a sign-in, is shown after it.
+            "wish": Wish(next=safe_path(request.GET.get("next", ""))),
         }
         return render(request, "landing.html", context)
     card = card_for(request.user, now=timezone.now())

@@ -15,7 +15,7 @@ from django.db import transaction
 from django.db.models import Q, QuerySet
 from django.db.models.functions import Now
 
-from accounts.access import may_use
+from accounts.access import may_use, may_use_q
 from accounts.models import User
 from sync.models import Mirror, Pair, PairInvitation, SyncRequest
 from sync.queue import store as queue
@@ -27,6 +27,8 @@ _CODE_BYTES = 10
 LASTS = timedelta(days=7)
 #: Invitations of one listener that are open, and pairs that one listener has.
 MOST_INVITATIONS, MOST_PAIRS = 10, 50
+
+_NO_INVITATION = "This invitation does not work: it was used, withdrawn, or is too old."
 
 
 class Partner(NamedTuple):
@@ -75,7 +77,7 @@ def inviter_of(code: str, user: User) -> User:
     """Who invites with this code. Raises PairError where ``user`` cannot accept."""
     invitation = _open(code).select_related("user").first()
     if invitation is None or not may_use(invitation.user):
-        raise PairError("This invitation does not work: it was used, withdrawn, or is too old.")
+        raise PairError(_NO_INVITATION)
     if invitation.user_id == user.pk:
         raise PairError("This is your own invitation. Send it to somebody else.")
     return invitation.user
@@ -91,8 +93,8 @@ def accept(user: User, code: str) -> Pair:
         for listener in sorted({user.pk, inviter.pk}):
             lock_listener(listener)
         used = _open(code).filter(user=inviter).update(used=Now())
-        if not used or not may_use(User.objects.get(pk=inviter.pk)):
-            raise PairError("This invitation does not work: it was used, withdrawn, or is too old.")
+        if not used or not _may_use_now([user.pk, inviter.pk]):
+            raise PairError(_NO_INVITATION)
         if max(_of(user).count(), _of(inviter).count()) >= MOST_PAIRS:
             raise PairError(f"One of you is together with {MOST_PAIRS} others already.")
         first, second = sorted([user, inviter], key=lambda one: one.pk)
@@ -157,6 +159,10 @@ def _has_shared_mirror(user_id: int, pair_id: int) -> bool:
     ).exists()
 
 
+def _may_use_now(user_ids: list[int]) -> bool:
+    return User.objects.filter(may_use_q(), pk__in=user_ids).count() == len(user_ids)
+
+
 def _partner(pair: Pair, user: User) -> Partner:
     is_first = pair.first_id == user.pk
     other = pair.second if is_first else pair.first
@@ -170,9 +176,7 @@ def _of(user: User) -> QuerySet[Pair]:
 
 
 def _open(code: str) -> QuerySet[PairInvitation]:
-    return PairInvitation.objects.filter(
-        code_hash=_digest(code), used=None, expires__gt=Now()
-    )
+    return PairInvitation.objects.filter(code_hash=_digest(code), used=None, expires__gt=Now())
 
 
 def _digest(code: str) -> str:
