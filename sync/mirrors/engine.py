@@ -65,6 +65,7 @@ class _Sync:
     def run(self) -> None:
         self._check_states()
         decisions.send(self.job, self.record)
+        self._check_waits()
         self.job.safe_point(stage=SyncRequest.Stage.READING)
         outcome = read_library(
             self.job,
@@ -84,7 +85,7 @@ class _Sync:
     def _check_states(self) -> None:
         """Make sure that the listener wants this sync, and may have it.
 
-        Raises GiveUp, SignInNeeded, or SnoozeUntil while everything waits for a second look.
+        Raises GiveUp or SignInNeeded.
         """
         user = User.objects.get(pk=self.job.request.user_id)
         held = SpotifyConnection.objects.filter(user=user).values_list("state", flat=True).first()
@@ -96,6 +97,9 @@ class _Sync:
             raise SignInNeeded
         if self.library.is_paused and not self.is_manual:
             raise GiveUp("paused", "Syncs are paused.")
+
+    def _check_waits(self) -> None:
+        """Raises SnoozeUntil while everything waits for a second look."""
         now = self.job.now()
         if self.mirrors and all(guard.waits(mirror, now) for mirror in self.mirrors):
             raise guard.wait_of(min(self.mirrors, key=lambda one: one.confirm_after or now))

@@ -2,7 +2,7 @@
 
 import re
 from collections.abc import Mapping
-from typing import Any, cast
+from typing import Any
 
 from django.conf import settings
 from django.contrib import messages
@@ -144,7 +144,7 @@ def playlist(request: Request, pk: int) -> HttpResponse:
         messages.error(request, "Choose what the playlist is to hold.")
         return _see_other("pair", pk)
     try:
-        create_shared_mirror(request.user, pk, cast("Of", of))
+        create_shared_mirror(request.user, pk, of)
     except PairError as error:
         messages.error(request, str(error))
     else:
