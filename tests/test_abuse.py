@@ -16,7 +16,7 @@ from hypothesis import strategies as st
 
 from accounts.models import SpotifyConnection, User
 from accounts.operators import make_code
-from sync.models import Mirror, Playlist, ShareLink, SyncRequest
+from sync.models import InboxItem, Mirror, Pair, Playlist, ShareLink, SyncRequest
 from sync.sharing.links import create_link
 from syncify.simulator.server import Simulator
 from tests.accounts.signing_in import sign_in
@@ -74,6 +74,11 @@ ROWS = {
     "connections/subsonic/songs/<str:track>/": Row((302, 404, 404), (302, 404, 404)),
     "events/": Row((204, 200, 200), 405),
     "healthz": PUBLIC_PAGE,
+    "inbox/": PERSONAL_PAGE,
+    "inbox/<int:pk>/": OWNERS_BUTTON,
+    "inbox/all/": PERSONAL_BUTTON,
+    "inbox/count/": PERSONAL_PAGE,
+    "inbox/options/": PERSONAL_BUTTON,
     "insights/": PERSONAL_PAGE,
     "insights/<int:number>/": OWNERS_PAGE,
     "metrics": Row(404, 405),  # there is no token
@@ -109,6 +114,15 @@ ROWS = {
     "songs/transfer.csv": PERSONAL_PAGE,
     "sync/": PERSONAL_BUTTON,
     "sync/history/": PERSONAL_PAGE,
+    "together/": PERSONAL_PAGE,
+    "together/<int:pk>/": OWNERS_PAGE,
+    "together/<int:pk>/end/": OWNERS_BUTTON,
+    "together/<int:pk>/newest/": OWNERS_BUTTON,
+    "together/<int:pk>/playlist/": OWNERS_BUTTON,
+    "together/invite/": Row(405, (302, 200, 200)),  # the answer alone knows the code
+    "together/join/": PERSONAL_BUTTON,
+    "together/join/<str:code>/": Row((302, 404, 404), (302, 404, 404)),  # that of no invitation
+    "together/withdraw/": PERSONAL_BUTTON,
 }
 
 
@@ -126,8 +140,13 @@ OBJECTS = [route for route in ROUTES if "<int:pk>" in route or "<int:listener>" 
 
 def path_of(route: str, pk: object, listener: object, token: str = "") -> str:
     parts = {
-        **{"<int:pk>": pk, "<int:sync>": pk, "<int:number>": pk, "<str:track_id>": pk},
-        **{"<int:listener>": listener, "<str:token>": token},
+        "<int:pk>": pk,
+        "<int:sync>": pk,
+        "<int:number>": pk,
+        "<str:track_id>": pk,
+        "<int:listener>": listener,
+        "<str:token>": token,
+        "<str:code>": "no-such-code",
     }
     for name, value in parts.items():
         route = route.replace(name, str(value))
@@ -139,12 +158,16 @@ NUMBER = 10**9
 
 
 def own_everything(request: SyncRequest) -> None:
-    """Give the listener a playlist and a link of the request's number: one names all of theirs."""
+    """Give the listener one of each thing of the request's number: one names all of theirs."""
     mirror = main_mirror(request.user)
     Mirror.objects.filter(pk=mirror.pk).update(id=request.pk)
     Playlist.objects.create(mirror_id=request.pk, number=1, spotify_id="hers")
     link, _ = create_link(user=request.user, kind="page", mirror=None)
     ShareLink.objects.filter(pk=link.pk).update(id=request.pk)
+    InboxItem.objects.create(
+        id=request.pk, user=request.user, mirror_id=request.pk, track_id="looped"
+    )
+    Pair.objects.create(id=request.pk, first=request.user, second=make_user("friend"))
 
 
 def token_for(user: User, route: str) -> str:
@@ -157,7 +180,7 @@ def token_for(user: User, route: str) -> str:
 
 def everything() -> list[dict[str, Any]]:
     """What no refused request may change."""
-    tables = (User, SpotifyConnection, Mirror, SyncRequest)
+    tables = (User, SpotifyConnection, Mirror, SyncRequest, InboxItem, Pair)
     rows = [table.objects.order_by("pk").values() for table in tables]
     # A look at a shared page is remembered.
     links = ShareLink.objects.order_by("pk").values("pk", "revoked")
@@ -252,6 +275,7 @@ FIELDS = [
     *("sort", "artist", "album", "decade", "liked", "show", "at", "since"),
     *("playlist", "sync", "before", "changes", "explicit"),
     *("q", "at", "kind", "songs", "shows_name", "has_downloads", "volume", "format"),
+    *("do", "upto", "likes_own", "keep", "of", "shows"),
     *("username", "password", "token", "mirrors", "stars", "q", "song", "nowhere", "forget"),
 ]
 COOKIES = ["sessionid", "csrftoken", "timezone", "messages"]
