@@ -75,6 +75,7 @@ bench: .venv
 	$(BIN)/python -m bench.queue
 	$(BIN)/python -m bench.memory
 	$(BIN)/python -m bench.events
+	$(BIN)/python -m bench.matching
 	$(BIN)/python -m bench.rules
 
 lock: .venv

@@ -6,6 +6,7 @@ import sys
 
 from django.core.exceptions import ImproperlyConfigured
 from django.core.management import execute_from_command_line
+from django.db import OperationalError
 
 from syncify.env import collect_problems
 
@@ -17,5 +18,8 @@ if __name__ == "__main__":
         execute_from_command_line(sys.argv)
     except ImproperlyConfigured as problem:
         sys.exit(str(problem))
+    except OperationalError as error:
+        first_line = str(error).strip().partition("\n")[0]
+        sys.exit(f"The database does not answer: {first_line}")
     except KeyboardInterrupt:
         sys.exit(130)

@@ -1,12 +1,13 @@
 """Whether Spotify lets Syncify act for a listener, as syncs find it."""
 
-from datetime import timedelta
+from datetime import datetime, timedelta
 
 from django.db import transaction
-from django.db.models import Q
+from django.db.models import Case, CharField, Q, Value, When
 from django.db.models.functions import Now
 
-from accounts.models import SpotifyConnection, User
+from accounts.consent import NEAR, STAGES, Stage
+from accounts.models import CONSENT_LIFE, SpotifyConnection, User
 from accounts.signals import connection_changed
 
 State, Reason = SpotifyConnection.State, SpotifyConnection.Reason
@@ -35,6 +36,28 @@ def retry_due_q() -> Q:
 def may_be_synced_q() -> Q:
     """Connections for which a scheduled sync is worth a call."""
     return Q(state=State.CONNECTED) | retry_due_q()
+
+
+def near_q(now: datetime) -> Q:
+    """Connections whose consent is at any stage but Stage.FAR."""
+    # Each state by name, so that the index of state and date finds them.
+    has_token = Q(state__in=[State.CONNECTED, State.REFUSED])
+    return Q(state=State.SIGN_IN_NEEDED) | has_token & Q(
+        authorized_at__lte=now + NEAR - CONSENT_LIFE
+    )
+
+
+def stage_of_near(now: datetime) -> Case:
+    """The ``Consent.stage`` of a connection of ``near_q``, as an expression."""
+    reached = [
+        When(authorized_at__lte=now + timedelta(days=most) - CONSENT_LIFE, then=Value(stage))
+        for most, stage in STAGES
+    ]
+    return Case(
+        When(state=State.SIGN_IN_NEEDED, then=Value(Stage.ENDED)),
+        *reached,
+        output_field=CharField(),
+    )
 
 
 @transaction.atomic

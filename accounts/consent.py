@@ -20,7 +20,8 @@ class Stage(StrEnum):
 NEAR = timedelta(days=30)
 #: So long before the end the playlist itself asks for a new sign-in.
 REMIND = timedelta(days=7)
-_STAGES = [(1, Stage.DAY), (REMIND.days, Stage.WEEK), (NEAR.days, Stage.MONTH)]
+#: The most days left at a stage, the last stage first.
+STAGES = [(1, Stage.DAY), (REMIND.days, Stage.WEEK), (NEAR.days, Stage.MONTH)]
 
 
 @dataclass(frozen=True, slots=True)
@@ -41,5 +42,5 @@ def consent(*, ends_at: datetime, has_ended: bool, now: datetime) -> Consent:
     days = max(0, ceil((ends_at - now) / timedelta(days=1)))
     if has_ended:
         return Consent(ends_at, days_left=0, stage=Stage.ENDED)
-    stage = next((stage for most, stage in _STAGES if days <= most), Stage.FAR)
+    stage = next((stage for most, stage in STAGES if days <= most), Stage.FAR)
     return Consent(ends_at, days, stage)

@@ -109,6 +109,10 @@ class SpotifyConnection(models.Model):
 
     class Meta:
         db_table = "spotify_connections"
+        indexes = [
+            # Consents that end soon, refused ones to be tried again, and counts by state.
+            models.Index(fields=["state", "authorized_at"], name="spotify_connections_consent")
+        ]
 
     def __str__(self) -> str:
         return f"{self.user_id}: {self.state}"

@@ -27,14 +27,22 @@ LOCK_TIMEOUT = "15s"
 
 
 def spotify_client_for(
-    user: User, *, reserve: bool, sleep: Callable[[float], None] = time.sleep
+    user: User,
+    *,
+    reserve: bool,
+    sleep: Callable[[float], None] = time.sleep,
+    before_send: Callable[[], None] = lambda: None,
 ) -> SpotifyClient:
-    """Spotify as ``user``; with ``reserve``, calls may use the last of the daily budget."""
+    """Spotify as ``user``; with ``reserve``, calls may use the last of the daily budget.
+
+    ``sleep`` and ``before_send`` are those of SpotifyClient.
+    """
     return SpotifyClient(
         api_url=settings.SPOTIFY_API_URL,
         tokens=ConnectionTokens(user.pk),
         gate=QuotaGate(reserve=reserve),
         sleep=sleep,
+        before_send=before_send,
     )
 
 

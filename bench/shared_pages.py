@@ -1,4 +1,4 @@
-"""Benchmark of the server time of pages, for a listener of 10,000 likes: ``python -m bench.shared_pages``.
+"""Measures share pages: server time, queries and bytes of a page of 10,000 songs, and load.
 
 Requests run in this process, one after the other, without a network. It works in an embedded
 PostgreSQL of its own, which it empties first.

@@ -122,7 +122,9 @@ SPOTIFY_AUTHORIZE_URL = env_url(
     "SPOTIFY_AUTHORIZE_URL", default=f"{SPOTIFY_ACCOUNTS_URL}/authorize", secure=True
 )
 #: Where browsers load covers of albums: the only other host that a page asks for anything.
-SPOTIFY_IMAGES_URL = env_url("SPOTIFY_IMAGES_URL", default="https://i.scdn.co").rstrip("/")
+SPOTIFY_IMAGES_URL = env_url("SPOTIFY_IMAGES_URL", default="https://i.scdn.co", secure=True).rstrip(
+    "/"
+)
 #: Off: drawings take the place of album covers, and no page asks any host but ours.
 PICTURES = env_bool("SYNCIFY_PICTURES", default=True)
 if PICTURES:

@@ -9,7 +9,7 @@ from __future__ import annotations
 
 from collections import Counter, defaultdict
 from collections.abc import Iterable, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from datetime import datetime
 from itertools import groupby
 from typing import Any
@@ -47,6 +47,8 @@ class Believed:
 
     likes: tuple[Like, ...]
     entries: tuple[Entry, ...]
+    #: How many likes are counted that were neither shown nor known before.
+    hidden: int
 
 
 @dataclass(frozen=True, slots=True)
@@ -95,7 +97,12 @@ def believe(known: Sequence[Like], memory: Memory, found: Found) -> Believed:
             base = before
         if base is not None and (unread > base or not found.settled):
             kept[like] = base
-    return Believed(_in_order(known, found.likes, list(kept)), tuple(_entries(found, kept)))
+    likes = _in_order(known, found.likes, list(kept))
+    if not found.settled:
+        # Those were not shown because others were shown twice: they have rows like all others.
+        found = replace(found, hidden=found.hidden - len(kept))
+        kept = {}
+    return Believed(likes, tuple(_entries(found, kept)), found.hidden)
 
 
 def _unread(rows: Iterable[Like], hidden: int) -> int:

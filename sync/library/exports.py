@@ -112,8 +112,7 @@ class _Lines:
 
 def _some(likes: QuerySet[SavedTrack], *names: str) -> Iterator[list[tuple[Any, ...]]]:
     """The rows, some hundred at a time, so that memory does not grow with the library."""
-    # The albums are joined only where a column asks for them.
-    rows = likes.select_related(None).values_list(*names)
+    rows = likes.values_list(*names)
     some: list[tuple[Any, ...]] = []
     for row in rows.iterator(chunk_size=_ROWS_AT_A_TIME):
         some.append(row)

@@ -9,12 +9,13 @@ from datetime import date, timedelta, tzinfo
 from typing import TYPE_CHECKING, Self
 from urllib.parse import urlencode
 
+from django.core.cache import cache
 from django.db.models import (
-    CharField,
     Count,
     Exists,
     F,
     Func,
+    Max,
     OuterRef,
     Q,
     QuerySet,
@@ -22,8 +23,10 @@ from django.db.models import (
     Value,
 )
 from django.db.models.expressions import Combinable
-from django.db.models.functions import Collate, Concat, Substr
+from django.db.models.functions import Collate, Substr
 
+from sync.library.duplicates import find_pairs, ids_with_duplicates
+from sync.library.songs import load_songs
 from sync.library.timeline import came, end_of, open_at, start_of, went
 from sync.models import MirrorTrack, PlaylistItems, SavedTrack
 from syncify.text import folded
@@ -32,8 +35,13 @@ if TYPE_CHECKING:
     from accounts.models import User
 
 PAGE_SIZE = 100
+#: A search by words finds so many songs, or "more than" that: to count on would take longer than
+#: to find.
+MOST_COUNTED = 1_000
 #: Characters of a search that count.
 LONGEST_SEARCH = 500
+#: Seconds that the comparison of all songs is kept.
+_KEPT_FOR = 3600
 #: The decade of songs whose release date is unknown.
 UNKNOWN = "unknown"
 
@@ -182,7 +190,7 @@ _CHECKS: dict[str, Callable[[str], object]] = {
 
 
 def search(user: User, query: Query, *, zone: tzinfo) -> QuerySet[SavedTrack]:
-    """The listener's likes that ``query`` asks for, in its order, each with its track and album."""
+    """The listener's likes that ``query`` asks for, in its order."""
     rows = _base(user, query, zone)
     for word in query.words:
         rows = rows.filter(track__search__contains=word)
@@ -202,7 +210,26 @@ def search(user: User, query: Query, *, zone: tzinfo) -> QuerySet[SavedTrack]:
         rows = rows.filter(added_at__lt=start_of(period.end, zone))
     if query.explicit:
         rows = rows.filter(track__explicit=query.explicit == "yes")
-    return rows.order_by(*_order(query)).select_related("track__album")
+    return rows.order_by(*_order(query))
+
+
+def page_of(likes: QuerySet[SavedTrack], number: int) -> tuple[list[SavedTrack], bool]:
+    """The rows of a page of a search, and whether more follow.
+
+    Only the ids are found in order: tracks and albums are read for the rows that are shown.
+    """
+    start = (number - 1) * PAGE_SIZE
+    ids = list(likes.values_list("pk", flat=True)[start : start + PAGE_SIZE + 1])
+    rows = SavedTrack.objects.select_related("track__album").in_bulk(ids[:PAGE_SIZE])
+    return [rows[pk] for pk in ids[:PAGE_SIZE] if pk in rows], len(ids) > PAGE_SIZE
+
+
+def count_of(query: Query, likes: QuerySet[SavedTrack]) -> int:
+    """How many songs ``query`` finds; of a search by words at most MOST_COUNTED + 1."""
+    if not query.words:
+        return likes.count()
+    # The planner walks the likes in their order, and stops at the limit.
+    return likes.values("pk")[: MOST_COUNTED + 1].count()
 
 
 def _base(user: User, query: Query, zone: tzinfo) -> QuerySet[SavedTrack]:
@@ -235,7 +262,7 @@ def _base(user: User, query: Query, zone: tzinfo) -> QuerySet[SavedTrack]:
         case "refused":
             rows = rows.filter(track__in=refused_tracks(user).values("track"))
         case "duplicates":
-            rows = rows.filter(_is_duplicate(liked))
+            rows = rows.filter(track__in=_duplicates(user, liked))
     return rows
 
 
@@ -252,20 +279,18 @@ def _tracks_in_playlist(user: User, mirror: str) -> QuerySet[PlaylistItems, str]
     )
 
 
-def _is_duplicate(liked: QuerySet[SavedTrack]) -> Q:
-    """Liked more than once: the same title and artists, or the same ISRC."""
-    same_song = _repeated(liked.annotate(song=_SONG), "song")
-    recorded = liked.exclude(track__isrc="")
-    same_recording = _repeated(recorded.annotate(isrc=F("track__isrc")), "isrc")
-    return Q(track__in=liked.annotate(song=_SONG).filter(song__in=same_song).values("track")) | Q(
-        track__isrc__in=same_recording
-    )
+def _duplicates(user: User, liked: QuerySet[SavedTrack]) -> list[str]:
+    """The tracks that are liked more than once, in other words or versions.
 
-
-def _repeated(rows: QuerySet[SavedTrack], key: str) -> QuerySet[SavedTrack, str]:
-    groups = rows.order_by().values(key).annotate(times=Count("pk")).filter(times__gt=1)
-    keys: QuerySet[SavedTrack, str] = groups.values_list(key, flat=True)
-    return keys
+    To compare all songs takes a while, so the answer is kept until the likes change.
+    """
+    version = liked.aggregate(songs=Count("pk"), last=Max("pk"))
+    key = f"duplicates:{user.pk}:{version['songs']}:{version['last']}"
+    found: list[str] | None = cache.get(key)
+    if found is None:
+        found = sorted(ids_with_duplicates(find_pairs(load_songs(user.pk))))
+        cache.set(key, found, _KEPT_FOR)
+    return found
 
 
 def _line(number: int) -> Func:
@@ -280,7 +305,6 @@ def _line(number: int) -> Func:
     return Collate(text, "C")
 
 
-_SONG = Concat(_line(1), Value("\n"), _line(2), output_field=CharField())
 _NEWEST = (F("added_at").desc(), F("rank"))
 _BY_TITLE = Collate(F("track__search"), "C")
 _ORDERS: dict[str, tuple[Combinable | str, ...]] = {

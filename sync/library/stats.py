@@ -7,7 +7,7 @@ kept for an hour, under a key that changes with every like and unlike.
 from __future__ import annotations
 
 from collections.abc import Iterable, Iterator, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 from datetime import date, timedelta, tzinfo
 from itertools import pairwise
 from typing import TYPE_CHECKING, Any, NamedTuple
@@ -134,7 +134,10 @@ class Calendar:
 
     days: Sequence[Day]
     #: Songs that are liked, by year and month.
-    months: dict[tuple[int, int], int] = field(default_factory=dict)
+    months: dict[tuple[int, int], int]
+    #: How many likes there ever were, and how many of them have ended.
+    came: int
+    went: int
 
     @classmethod
     def of(cls, user: User, *, zone: tzinfo) -> Calendar:
@@ -142,15 +145,18 @@ class Calendar:
             cursor.execute(_DAYS, {"user": user.pk, "zone": str(zone)})
             days = [Day(*row) for row in cursor]
         months: dict[tuple[int, int], int] = {}
+        came = went = 0
         for day in days:
+            came += day.came
+            went += day.went
             if day.liked:
                 key = day.day.year, day.day.month
                 months[key] = months.get(key, 0) + day.liked
-        return cls(days, months)
+        return cls(days, months, came, went)
 
     @property
     def songs(self) -> int:
-        return sum(day.liked for day in self.days)
+        return sum(self.months.values())
 
     @property
     def years(self) -> list[int]:
@@ -197,9 +203,7 @@ class Calendar:
     @property
     def version(self) -> str:
         """Changes with every like and every unlike."""
-        came = sum(day.came for day in self.days)
-        went = sum(day.went for day in self.days)
-        return f"{came}-{went}-{self.days[-1].day if self.days else ''}"
+        return f"{self.came}-{self.went}-{self.days[-1].day if self.days else ''}"
 
 
 def facts_of(

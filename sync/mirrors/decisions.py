@@ -133,14 +133,13 @@ def set_options(user: User, *, likes_own: bool, keeps: Sequence[int]) -> None:
 # --- What a sync does ---------------------------------------------------------------------------
 
 
-def like_own_additions(job: Job, record: Record) -> bool:
+def like_own_additions(job: Job, record: Record, library: Library) -> bool:
     """Decide for songs that the listener added, if they want that: at most MOST_A_DAY.
 
     Returns whether there is anything to tell Spotify.
     """
     user = job.user
-    library = Library.objects.filter(user=user, likes_own_additions=True)
-    if not library.exists() or not scopes.has(user, SCOPE):
+    if not library.likes_own_additions or not scopes.has(user, SCOPE):
         return False
     own = InboxItem.objects.filter(user=user, kind=Kind.ADDED, added_by=user.spotify_id)
     today = own.filter(state=State.LIKED, decided_at__gt=Now() - timedelta(days=1)).count()

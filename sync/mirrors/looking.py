@@ -94,7 +94,6 @@ def restore(job: Job, volume: Volume) -> bool:
 
     Raises GiveUp when Spotify does not let us.
     """
-    job.before_write()
     try:
         job.client.save_to_library(f"spotify:playlist:{volume.spotify_id}")
     except NotFound:

@@ -5,6 +5,7 @@ from __future__ import annotations
 import logging
 from collections.abc import Sequence
 from dataclasses import dataclass
+from datetime import datetime
 from typing import TYPE_CHECKING
 
 from sync.library.likes import PAGE_SIZE
@@ -34,10 +35,14 @@ REPLANS = 3
 
 @dataclass(frozen=True, slots=True)
 class Surroundings:
-    """What the mirrors of one sync share. ``pages``: how many pages of likes were read."""
+    """What the mirrors of one sync share.
+
+    ``now`` is when it began, ``pages`` how many pages of likes were read.
+    """
 
     job: Job
     record: Record
+    now: datetime
     looks: Looks
     is_manual: bool
     pages: int
@@ -59,13 +64,12 @@ class MirrorSync:
         self._facts = tracks.facts_of(mirror)
         self._selected = wanted
         self._ours = {uri for volume in volumes for uri in volume.uris if volume.has_base}
-        self._details = Details(self._job, mirror, say=self._say)
+        self._details = Details(self._job, mirror, around.now, say=self._say)
         self._is_anew = mirror.rewrite_asked
 
     def run(self) -> None:
         """Raises what keeps the playlists from being brought up to date."""
-        now = self._job.now()
-        if guard.waits(self.mirror, now):
+        if guard.waits(self.mirror, self._around.now):
             raise guard.wait_of(self.mirror)
         self._look()
         self._write()
@@ -156,7 +160,9 @@ class MirrorSync:
 
     def _guard(self, plan: MirrorPlan) -> None:
         """Raises SnoozeUntil while the removal of many songs waits for a second look."""
-        now = self._job.now()
+        if not plan.removed:
+            return
+        now = self._around.now
         before = (self.mirror.confirm_after, self.mirror.confirm_gone)
         held = sum(1 for volume in self._volumes for uri in volume.uris if uri)
         leaving = guard.leaving_unexplained(self.mirror.user_id, plan.removed, self._ours)

@@ -47,8 +47,9 @@ def cancel_sync(request: SyncRequest) -> None:
 
 
 def retry_dead(request: SyncRequest) -> SyncRequest:
-    """Queue a new request for the listener of a dead one, which stays as it is."""
-    return request_sync(user=request.user)
+    """Queue a new request of the kind of a dead one, which stays as it is."""
+    again, _ = queue.enqueue(request.user_id, request.kind, trigger=SyncRequest.Trigger.MANUAL)
+    return again
 
 
 def pause_mirror(user: User, mirror: Mirror | None = None) -> None:

@@ -54,6 +54,14 @@ class Incident(models.Model):
                 fields=["key"], condition=Q(closed__isnull=True), name="incidents_one_open_per_key"
             )
         ]
+        indexes = [
+            models.Index(
+                fields=["-opened"], condition=Q(closed__isnull=True), name="incidents_open"
+            ),
+            models.Index(
+                fields=["alert_due"], condition=Q(alert_due__isnull=False), name="incidents_owed"
+            ),
+        ]
 
     def __str__(self) -> str:
         return self.key

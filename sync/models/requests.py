@@ -130,6 +130,10 @@ class SyncRequest(models.Model):
                 name="sync_requests_completed",
             ),
             models.Index(F("user"), F("id").desc(), name="sync_requests_history"),
+            # The operator's list of dead letters, and the alerts of the recent ones.
+            models.Index(
+                F("completed").desc(), condition=Q(state="dead"), name="sync_requests_dead"
+            ),
         ]
 
     def __str__(self) -> str:

@@ -2,22 +2,33 @@
 
 import hashlib
 import logging
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
-from datetime import timedelta
+from datetime import datetime, timedelta
+from typing import TYPE_CHECKING, Any, TypedDict
 
 from django.conf import settings
-from django.db.models import Count, Exists, F, OuterRef, Q, QuerySet
-from django.db.models.functions import Now
+from django.db import connection
+from django.db.models import CharField, Count, Exists, F, OuterRef, Q, QuerySet, Value
+from django.db.models.functions import Cast, Concat, Now
 from django.utils import timezone
 
-from accounts.consent import NEAR, Consent, Stage
-from accounts.models import CONSENT_LIFE, SpotifyConnection, User
+from accounts.connections import near_q, stage_of_near
+from accounts.consent import Consent, Stage
+from accounts.models import SpotifyConnection, User
 from sync.models import Incident, Mirror, SyncRequest
 from sync.operations import backups
 from sync.queue.backoff import LISTENERS_OWN
 from sync.queue.processes import WORKER, alive
 from syncify.spotify.models import Block
+
+if TYPE_CHECKING:
+    from django_stubs_ext import WithAnnotations
+
+    class _Key(TypedDict):
+        key: str
+
+    KeyedConnection = WithAnnotations[SpotifyConnection, _Key]
 
 logger = logging.getLogger(__name__)
 
@@ -40,6 +51,15 @@ _BLOCKS = {
     Block.Because.PREMIUM: "Spotify wants the owner of the app to have Premium. Renew it, then "
     "restart the worker.",
 }
+# Whoever is being deleted needs no incident.
+_OPEN = """
+INSERT INTO incidents (key, message, user_id, alert_due)
+SELECT key, message, user_id, statement_timestamp()
+  FROM unnest(%(keys)s::text[], %(messages)s::text[], %(users)s::bigint[])
+       AS troubles (key, message, user_id)
+ WHERE user_id IS NULL OR EXISTS (SELECT FROM users WHERE id = user_id FOR KEY SHARE)
+    ON CONFLICT (key) WHERE closed IS NULL DO NOTHING
+RETURNING key, message"""
 _LOST = (
     "No key of SYNCIFY_TOKEN_KEYS decrypts the tokens of {}. Find the key and run "
     "rotate_token_keys, or ask them to sign in again."
@@ -55,28 +75,54 @@ class Trouble:
 
 
 def check_incidents() -> None:
-    """Open an incident for each new trouble, close those that are over, and send what is due."""
-    consents = list(_consents())
-    troubles = [*_troubles(), *consents]
-    # A stage is told once for each consent, though its listener may have rested in between.
-    Incident.objects.filter(
-        key__in=[trouble.key for trouble in consents],
-        opened__gt=F("user__connection__authorized_at"),
-    ).update(closed=None)
-    keys = [trouble.key for trouble in troubles]
-    for incident in Incident.objects.filter(closed=None).exclude(key__in=keys):
-        if Incident.objects.filter(pk=incident.pk, closed=None).update(closed=Now()):
-            logger.info("incident over key=%s", incident.key)
-    for trouble in troubles:
-        _, is_new = Incident.objects.get_or_create(
-            key=trouble.key,
-            closed=None,
-            defaults={"message": trouble.message, "user": trouble.user, "alert_due": Now()},
-        )
-        if is_new:
-            # A listener's name may hold anything, such as the end of a line.
-            logger.error("incident key=%s message=%r", trouble.key, trouble.message)
+    """Open an incident for each new trouble, close those that are over, and send what is due.
+
+    As many statements for any number of listeners, unless something is new or over.
+    """
+    troubles = list(_troubles())
+    now = timezone.now()
+    lasting = _consents_in_trouble(now)
+    _close(
+        Incident.objects.filter(closed=None)
+        .exclude(key__in=[trouble.key for trouble in troubles])
+        .exclude(Exists(lasting.filter(user=OuterRef("user"), key=OuterRef("key"))))
+    )
+    is_told = Incident.objects.filter(closed=None, user=OuterRef("user"), key=OuterRef("key"))
+    consents = list(_told_of(lasting.filter(~Exists(is_told)), now))
+    if consents:
+        # A stage is told once for each consent, though its listener may have rested in between.
+        Incident.objects.filter(
+            user__in=[trouble.user for trouble in consents],
+            key__in=[trouble.key for trouble in consents],
+            opened__gt=F("user__connection__authorized_at"),
+        ).update(closed=None)
+    _open([*troubles, *consents])
     deliver_alerts()
+
+
+def _close(over: QuerySet[Incident]) -> None:
+    ended = dict(over.values_list("pk", "key"))
+    if ended:
+        Incident.objects.filter(pk__in=ended, closed=None).update(closed=Now())
+    for key in ended.values():
+        logger.info("incident over key=%s", key)
+
+
+def _open(troubles: Sequence[Trouble]) -> None:
+    """Open an incident for each trouble that has none; of several schedulers, one says so."""
+    if not troubles:
+        return
+    rows: dict[str, Any] = {
+        "keys": [trouble.key for trouble in troubles],
+        "messages": [trouble.message for trouble in troubles],
+        "users": [trouble.user.pk if trouble.user else None for trouble in troubles],
+    }
+    with connection.cursor() as cursor:
+        cursor.execute(_OPEN, rows)
+        opened = cursor.fetchall()
+    for key, message in opened:
+        # A listener's name may hold anything, such as the end of a line.
+        logger.error("incident key=%s message=%r", key, message)
 
 
 def was_delivered(key: str) -> bool:
@@ -97,7 +143,10 @@ def _owed() -> QuerySet[Incident]:
 def _troubles() -> Iterator[Trouble]:
     """All that is wrong at this moment."""
     later = SyncRequest.objects.filter(
-        user=OuterRef("user"), pk__gt=OuterRef("pk"), state=SyncRequest.State.SUCCEEDED
+        user=OuterRef("user"),
+        kind=OuterRef("kind"),
+        pk__gt=OuterRef("pk"),
+        state=SyncRequest.State.SUCCEEDED,
     )
     dead = (
         SyncRequest.objects.filter(
@@ -125,24 +174,28 @@ def _troubles() -> Iterator[Trouble]:
         yield Trouble(f"block:{block.because}", _BLOCKS[Block.Because(block.because)])
 
 
-def _consents() -> Iterator[Trouble]:
-    """Consents that end soon or have ended, each at the stage that it has reached.
+def _consents_in_trouble(now: datetime) -> "QuerySet[KeyedConnection]":
+    """Consents that end soon or have ended, each with the ``key`` of the stage it has reached.
 
     Only of those whose playlist would otherwise be kept up to date.
     """
-    now = timezone.now()
-    near = SpotifyConnection.objects.filter(
-        Q(authorized_at__lte=now + NEAR - CONSENT_LIFE)
-        | Q(state=SpotifyConnection.State.SIGN_IN_NEEDED),
+    return SpotifyConnection.objects.filter(
+        near_q(now),
         user__is_active=True,
         user__mirrors__is_main=True,
         user__mirrors__state=Mirror.State.ACTIVE,
+    ).annotate(
+        key=Concat(Value("consent:"), Cast("pk", CharField()), Value(":"), stage_of_near(now))
     )
-    for held in near.select_related("user").defer("access_token", "refresh_token"):
-        consent = held.consent(now)
+
+
+def _told_of(consents: "QuerySet[KeyedConnection]", now: datetime) -> Iterator[Trouble]:
+    for held in consents.select_related("user").defer("access_token", "refresh_token"):
         lost = held.state_reason == SpotifyConnection.Reason.TOKENS_LOST
-        message = _LOST.format(held.user) if lost else _consent_in_words(held.user, consent)
-        yield Trouble(f"consent:{held.pk}:{consent.stage}", message, held.user)
+        message = (
+            _LOST.format(held.user) if lost else _consent_in_words(held.user, held.consent(now))
+        )
+        yield Trouble(held.key, message, held.user)
 
 
 def _consent_in_words(user: User, consent: Consent) -> str:

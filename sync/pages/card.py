@@ -10,7 +10,7 @@ together.
 from collections.abc import Sequence
 from dataclasses import dataclass
 from datetime import datetime
-from typing import Any, NamedTuple
+from typing import Any, NamedTuple, TypedDict
 
 from django.conf import settings
 from django.db import connection, models
@@ -18,7 +18,6 @@ from django.urls import reverse
 
 from accounts.models import SpotifyConnection, User
 from sync.models import Library, Mirror, SyncRequest, SyncResult
-from sync.pages.past import PastSync, Song, Songs, first_of
 from sync.pages.status import (
     Action,
     Permission,
@@ -36,6 +35,30 @@ from syncify.spotify.quota import current_block
 
 #: Songs of each kind that a card names.
 _NAMED = 5
+#: Songs that are looked at for four different covers.
+_WITH_COVERS = 20
+
+
+class Song(TypedDict):
+    name: str
+    artists: list[str]
+
+
+class Songs(NamedTuple):
+    """The first few of them, and how many more there are."""
+
+    shown: Sequence[Song]
+    more: int
+
+
+@dataclass(frozen=True, slots=True)
+class PastSync:
+    """A finished request and the songs that it changed."""
+
+    request: SyncRequest
+    outcome: str
+    added: Songs
+    removed: Songs
 
 
 @dataclass(frozen=True, slots=True)
@@ -71,6 +94,8 @@ class Card:
     volumes: Sequence[Volume]
     status: Status
     latest: SyncRequest | None
+    #: Addresses of the covers of the first songs.
+    covers: Sequence[str]
     #: The way of the sync that runs; empty when none does.
     steps: Sequence[Step]
     #: The last sync that changed something in this mirror.
@@ -152,7 +177,21 @@ SELECT {", ".join(part.columns for part in _PARTS)},
          WHERE t.mirror_id = m.id AND t.refused_at IS NOT NULL),
        EXISTS (SELECT FROM processes WHERE kind = %(worker)s AND alive_until > now()),
        ARRAY(SELECT p.number || ' ' || p.spotify_id FROM playlists AS p
-              WHERE p.mirror_id = m.id AND p.spotify_id IS NOT NULL ORDER BY p.number)
+              WHERE p.mirror_id = m.id AND p.spotify_id IS NOT NULL ORDER BY p.number),
+       ARRAY(SELECT a.cover_url
+               FROM (SELECT track_id, added_at, rank FROM saved_tracks
+                      WHERE m.is_main AND user_id = m.user_id AND removed_at IS NULL
+                      ORDER BY added_at DESC, rank LIMIT {_WITH_COVERS}) AS newest
+               JOIN tracks AS t ON t.id = newest.track_id
+               JOIN albums AS a ON a.id = t.album_id AND a.cover_url <> ''
+              ORDER BY newest.added_at DESC, newest.rank)
+       || ARRAY(SELECT a.cover_url
+                  FROM playlists AS p JOIN playlist_items AS held ON held.playlist_id = p.id,
+                       unnest(held.uris[:{_WITH_COVERS}]) WITH ORDINALITY AS item (uri, place)
+                  JOIN tracks AS t ON t.id = substr(item.uri, length('spotify:track:') + 1)
+                  JOIN albums AS a ON a.id = t.album_id AND a.cover_url <> ''
+                 WHERE NOT m.is_main AND p.mirror_id = m.id AND p.number = 1
+                 ORDER BY item.place)
   FROM mirrors AS m
   JOIN libraries AS l ON l.user_id = m.user_id
   JOIN spotify_connections AS c ON c.user_id = m.user_id
@@ -199,7 +238,7 @@ def card_for(user: User, *, now: datetime, mirror: int | None = None) -> Card:
         if (row := cursor.fetchone()) is None:
             raise Mirror.DoesNotExist
     shown, library, consent, latest, changed, result, *facts = _parted(row)
-    synced_at, song_count, refused_count, has_worker, playlists = facts
+    synced_at, song_count, refused_count, has_worker, playlists, covers = facts
     is_queued = latest is not None and latest.state == SyncRequest.State.QUEUED
     is_running = latest is not None and latest.state == SyncRequest.State.RUNNING
     status = describe(
@@ -221,11 +260,12 @@ def card_for(user: User, *, now: datetime, mirror: int | None = None) -> Card:
         volumes=[_volume(each) for each in playlists],
         status=status,
         latest=latest,
+        covers=covers,
         steps=steps(latest) if latest and is_running else [],
         last_change=_past(changed, result, names) if changed and result else None,
         song_count=song_count,
         synced_at=synced_at,
-        refused=first_of(names["refused"], refused_count),
+        refused=_first(names["refused"], refused_count),
         rhythm=told,
         consent=notice,
         presses=_presses(shown, status, latest),
@@ -268,9 +308,14 @@ def _past(request: SyncRequest, result: SyncResult, names: dict[str, list[Song]]
     return PastSync(
         request=request,
         outcome=outcome(request),
-        added=first_of(names["added"], result.added if names["added"] else 0),
-        removed=first_of(names["removed"], result.removed if names["removed"] else 0),
+        added=_first(names["added"], result.added if names["added"] else 0),
+        removed=_first(names["removed"], result.removed if names["removed"] else 0),
     )
+
+
+def _first(shown: Sequence[Song], count: int) -> Songs:
+    """These songs of so many."""
+    return Songs(shown, max(0, count - len(shown)))
 
 
 def _volume(playlist: str) -> Volume:

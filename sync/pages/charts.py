@@ -8,6 +8,8 @@ from datetime import date
 from itertools import pairwise
 from math import ceil, sqrt
 
+from django.utils.safestring import SafeString
+
 #: Every chart is this high; each bar has a slot ten wide.
 HEIGHT = 100
 SLOT = 10
@@ -33,6 +35,12 @@ class Bar:
     @property
     def width(self) -> float:
         return _BAR
+
+    @property
+    def shape(self) -> SafeString:
+        """The attributes of its rectangle, whatever way the language writes numbers."""
+        drawn = f'x="{self.x:g}" y="{self.y:g}" width="{self.width:g}" height="{self.height:g}"'
+        return SafeString(drawn)
 
 
 @dataclass(frozen=True, slots=True)
@@ -159,12 +167,25 @@ class Cell:
     songs: int
     level: int
 
+    @property
+    def text(self) -> str:
+        return str(self.songs)
+
+    @property
+    def period(self) -> str:
+        """ "-03", behind the year."""
+        return f"-{self.month:02}"
+
 
 @dataclass(frozen=True, slots=True)
 class Row:
     year: int
     cells: Sequence[Cell]
     songs: int
+
+    @property
+    def name(self) -> str:
+        return str(self.year)
 
 
 def heat_map(months: Mapping[tuple[int, int], int], years: Sequence[int]) -> list[Row]:
@@ -181,7 +202,11 @@ def heat_map(months: Mapping[tuple[int, int], int], years: Sequence[int]) -> lis
     return rows
 
 
-def steps(points: Sequence[tuple[date, int]]) -> list[tuple[date, int, int]]:
-    """Each month with its total and the change to the month before."""
+def steps(points: Sequence[tuple[date, int]]) -> list[tuple[str, str, str]]:
+    """Each month with its total and the change to the month before, newest first, as text."""
     changes = [after - before for (_, before), (_, after) in pairwise([(None, 0), *points])]
-    return [(month, total, change) for (month, total), change in zip(points, changes, strict=True)]
+    rows = [
+        (f"{month:%b} {month.year}", f"{total:,}", f"{change:+,}" if change else "0")
+        for (month, total), change in zip(points, changes, strict=True)
+    ]
+    return rows[::-1]

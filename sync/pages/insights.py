@@ -43,7 +43,7 @@ def insights(request: Request) -> HttpResponse:
         "facts": facts,
         "calendar": calendar,
         "growth": line_chart(points, since=joined),
-        "growth_rows": list(reversed(steps(points))),
+        "growth_rows": steps(points),
         "joined": joined,
         "heat": heat_map(calendar.months, calendar.years),
         "month_names": MONTHS_3.values(),

@@ -310,13 +310,10 @@ def _home_of(visit: Visit) -> str:
     return visit.playlist_url or settings.BASE_URL
 
 
-def _mosaic(songs: list[Song]) -> list[Song]:
-    """The first song of each of the first four albums; none unless there are four."""
-    by_cover: dict[str, Song] = {}
-    for song in songs:
-        if song.cover_url:
-            by_cover.setdefault(song.cover_url, song)
-    return list(by_cover.values())[:_IN_MOSAIC] if len(by_cover) >= _IN_MOSAIC else []
+def _mosaic(songs: list[Song]) -> list[str]:
+    """The first four different covers; none unless there are four."""
+    covers = list(dict.fromkeys(song.cover_url for song in songs if song.cover_url))
+    return covers[:_IN_MOSAIC] if len(covers) >= _IN_MOSAIC else []
 
 
 def _summary(count: int) -> str:

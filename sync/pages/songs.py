@@ -16,12 +16,14 @@ from accounts.models import User
 from sync.library import exports, versions
 from sync.library.search import (
     EXPLICIT,
-    PAGE_SIZE,
+    MOST_COUNTED,
     SHOWS,
     SORTS,
     UNKNOWN,
     Period,
     Query,
+    count_of,
+    page_of,
     refused_tracks,
     search,
 )
@@ -52,9 +54,8 @@ def songs(request: Request) -> HttpResponse:
     query, notes, chips = _asked(request)
     number = _page_number(request)
     likes = search(request.user, query, zone=timezone.get_current_timezone())
-    start = (number - 1) * PAGE_SIZE
-    found = list(likes[start : start + PAGE_SIZE + 1])
-    rows, has_more = found[:PAGE_SIZE], len(found) > PAGE_SIZE
+    rows, has_more = page_of(likes, number)
+    between = _between(request.user, query) if query.since else None
     first_at = first_liked_at(request.user)
     context = {
         "library": library,
@@ -63,11 +64,12 @@ def songs(request: Request) -> HttpResponse:
         "chips": chips,
         "rows": rows,
         "number": number,
-        "count": len(rows) if number == 1 and not has_more else likes.count(),
+        "count": _count(query, likes, between, None if has_more or number > 1 else len(rows)),
         "more": f"{query.urlencoded()}&page={number + 1}".lstrip("&") if has_more else "",
         "reasons": _reasons(request.user, rows) if query.show == "refused" else {},
         "first_at": first_at,
-        "between": _between(request.user, query) if query.since else None,
+        "between": between,
+        "most": MOST_COUNTED if query.words else None,
         "today": timezone.localdate(),
         **_choices(first_at),
     }
@@ -225,6 +227,20 @@ def _choices(first_at: datetime | None) -> dict[str, Any]:
         "decades": [str(decade) for decade in decades],
         "unknown": UNKNOWN,
     }
+
+
+def _count(
+    query: Query,
+    likes: QuerySet[SavedTrack],
+    between: Mapping[str, Any] | None,
+    all_on_page: int | None,
+) -> int:
+    """How many songs the list has; asked of the database only where nothing else tells."""
+    if all_on_page is not None:
+        return all_on_page
+    if between is not None and query.filters.keys() <= {"since", "at", "show"}:
+        return int(between["went" if query.show == "gone" else "came"])
+    return count_of(query, likes)
 
 
 def _reasons(user: User, rows: Sequence[SavedTrack]) -> dict[str, str]:

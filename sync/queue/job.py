@@ -14,9 +14,10 @@ from sync.models import SyncRequest
 from sync.queue import store as queue
 from sync.queue.store import Fields
 from syncify.spotify.client import SpotifyClient
+from syncify.spotify.waits import CALL_DEADLINE
 
-#: The longest that one call to Spotify lasts (5 s to connect, 20 s to answer), and a little more.
-CALL = timedelta(seconds=26)
+#: The longest that one call lasts, a few seconds to connect included.
+CALL = timedelta(seconds=CALL_DEADLINE + 10)
 #: Progress is written no oftener, in seconds.
 PAUSE = 0.5
 
@@ -46,7 +47,9 @@ class Job:
     def client(self) -> SpotifyClient:
         """Spotify as the listener; what a person waits for may use the last of the budget."""
         reserve = self.request.trigger != SyncRequest.Trigger.SCHEDULED
-        return spotify_client_for(self.user, reserve=reserve, sleep=self.sleep)
+        return spotify_client_for(
+            self.user, reserve=reserve, sleep=self.sleep, before_send=self.before_write
+        )
 
     @property
     def calls(self) -> int:
@@ -94,7 +97,9 @@ class Job:
             self.safe_point()
 
     def before_write(self) -> None:
-        """Make sure that nobody else takes this job while Spotify is being written to.
+        """Make sure that nobody else takes this job while a write is under way.
+
+        The client calls it right before it sends a write.
 
         Raises LeaseLost, Cancelled or Released.
         """

@@ -3,6 +3,7 @@
 # ruff: noqa: S608 - statements are put together from constants of this file
 
 import logging
+import math
 import time
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
@@ -31,27 +32,50 @@ logger = logging.getLogger(__name__)
 
 #: Seconds between two turns.
 TURN = 60.0
+#: What has become too old is looked for among all rows so often, and among the latest each turn.
+SWEEP, LATELY = timedelta(days=1), timedelta(hours=2)
 #: Calls to Spotify that a scheduled sync is expected to take, when the budget is shared out.
 TYPICAL_CALLS = 3
 #: How long a process that is gone is remembered.
 PROCESS_AGE = timedelta(days=1)
 
-# Every listener has a slot of their own within the period, so that not all come at once. The next
-# one is the first of these at least half a period away: what was missed is not made up for.
+# Every listener has a slot of their own within the period, so that not all come at once: within
+# the hour that they prefer, if they prefer one. The next is the first of these from now on, so it
+# is never more than one period away, and what was missed is not made up for.
 _NEXT_DUE = """(
-    SELECT to_timestamp(
-        ceil((extract(epoch FROM statement_timestamp()) + period / 2.0 - slot) / period) * period
-        + slot)
+    SELECT coalesce(preferred.next, to_timestamp(
+               floor((extract(epoch FROM statement_timestamp()) - slot) / period + 1) * period
+               + slot))
       FROM (SELECT CASE l.interval WHEN 'hourly' THEN 3600 WHEN '6h' THEN 6 * 3600
                                    WHEN 'daily' THEN 86400 WHEN 'weekly' THEN 7 * 86400 END
            ) AS intervals (period),
-           LATERAL (SELECT mod(l.user_id * 2654435761, period)) AS slots (slot))"""
+           LATERAL (SELECT mod(l.user_id * 2654435761, period)) AS slots (slot),
+           -- A name that PostgreSQL does not know would end the whole statement.
+           LATERAL (SELECT CASE WHEN l.preferred_hour IS NULL THEN 'UTC'
+                                WHEN l.time_zone IN (SELECT name FROM pg_timezone_names)
+                                THEN l.time_zone ELSE 'UTC' END) AS zones (zone),
+           LATERAL (
+           SELECT min(due)
+             FROM generate_series(0, 8) AS days (day),
+                  LATERAL (SELECT (date_trunc('day', statement_timestamp() AT TIME ZONE zone)
+                                   + make_interval(days => day, hours => l.preferred_hour,
+                                                   secs => mod(slot, 3600)::float8)
+                                  ) AT TIME ZONE zone) AS candidates (due)
+            WHERE l.preferred_hour IS NOT NULL AND due > statement_timestamp()
+              AND (l.interval = 'daily' OR l.interval = 'weekly'
+                   AND extract(dow FROM due AT TIME ZONE zone) = mod(l.user_id, 7))
+           ) AS preferred (next))"""
 
+# Each of the two reasons has an index, which their OR has not. The OR is asked all the same, since
+# another scheduler may have moved the row after it was found.
 _DUE = f"""
     libraries AS l
       JOIN users AS u ON u.id = l.user_id AND {MAY_USE_SQL}
       JOIN spotify_connections AS c ON c.user_id = l.user_id AND {MAY_BE_SYNCED_SQL}
-     WHERE (l.next_due <= statement_timestamp() OR {RETRY_DUE_SQL})
+     WHERE l.user_id IN (SELECT user_id FROM libraries WHERE next_due <= statement_timestamp()
+                         UNION ALL
+                         SELECT c.user_id FROM spotify_connections AS c WHERE {RETRY_DUE_SQL})
+       AND (l.next_due <= statement_timestamp() OR {RETRY_DUE_SQL})
        AND l.interval <> 'off' AND NOT l.is_paused
        AND EXISTS (SELECT FROM mirrors AS m WHERE m.user_id = l.user_id AND m.state = 'active')"""
 
@@ -85,7 +109,8 @@ UPDATE libraries AS l SET next_due = statement_timestamp()
    AND m.user_id = l.user_id AND m.is_main AND m.state = 'active' AND m.remind_in_spotify
    AND l.interval = 'weekly' AND l.next_due > statement_timestamp()
    AND NOT EXISTS (SELECT FROM sync_requests AS r
-                    WHERE r.user_id = l.user_id AND r.created >= c.authorized_at + %(age)s)"""
+                    WHERE r.user_id = l.user_id AND r.kind = 'spotify'
+                      AND r.created >= c.authorized_at + %(age)s)"""
 
 
 @dataclass(frozen=True, slots=True)
@@ -151,12 +176,18 @@ def take_turn(
     *chores: Callable[[], object],
     name: str = "",
     alive_for: timedelta = ALIVE_FOR,
+    sweeps: bool = True,
 ) -> Scheduled:
-    """All that a scheduler does, once; ``chores`` belong to other rooms."""
+    """All that a scheduler does, once; ``chores`` belong to other rooms.
+
+    Unless it ``sweeps``, it relies on a turn within LATELY to have cleared away what was old then.
+    """
     processes.seen(processes.SCHEDULER, name=name, alive_for=alive_for)
     bring_reminders_forward()
     scheduled = enqueue_due_syncs()
-    pruned = queue.prune(age=timedelta(days=settings.HISTORY_DAYS))
+    pruned = queue.prune(
+        age=timedelta(days=settings.HISTORY_DAYS), lately=queue.EVER if sweeps else LATELY
+    )
     processes.prune(age=PROCESS_AGE)
     limits.prune()
     SessionStore.clear_expired()
@@ -174,9 +205,14 @@ def take_turn(
 
 def keep_scheduling(stopping: Callable[[], bool], *chores: Callable[[], object]) -> None:
     """Take turns until ``stopping`` says so; a lost database is waited for."""
+    swept = -math.inf
     while not stopping():
         with _database_may_be_lost("schedule"):
-            take_turn(*chores)
+            began = time.monotonic()
+            sweeps = began - swept >= SWEEP.total_seconds()
+            take_turn(*chores, sweeps=sweeps)
+            if sweeps:
+                swept = began
         until = time.monotonic() + TURN
         while time.monotonic() < until and not stopping():
             time.sleep(0.5)

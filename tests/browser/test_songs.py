@@ -18,7 +18,7 @@ pytestmark = [pytest.mark.browser, pytest.mark.slow]
 WIDTHS = [(320, 640), (390, 844), (1280, 900)]
 PATHS = [
     *("/songs/", "/songs/?q=e&show=gone&sort=title", "/songs/?at=2025-05-01&since=2024-05-01"),
-    *("/insights/", "/insights/2025/", "/sync/history/", "/"),
+    *("/songs/again/", "/insights/", "/insights/2025/", "/sync/history/", "/"),
 ]
 
 

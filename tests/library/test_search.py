@@ -189,6 +189,7 @@ def test_refused_songs_are_those_of_the_listeners_own_playlists(ada: User) -> No
 
 
 def test_duplicates_are_the_same_song_or_the_same_recording(ada: User) -> None:
+    assert found(ada, show="duplicates") == []
     for key, name, isrc in [
         ("one", "Looped", ""),
         ("two", "LOOPED", ""),
@@ -200,6 +201,8 @@ def test_duplicates_are_the_same_song_or_the_same_recording(ada: User) -> None:
     like(ada, add_song("six", name="Burnt"), at("2020-01-01"), removed_at=at("2021-01-01"))
 
     assert set(found(ada, show="duplicates")) == {"one", "two", "three", "four"}
+    like(ada, add_song("seven", name="Burnt"), at("2020-01-01"))
+    assert set(found(ada, show="duplicates")) == {"one", "two", "three", "four", "five", "seven"}
 
 
 def test_a_playlist_is_what_its_playlists_hold_of_the_likes(ada: User) -> None:

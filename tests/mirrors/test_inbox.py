@@ -1,290 +1,287 @@
-"""The inbox from end to end: songs that friends add, decisions, and what Spotify is told."""
+"""What a look at a playlist tells the inbox."""
 
+from collections.abc import Callable
+from dataclasses import replace
 from datetime import timedelta
 from typing import Any
 
 import pytest
-from django.utils import timezone
+from hypothesis import given
+from hypothesis import strategies as st
 
-from accounts.models import SpotifyConnection, User
-from sync.mirrors import decisions
-from sync.models import InboxItem, Library, Mirror, Playlist, SyncRequest
+from accounts.models import User
+from sync.mirrors import writer as playlists
+from sync.mirrors.inbox import MOST, additions
+from sync.models import InboxItem, Mirror, Playlist
+from sync.queue import store as queue
+from sync.queue.job import Job
 from syncify.simulator.server import Simulator
-from tests.builders import main_mirror
-from tests.driving import end_waits, mirrored, run, run_again, run_confirmed, run_for
+from syncify.simulator.state import bare, local_file
+from syncify.spotify.types import PlaylistRow
+from tests.driving import a_day_later, mirrored, outcome, run, run_for
 
-pytestmark = [pytest.mark.django_db, pytest.mark.usefixtures("bystander")]
+DONE = ("succeeded", "", 0)
 
-SONGS = 100
-#: An addition in the second of a look would count as a song that Spotify failed to remove.
-LATER = timedelta(seconds=2)
+# --- The decision ----------------------------------------------------------------
+
+
+def row(uri: str | None) -> PlaylistRow:
+    if uri is None:
+        return PlaylistRow(None, "none")
+    kind: Any = {"spotify:local": "local", "spotify:episode": "episode"}.get(
+        uri.rpartition(":")[0], "track"
+    )
+    return PlaylistRow(uri, kind, name=uri)
+
+
+def rows(*uris: str | None) -> list[PlaylistRow]:
+    return [row(uri) for uri in uris]
+
+
+CASES = [
+    pytest.param(["a", "b"], ["a", "b"], [], [], id="nothing"),
+    pytest.param(["a", "b"], ["x", "a", "b"], ["x"], [], id="added"),
+    pytest.param(["a", "b"], ["x", "a", "x", "b"], ["x"], [], id="added twice"),
+    pytest.param(["a", "b", "c"], ["a", "c"], [], ["b"], id="taken out"),
+    pytest.param(["a", "b", "c"], ["x", "a", "c"], ["x"], ["b"], id="both"),
+    pytest.param(["a", "b", "old"], ["a", "b"], [], [], id="what was to leave has left"),
+    pytest.param(["a", "b"], [None, "spotify:local:f", "a", "b"], [], [], id="local and empty"),
+    pytest.param(["a", "b"], ["spotify:episode:e", "a", "b"], [], [], id="an episode"),
+    pytest.param(["a", "b"], ["refused", "own", "a", "b"], [], [], id="refused, and our own"),
+    pytest.param(["a"], ["c", "a"], [], [], id="a song that is wanted anyway"),
+    pytest.param(None, ["x", "a"], [], [], id="a playlist never seen before"),
+]
+
+
+@pytest.mark.parametrize(("base", "now", "added", "taken_out"), CASES)
+def test_what_somebody_did_is_told_from_base_and_now(
+    base: list[str | None] | None, now: list[str | None], added: list[str], taken_out: list[str]
+) -> None:
+    found = additions(
+        base,
+        rows(*now),
+        {"a", "b", "c"},
+        own={"own"},
+        refused={"refused"},
+        verified={"a", "b", "c"},
+    )
+
+    assert [one.uri for one in found.added] == added
+    assert list(found.taken_out) == taken_out
+    assert not found.is_much
+
+
+@pytest.mark.parametrize(
+    ("base", "now"),
+    [
+        (["a", "b"], [f"x{n}" for n in range(MOST + 1)] + ["a", "b"]),
+        (["a", "b", "c"], ["a"]),
+        (["a", "b"], []),
+    ],
+)
+def test_much_at_once_offers_no_single_song(base: list[str | None], now: list[str | None]) -> None:
+    found = additions(base, rows(*now), {"a", "b", "c"}, verified={"a", "b", "c"})
+
+    assert found.is_much
+    assert (found.added, found.taken_out) == ((), ())
+
+
+def test_a_song_that_no_look_has_seen_was_taken_out_by_nobody() -> None:
+    assert additions(["a", "b", "c"], rows("a", "c"), {"a", "b", "c"}).taken_out == ()
+
+
+songs = st.lists(st.sampled_from([f"s{n}" for n in range(12)] + [None]), max_size=14)
+
+
+@given(songs, songs, st.sets(st.sampled_from([f"s{n}" for n in range(12)])))
+def test_a_song_is_offered_only_if_it_is_there_and_was_not(
+    base: list[str | None], now: list[str | None], wanted: set[str]
+) -> None:
+    found = additions(base, rows(*now), wanted, verified=wanted)
+
+    added = [one.uri for one in found.added]
+    assert len(added) == len(set(added))
+    assert set(added) <= set(now) - set(base) - wanted - {None}
+    assert set(found.taken_out) <= (set(base) & wanted) - set(now)
+    again = additions(now, rows(*now), wanted, verified=wanted)
+    assert (again.added, again.taken_out) == ((), ())
+
+
+# --- Whole syncs -------------------------------------------------------------------
+
+
+@pytest.fixture(autouse=True)
+def no_waits(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(playlists, "SETTLE", 0)
+    monkeypatch.setattr(Job, "sleep", lambda *_: None)
 
 
 @pytest.fixture
-def shared(simulator: Simulator, ada: User) -> str:
-    """The id of Ada's mirrored playlist, which holds SONGS songs."""
-    simulator.set_liked("ada", *[simulator.new_track() for _ in range(SONGS)])
-    assert run(ada, "first").state == "succeeded"
-    return Playlist.objects.get(mirror__user=ada).spotify_id or ""
+def playlist_id(ada: User, bystander: object, simulator: Simulator) -> str:
+    assert outcome(run(ada, "first")) == DONE
+    [found] = simulator.playlists("ada")
+    return found
 
 
-def add(simulator: Simulator, playlist: str, *, by: str = "bea", count: int = 1) -> list[str]:
-    """Songs that a friend adds at the top; returns their ids."""
-    simulator.advance(LATER)
-    tracks = [simulator.new_track() for _ in range(count)]
-    simulator.insert(playlist, *(f"spotify:track:{track}" for track in tracks), position=0, by=by)
-    return tracks
+def items(kind: str = "added") -> list[InboxItem]:
+    return list(InboxItem.objects.filter(kind=kind).order_by("id"))
 
 
-def items(user: User, **fields: Any) -> Any:
-    return InboxItem.objects.filter(user=user, **fields)
+def put_in(simulator: Simulator, playlist_id: str, song: str = "", by: str = "bea") -> str:
+    song = song or f"spotify:track:{simulator.new_track()}"
+    simulator.insert(playlist_id, song, position=2)
+    rows = simulator.playlist(playlist_id).rows
+    rows[2] = replace(rows[2], added_by=by)
+    return song
 
 
-def ids(uris: list[str]) -> set[str]:
-    return {uri.removeprefix("spotify:track:") for uri in uris}
-
-
-def library_calls(simulator: Simulator) -> list[str]:
-    return [one.method for one in simulator.requests if one.path.endswith("/me/library")]
-
-
-def test_song_of_a_friend_waits_with_who_added_it(
-    simulator: Simulator, ada: User, shared: str
+def test_a_song_that_a_friend_added_is_listed_and_taken_out(
+    ada: User, playlist_id: str, simulator: Simulator
 ) -> None:
-    [track] = add(simulator, shared)
+    song = put_in(simulator, playlist_id)
 
-    run(ada)
+    assert outcome(run(ada, "manual")) == DONE
 
-    item = items(ada).get()
-    assert (item.track_id, item.added_by, item.state) == (track, "bea", "waiting")
-    assert item.name == simulator.known_song(track).name
+    [item] = items()
+    known = simulator.known_song(song)
+    assert (item.user, item.mirror.user, item.track_id) == (ada, ada, bare(song))
+    assert (item.name, item.artists) == (known.name, [name for _, name in known.artists])
+    assert (item.added_by, item.state, item.is_present) == ("bea", "waiting", False)
+    assert item.added_at is not None
     assert mirrored(simulator, ada) == simulator.liked("ada")
+    run(ada, "manual")
+    assert items() == [item]
 
 
-def test_like_reaches_spotify_with_the_next_sync_which_puts_the_song_back(
-    simulator: Simulator, ada: User, shared: str
-) -> None:
-    [track] = add(simulator, shared)
-    run(ada)
-    simulator.forget_requests()
-
-    assert decisions.like(ada, items(ada)) == 1
-    assert library_calls(simulator) == []
-    request = run_again(ada)
-
-    assert request.state == "succeeded"
-    assert library_calls(simulator) == ["PUT"]
-    assert track in ids(simulator.liked("ada"))
-    assert mirrored(simulator, ada) == simulator.liked("ada")
-    assert items(ada).get().delivery == "done"
-
-
-def test_sync_that_a_like_asks_for_leaves_time_to_undo(
-    simulator: Simulator, ada: User, shared: str
-) -> None:
-    add(simulator, shared)
-    run(ada)
-
-    decisions.like(ada, items(ada))
-
-    [request] = SyncRequest.objects.filter(user=ada, completed=None)
-    wait = request.run_at - timezone.now()
-    assert timedelta(seconds=10) < wait <= decisions.GRACE
-    assert decisions.undo(ada, items(ada)) == 1
-    run_again(ada)
-    assert items(ada).get().state == "waiting"
-    assert simulator.liked("ada") == mirrored(simulator, ada)
-    assert len(simulator.liked("ada")) == SONGS
-
-
-def test_like_that_spotify_was_told_of_cannot_be_undone(
-    simulator: Simulator, ada: User, shared: str
-) -> None:
-    add(simulator, shared)
-    run(ada)
-    decisions.like(ada, items(ada))
-    run_again(ada)
-
-    assert decisions.undo(ada, items(ada)) == 0
-    assert len(simulator.liked("ada")) == SONGS + 1
-
-
-def test_ninety_likes_take_three_calls(simulator: Simulator, ada: User, shared: str) -> None:
-    add(simulator, shared, count=90)
-    run(ada)
-    simulator.forget_requests()
-
-    assert decisions.like(ada, items(ada)) == 90
-    run_again(ada)
-
-    assert library_calls(simulator) == ["PUT"] * 3
-    assert len(simulator.liked("ada")) == SONGS + 90
-
-
-def test_dismissed_song_stays_so_until_it_is_removed_and_added_again(
-    simulator: Simulator, ada: User, shared: str
+@pytest.mark.parametrize("state", ["waiting", "dismissed", "liked"])
+def test_a_song_is_listed_again_only_when_it_is_added_again(
+    ada: User, playlist_id: str, simulator: Simulator, state: str
 ) -> None:
     Mirror.objects.filter(user=ada).update(keeps_additions=True)
-    [track] = add(simulator, shared)
-    run(ada)
-    decisions.dismiss(ada, items(ada))
+    song = put_in(simulator, playlist_id)
+    run(ada, "manual")
+    InboxItem.objects.update(state=state)
 
-    run(ada)
-    add(simulator, shared, by="cleo")  # another edit, which makes the sync look
-    run(ada)
-    assert list(items(ada, track_id=track).values_list("state", flat=True)) == ["dismissed"]
+    for _ in range(2):
+        simulator.move(playlist_id, 10, 20)
+        run(ada, "manual")
+    assert len(items()) == 1
 
-    simulator.take_out(shared, f"spotify:track:{track}")
-    run(ada)
-    simulator.advance(LATER)
-    simulator.insert(shared, f"spotify:track:{track}", position=0, by="bea")
-    run(ada)
+    simulator.take_out(playlist_id, song)
+    run(ada, "manual")
+    put_in(simulator, playlist_id, song)
+    run(ada, "manual")
 
-    states = items(ada, track_id=track).order_by("id").values_list("state", flat=True)
-    assert list(states) == ["dismissed", "waiting"]
-
-
-def test_song_added_by_two_people_waits_once(simulator: Simulator, ada: User, shared: str) -> None:
-    [track] = add(simulator, shared)
-    simulator.insert(shared, f"spotify:track:{track}", position=3, by="cleo")
-
-    run(ada)
-
-    assert items(ada).count() == 1
+    assert [item.state for item in items()][-1] == "waiting"
+    assert len(items()) == (1 if state == "waiting" else 2)
 
 
-def test_ten_thousand_songs_give_one_notice_and_no_items(
-    simulator: Simulator, ada: User, shared: str
+def test_a_mirror_that_keeps_additions_has_them_below_its_songs(
+    ada: User, playlist_id: str, simulator: Simulator
 ) -> None:
-    add(simulator, shared, count=9_900)
+    Mirror.objects.filter(user=ada).update(keeps_additions=True)
+    first = put_in(simulator, playlist_id)
+    run(ada, "manual")
+    second = put_in(simulator, playlist_id)
+    once = simulator.liked("ada")[20]
 
-    request = run(ada)
+    request = run(ada, "manual")
 
-    assert items(ada).count() == 0
-    assert "the inbox lists none of it" in request.note
-
-
-def test_unlike_is_done_only_for_a_song_that_was_taken_out_and_is_liked(
-    simulator: Simulator, ada: User, shared: str
-) -> None:
-    gone, kept = simulator.liked("ada")[2:4]
-    simulator.take_out(shared, gone, kept)
-    run(ada)
-    assert items(ada, kind="taken_out").count() == 2
-    assert mirrored(simulator, ada) == simulator.liked("ada")
-    simulator.forget_requests()
-
-    assert decisions.unlike(ada, items(ada, track_id__in=ids([gone]))) == 1
-    assert decisions.dismiss(ada, items(ada, track_id__in=ids([kept]))) == 1
-    run_again(ada)
-
-    assert library_calls(simulator) == ["DELETE"]
-    assert gone not in simulator.liked("ada")
-    assert kept in simulator.liked("ada")
+    assert mirrored(simulator, ada) == [*simulator.liked("ada"), second, first]
+    assert "(1 added there)" in request.note
+    assert "set right" not in request.note
+    assert len(items()) == 2
+    # A song that is no longer liked is no addition.
+    simulator.unlike("ada", once)
+    run(ada, "scheduled")
+    assert mirrored(simulator, ada) == [*simulator.liked("ada"), second, first]
+    # One that is liked is the mirror's own from then on.
+    simulator.like("ada", first)
+    run(ada, "scheduled")
+    assert mirrored(simulator, ada) == [*simulator.liked("ada"), second]
+    Mirror.objects.filter(user=ada).update(keeps_additions=False)
+    run(ada, "manual")
     assert mirrored(simulator, ada) == simulator.liked("ada")
 
 
-def test_added_song_cannot_be_unliked_nor_a_taken_out_one_liked(
-    simulator: Simulator, ada: User, shared: str
+NOT_OFFERED: list[tuple[str, Callable[[Simulator], str | None]]] = [
+    ("an episode", lambda simulator: simulator.new_episode()),
+    ("a local file", lambda _: local_file("A", "B", "C", timedelta(minutes=3))),
+    ("an empty row", lambda _: None),
+    ("a liked song", lambda simulator: simulator.liked("ada")[7]),
+]
+
+
+@pytest.mark.parametrize(("name", "make"), NOT_OFFERED)
+def test_what_cannot_be_liked_or_is_liked_is_not_offered(
+    ada: User,
+    playlist_id: str,
+    simulator: Simulator,
+    name: str,
+    make: Callable[[Simulator], str | None],
 ) -> None:
-    add(simulator, shared)
-    simulator.take_out(shared, simulator.liked("ada")[0])
-    run(ada)
+    simulator.insert(playlist_id, make(simulator), position=2)
 
-    assert decisions.unlike(ada, items(ada, kind="added")) == 0
-    assert decisions.like(ada, items(ada, kind="taken_out")) == 0
+    assert outcome(run(ada, "manual")) == DONE
+
+    assert items() == []
 
 
-def test_like_without_the_permission_waits_for_it_and_keeps_nothing_else(
-    simulator: Simulator, ada: User, shared: str
+def test_a_song_taken_out_is_listed_and_put_back(
+    ada: User, playlist_id: str, simulator: Simulator
 ) -> None:
-    add(simulator, shared)
-    run(ada)
-    scopes = SpotifyConnection.objects.get(user=ada).scopes
-    SpotifyConnection.objects.filter(user=ada).update(
-        scopes=scopes.replace("user-library-modify", "")
+    song = simulator.liked("ada")[30]
+    simulator.take_out(playlist_id, song)
+
+    run(ada, "manual")
+
+    assert [item.track_id for item in items("taken_out")] == [bare(song)]
+    assert mirrored(simulator, ada) == simulator.liked("ada")
+
+
+def test_ten_thousand_songs_put_in_by_hand_give_one_sentence(
+    ada: User, playlist_id: str, simulator: Simulator
+) -> None:
+    simulator.insert(
+        playlist_id, *(f"spotify:track:{simulator.new_track()}" for _ in range(300)), position=0
     )
-    assert decisions.like(ada, items(ada)) == 1
-    assert not SyncRequest.objects.filter(user=ada, completed=None).exists()
 
-    request = run(ada)
-    assert request.state == "succeeded"
-    assert "until you allow" in request.note
-    assert len(simulator.liked("ada")) == SONGS
+    request = run(ada, "manual")
 
-    SpotifyConnection.objects.filter(user=ada).update(scopes=scopes)
-    run(ada)
-    assert len(simulator.liked("ada")) == SONGS + 1
+    assert request.error_code == "confirming_removal"
+    assert "300 added there" in request.note
+    assert items() == []
 
 
-def test_song_that_is_liked_already_costs_no_call_and_keeps_its_date(
-    simulator: Simulator, ada: User, shared: str
+@pytest.mark.parametrize("killed", [False, True], ids=["stopped", "killed"])
+def test_half_finished_writes_of_ours_never_appear(
+    ada: User, playlist_id: str, simulator: Simulator, killed: bool
 ) -> None:
-    [track] = add(simulator, shared)
-    run(ada)
-    simulator.like("ada", track)
-    run(ada)
-    before = simulator.saved("ada")
-    simulator.forget_requests()
+    foreign = put_in(simulator, playlist_id)
+    for _ in range(130):
+        simulator.like("ada", simulator.new_track())
+    simulator.unlike("ada", *simulator.liked("ada")[200:210])
+    a_day_later()
+    queue.enqueue(ada.pk, trigger="scheduled")
 
-    decisions.like(ada, items(ada))
-    run_again(ada)
+    for calls in range(1, 30):
+        if not run_for(ada, calls, killed=killed):
+            break
 
-    assert library_calls(simulator) == []
-    assert simulator.saved("ada") == before
+    assert {item.track_id for item in items()} <= {bare(foreign)}
+    assert items("taken_out") == []
+    assert mirrored(simulator, ada) == simulator.liked("ada")
 
 
-def test_own_additions_are_liked_only_if_wanted_and_fifty_a_day(
-    simulator: Simulator, ada: User, shared: str
+def test_an_adopted_playlist_brings_no_additions(
+    ada: User, bystander: object, simulator: Simulator
 ) -> None:
-    add(simulator, shared, by="ada", count=60)
-    add(simulator, shared, by="bea", count=2)
-    run_confirmed(ada)
-    assert items(ada, state="waiting").count() == 62
+    strange = [f"spotify:track:{simulator.new_track()}" for _ in range(5)]
+    link = simulator.create_playlist("ada", "Syncify 1/1", [*strange, *simulator.liked("ada")])
+    Mirror.objects.filter(user=ada).update(adopts_syncify2=True)
 
-    Library.objects.filter(user=ada).update(likes_own_additions=True)
-    run(ada)
-    run_again(ada)  # asked for by the one before
+    assert outcome(run(ada, "first")) == DONE
 
-    assert items(ada, state="liked", added_by="ada", delivery="done").count() == 50
-    assert items(ada, state="waiting", added_by="bea").count() == 2
-    assert len(simulator.liked("ada")) == SONGS + 50
-    run(ada)
-    assert len(simulator.liked("ada")) == SONGS + 50
-
-    items(ada, state="liked").update(decided_at=timezone.now() - timedelta(days=2))
-    run(ada)
-    run_again(ada)
-    assert items(ada, state="waiting", added_by="ada").count() == 0
-
-
-@pytest.mark.parametrize("killed", [True, False])
-@pytest.mark.parametrize("calls", [0, 1, 2])
-def test_like_survives_a_sync_that_ends_early(
-    simulator: Simulator, ada: User, shared: str, *, calls: int, killed: bool
-) -> None:
-    [track] = add(simulator, shared)
-    run(ada)
-    decisions.like(ada, items(ada))
-    end_waits(ada)
-
-    run_for(ada, calls, killed=killed)
-    if SyncRequest.objects.filter(user=ada, completed=None).exists():
-        run_again(ada)
-
-    assert ids(simulator.liked("ada")[:1]) == {track}
-    assert len(simulator.liked("ada")) == SONGS + 1
-    assert items(ada).get().delivery == "done"
-
-
-def test_keep_leaves_the_songs_below_the_mirrored_ones(
-    simulator: Simulator, ada: User, shared: str
-) -> None:
-    decisions.set_options(ada, likes_own=False, keeps=[main_mirror(ada).pk])
-    run_again(ada)
-    [track] = add(simulator, shared)
-
-    run(ada)
-
-    assert mirrored(simulator, ada) == [*simulator.liked("ada"), f"spotify:track:{track}"]
-    assert items(ada).get().state == "waiting"
+    assert Playlist.objects.get(mirror__user=ada).spotify_id == link
+    assert mirrored(simulator, ada) == simulator.liked("ada")
+    assert items() == []

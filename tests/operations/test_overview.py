@@ -15,6 +15,7 @@ from accounts.signals import access_ended
 from sync.models import Incident, Library, Process, SyncRequest
 from sync.operations.overview import bars
 from sync.queue.scheduler import enqueue_due_syncs
+from syncify.simulator.server import Simulator
 from syncify.spotify.models import ApiHour, Block
 from tests.builders import make_request, make_user
 
@@ -124,11 +125,69 @@ def test_a_block_an_incident_and_silent_workers_are_told(client: Client, operato
 
     page = page_of(client)
 
-    assert "its quota is used up" in page
-    assert "No worker for an hour." in page
+    assert "quota is used up" in page
+    assert "No worker is running." in page
+    assert "No worker for an hour." not in page  # it would be the same thing twice
     assert "Long over." not in page
     assert "gone</span> worker attic:42" in page
     assert "alive</span> scheduler attic:43" in page
+
+
+def test_the_first_line_says_what_there_is_to_do(client: Client, operator: User, bea: User) -> None:
+    for kind in ("worker", "scheduler"):
+        until = timezone.now() + timedelta(minutes=1)
+        Process.objects.create(kind=kind, name=kind, alive_until=until)
+    assert "All is well." in page_of(client)
+
+    dead(bea)
+    assert "1 thing to do" in page_of(client)
+    Incident.objects.create(key="backup", message="No backup was made for two days.")
+    Block.objects.create(until=timezone.now() + timedelta(hours=1), because="premium")
+    page = page_of(client)
+
+    assert "3 things to do" in page
+    assert "the owner of the Spotify app has no Premium." in page
+    assert "No backup was made for two days." in page
+    assert 'Given up: 1 sync. <a href="#dead">Look and retry</a>' in page
+    assert "All is well." not in page
+
+
+def test_checks_are_on_a_page(client: Client, operator: User, simulator: Simulator) -> None:
+    page = " ".join(client.get("/operator/checks/").content.decode().split())
+
+    assert "<b>Database</b>" in page
+    assert "<b>Workers</b> none" in page
+    assert '<span class="mark mark-fails">to do</span>' in page
+
+
+def test_blocking_asks_first_and_tells_then(client: Client, operator: User, bea: User) -> None:
+    address = f"/operator/listeners/{bea.pk}/block/"
+    assert f'href="{address}"' in page_of(client)
+
+    asked = client.get(address).content.decode()
+    assert "Block <bdi>Bea</bdi>?" in asked
+    bea.refresh_from_db()
+    assert bea.is_active
+
+    told = client.post(address, follow=True).content.decode()
+    assert "Bea is blocked and signed out." in told
+    assert (
+        "may use Syncify again"
+        in client.post(address, {"unblock": "yes"}, follow=True).content.decode()
+    )
+
+
+def test_the_budget_is_a_line_in_the_chart(client: Client, operator: User, settings: Any) -> None:
+    settings.SPOTIFY_DAILY_QUOTA = 960
+    hour = timezone.now().replace(minute=0, second=0, microsecond=0)
+    ApiHour.objects.create(hour=hour, calls=80)
+
+    quota = client.get("/operator/").context["overview"].quota
+
+    assert (quota.most, quota.hourly_budget, quota.budget_line) == (80, 40, 50.0)
+    assert quota.bars[-1].height == 100
+    settings.SPOTIFY_DAILY_QUOTA = 0
+    assert "<line" not in page_of(client)
 
 
 def test_a_block_that_is_over_is_not_told(client: Client, operator: User) -> None:

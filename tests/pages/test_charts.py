@@ -73,4 +73,8 @@ def test_the_heat_map_has_every_month_and_more_songs_are_never_paler(
 def test_the_numbers_of_the_line_have_the_change_to_the_month_before() -> None:
     points = [(date(2024, 1, 1), 5), (date(2024, 2, 1), 3), (date(2024, 3, 1), 9)]
 
-    assert [change for _, _, change in steps(points)] == [5, -2, 6]
+    assert steps(points) == [
+        ("Mar 2024", "9", "+6"),
+        ("Feb 2024", "3", "-2"),
+        ("Jan 2024", "5", "+5"),
+    ]

@@ -9,6 +9,7 @@ from django.test import Client
 from sync.models import Album, SavedTrack, Track
 from sync.templatetags.pictures import cover, mosaic
 from tests.builders import make_user
+from tests.library.rows import big_library
 
 ALBUM = Album(id="al", name="Swept", cover_url="https://i.scdn.co/image/one")
 
@@ -84,3 +85,18 @@ def test_the_policy_names_the_one_host_of_pictures(client: Client) -> None:
     policy = client.get("/songs/").headers["Content-Security-Policy"]
 
     assert "img-src 'self' https://i.scdn.co;" in policy
+
+
+@pytest.mark.django_db
+def test_the_playlists_picture_is_a_mosaic_of_the_newest_covers(client: Client) -> None:
+    ada = big_library("ada", songs=30, syncs=4, covers="https://i.scdn.co")
+    client.force_login(ada)
+
+    page = client.get("/").content.decode()
+
+    newest = SavedTrack.objects.filter(user=ada, removed_at=None).order_by("-added_at", "rank")
+    covers = dict.fromkeys(newest.values_list("track__album__cover_url", flat=True))
+    shown = re.findall(r'<img class="art" src="(.*?)"', page)
+    assert shown == list(covers)[:4]
+    client.force_login(make_user("bea"))
+    assert "img/cover.svg" in client.get("/").content.decode()

@@ -152,8 +152,7 @@ AS_IT_IS = "Your playlist stays as it is meanwhile."
         (
             done(),
             connection(state="refused", state_reason="not_registered"),
-            "Ask its operator to add you, then try again. Syncify also tries again by itself once a "
-            f"day. {AS_IT_IS}",
+            f"Syncify also tries again by itself once a day. {AS_IT_IS}",
             Action.SYNC,
         ),
         (

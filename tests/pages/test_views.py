@@ -177,7 +177,7 @@ def test_privacy_page_knows_every_table_about_a_listener() -> None:
 
 def test_times_are_told_as_the_clock_of_the_visitor_does(client: Client, ada: User) -> None:
     noon = timezone.now().replace(hour=12, minute=0) - timedelta(days=40)
-    make_request(ada, state="succeeded", completed=noon, song_count=3)
+    make_request(ada, state="succeeded", completed=noon, song_count=3, added=1)
 
     for zone, told in [
         ("", "12:00 UTC"),
@@ -276,7 +276,7 @@ def test_a_name_of_a_playlist_is_text_and_no_markup(client: Client, ada: User) -
     assert "&lt;b&gt;bold&lt;/b&gt;" in text_of(client.get("/"))
 
 
-@pytest.mark.parametrize(("path", "most"), [("/", 6), ("card/", 6), ("/sync/history/", 8)])
+@pytest.mark.parametrize(("path", "most"), [("/", 7), ("card/", 6), ("/sync/history/", 9)])
 def test_queries_do_not_grow_with_syncs_songs_or_volumes(
     client: Client, ada: User, path: str, most: int
 ) -> None:
@@ -440,3 +440,52 @@ def test_settings_say_when_spotify_does_not_follow_the_wish(client: Client, ada:
     Playlist.objects.create(mirror=main_mirror(ada), number=1, spotify_id="first", seen_public=True)
 
     assert "At present Spotify shows it" in text_of(client.get("/settings/"))
+
+
+@pytest.mark.parametrize(
+    ("fields", "says"),
+    [
+        ({"name": "Other"}, "The playlist follows with the sync that is queued now."),
+        ({"interval": "weekly"}, "The next sync by itself is "),
+        ({"preferred_hour": "7"}, "The next sync by itself is "),
+        ({"interval": "off"}, "Syncs run only when you ask."),
+        ({}, "Saved. </p>"),
+    ],
+)
+def test_what_became_of_saved_settings_is_told(
+    client: Client, ada: User, fields: dict[str, str], says: str
+) -> None:
+    same = {"name": "Liked Songs of Ada", "remind_in_spotify": "on"}
+
+    page = text_of(client.post("/settings/", wishes(**same | fields), follow=True))
+
+    told = re.search(r'<p class="notice notice-success" role="status">(.*?</p>)', page)
+    assert told is not None
+    assert says in told[1].replace("</p>", " </p>")
+
+
+def test_the_preferred_hour_is_that_of_the_browsers_clock(client: Client, ada: User) -> None:
+    client.cookies["timezone"] = "Asia%2FTokyo"
+
+    client.post("/settings/", wishes(preferred_hour="7"))
+
+    library = Library.objects.get(user=ada)
+    assert (library.preferred_hour, library.time_zone) == (7, "Asia/Tokyo")
+    assert library.next_due is not None
+    assert (library.next_due.hour + 9) % 24 == 7
+    assert '<option value="7" selected>' in text_of(client.get("/settings/"))
+
+
+def test_a_browser_keeps_its_colours(client: Client, ada: User) -> None:
+    client.post("/settings/", wishes(theme="dark"))
+    assert '<html lang="en" data-theme="dark">' in text_of(client.get("/"))
+
+    client.post("/settings/", wishes(theme=""))
+    assert '<html lang="en" >' in text_of(client.get("/"))
+    client.cookies["theme"] = '"><script>'
+    assert "script>&" not in text_of(client.get("/"))
+    assert client.post("/settings/", wishes(theme="pink")).status_code == 422
+
+
+def test_settings_show_who_one_is_at_spotify(client: Client, ada: User) -> None:
+    assert "Ada, at Spotify: <code>ada</code>" in text_of(client.get("/settings/"))

@@ -10,6 +10,8 @@ from pathlib import Path
 import psutil
 import pytest
 
+from syncify.embedded_postgres.base import packaged_version
+
 ROOT = Path(__file__).parents[2]
 PREPARE = "import django; django.setup(); from django.db import connection as db; "
 #: Connects, says so, and ends when its standard input does.
@@ -163,6 +165,21 @@ def test_a_folder_that_cannot_be_written_is_named(tmp_path: Path, run: Run) -> N
 
     assert child.returncode != 0
     assert "SYNCIFY_DATA_DIR: cannot write in" in errors.strip().splitlines()[-1]
+
+
+def test_a_server_that_does_not_start_is_a_lost_database_whose_log_is_named(
+    tmp_path: Path, run: Run
+) -> None:
+    (tmp_path / "postgres").mkdir()
+    (tmp_path / "postgres" / "PG_VERSION").write_text(f"{packaged_version()}\n")
+
+    child = run(USE)
+    _, errors = child.communicate(timeout=60)
+
+    assert child.returncode != 0
+    last_line = errors.strip().splitlines()[-1]
+    assert "OperationalError" in last_line
+    assert f"{tmp_path / 'postgres' / 'log'} says why" in last_line
 
 
 def test_missing_package_names_the_setting_to_use_instead(run: Run) -> None:

@@ -96,6 +96,17 @@ def test_wrong_setting_stops_the_start_and_is_named(
     assert "cret" not in line.replace("SECRET", "").replace("secret_key", "")
 
 
+def test_a_command_without_a_database_says_so_in_one_line(tmp_path: Path) -> None:
+    url = f"postgresql://u:s3cret@127.0.0.1:{free_port()}/n"
+
+    told = start(tmp_path, "sync_now", "ada", DATABASE_URL=url)
+
+    assert told.returncode == 1
+    [line] = told.stderr.splitlines()
+    assert line.startswith("The database does not answer: ")
+    assert "s3cret" not in line
+
+
 def test_client_id_is_the_only_setting_without_a_default(tmp_path: Path) -> None:
     started = start(tmp_path)
 

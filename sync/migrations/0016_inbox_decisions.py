@@ -4,7 +4,7 @@ from django.db import migrations, models
 
 
 class Migration(migrations.Migration):
-    dependencies = [("sync", "0014_rotation_and_rewriting")]
+    dependencies = [("sync", "0015_growth_indexes")]
 
     operations = [
         migrations.AddField(
