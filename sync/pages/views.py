@@ -26,6 +26,7 @@ from django.views.decorators.http import (
 
 from accounts.limits import limited
 from accounts.pending import awaits_paste
+from accounts.scopes import Wish, safe_path
 from sync.library.export import export
 from sync.library.exports import file_name
 from sync.library.schedule import change_schedule
@@ -47,6 +48,8 @@ def home(request: Request) -> HttpResponse:
         context = {
             "base_url": django_settings.BASE_URL,
             "awaits_paste": awaits_paste(request.session),
+            # An invitation, or another page that needs a sign-in, is shown after it.
+            "wish": Wish(next=safe_path(request.GET.get("next", ""))),
             "redirect_case": django_settings.SPOTIFY_REDIRECT_CASE,
         }
         return render(request, "landing.html", context)

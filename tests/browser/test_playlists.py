@@ -52,7 +52,9 @@ def test_a_playlist_is_made_by_a_sentence_and_follows_the_likes(
 
     # By sentence, with a preview while one writes.
     page.get_by_role("navigation", name="Main").get_by_role("link", name="Playlists").click()
-    page.get_by_label("Say what you want to hear").press_sequentially("songs from the 90s", delay=10)
+    page.get_by_label("Say what you want to hear").press_sequentially(
+        "songs from the 90s", delay=10
+    )
     count = str(len(nineties(simulator)))
     expect(page.locator("#box-preview [data-count]")).to_have_attribute("data-count", count)
     complaints += barriers(page)
