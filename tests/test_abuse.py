@@ -16,7 +16,7 @@ from hypothesis import strategies as st
 
 from accounts.models import SpotifyConnection, User
 from accounts.operators import make_code
-from sync.models import Mirror, Playlist, ShareLink, SyncRequest
+from sync.models import InboxItem, Mirror, Pair, Playlist, ShareLink, SyncRequest
 from sync.sharing.links import create_link
 from syncify.simulator.server import Simulator
 from tests.accounts.signing_in import sign_in
@@ -46,6 +46,7 @@ PERSONAL_PAGE = Row((302, 200, 200), 405)
 PERSONAL_BUTTON = Row(405, (302, 303, 303))
 OWNERS_PAGE = Row((302, 404, 404), 405)
 OWNERS_BUTTON = Row(405, (302, 404, 404))
+OWNERS_FORM = Row((302, 404, 404), (302, 404, 404))
 OPERATOR_PAGE = Row((404, 404, 200), 405)
 OPERATOR_BUTTON = Row(405, (404, 404, 303))
 PERSONAL_FORM = Row((302, 200, 200), (302, 422, 422))  #: the POST is empty, and so invalid
@@ -72,25 +73,47 @@ ROWS = {
     "connections/subsonic/missing.csv": Row((302, 404, 404), 405),  # while none is connected
     "connections/subsonic/missing/": Row((302, 404, 404), 405),
     "connections/subsonic/songs/<str:track>/": Row((302, 404, 404), (302, 404, 404)),
+    "duplicates/": PERSONAL_PAGE,
+    "duplicates/different/": OWNERS_BUTTON,
+    "duplicates/like-again/": OWNERS_BUTTON,
+    "duplicates/unlike/": OWNERS_FORM,
     "events/": Row((204, 200, 200), 405),
     "favicon.ico": Row(301, 405),
     "healthz": PUBLIC_PAGE,
+    "inbox/": PERSONAL_PAGE,
+    "inbox/<int:pk>/": OWNERS_BUTTON,
+    "inbox/all/": PERSONAL_BUTTON,
+    "inbox/count/": PERSONAL_PAGE,
+    "inbox/options/": PERSONAL_BUTTON,
     "insights/": PERSONAL_PAGE,
     "insights/<int:number>/": OWNERS_PAGE,
     "metrics": Row(404, 405),  # there is no token
     "operator/": OPERATOR_PAGE,
     "operator/<int:pk>/retry/": OPERATOR_BUTTON,
+    "operator/ask-spotify/": OPERATOR_BUTTON,
     "operator/checks/": OPERATOR_PAGE,
     "operator/code/": Row((302, 200, 200), (302, 422, 422)),  # while a code is unused
     "operator/listeners/<int:listener>/block/": Row((404, 404, 200), (404, 404, 303)),
+    "playlists/": PERSONAL_PAGE,
+    "playlists/<int:pk>/": OWNERS_FORM,
     "playlists/<int:pk>/card/": OWNERS_PAGE,
     "playlists/<int:pk>/cover.jpg": OWNERS_PAGE,
-    "playlists/<int:pk>/cover/": Row((302, 404, 404), (302, 404, 404)),
+    "playlists/<int:pk>/cover/": OWNERS_FORM,
+    "playlists/<int:pk>/delete/": OWNERS_FORM,
+    "playlists/<int:pk>/duplicate/": OWNERS_BUTTON,
+    "playlists/<int:pk>/freeze/": OWNERS_BUTTON,
     "playlists/<int:pk>/pause/": OWNERS_BUTTON,
+    "playlists/<int:pk>/playlist.nsp": OWNERS_PAGE,
     "playlists/<int:pk>/qr.svg": OWNERS_PAGE,
+    "playlists/<int:pk>/rule.json": OWNERS_PAGE,
     "playlists/<int:pk>/sync/": OWNERS_BUTTON,
     "playlists/<int:pk>/syncs/<int:sync>/cancel/": OWNERS_BUTTON,
     "playlists/<int:pk>/syncs/<int:sync>/retry/": OWNERS_BUTTON,
+    "playlists/new/": PERSONAL_FORM,
+    "playlists/preview/": PERSONAL_PAGE,
+    "plays/": PERSONAL_FORM,
+    "plays/artists/<str:artist>/": OWNERS_BUTTON,
+    "plays/progress/": PERSONAL_PAGE,
     "privacy/": PUBLIC_PAGE,
     "robots.txt": PUBLIC_PAGE,
     "s/<str:token>/": SHARED,
@@ -113,6 +136,15 @@ ROWS = {
     "songs/transfer.csv": PERSONAL_PAGE,
     "sync/": PERSONAL_BUTTON,
     "sync/history/": PERSONAL_PAGE,
+    "together/": PERSONAL_PAGE,
+    "together/<int:pk>/": OWNERS_PAGE,
+    "together/<int:pk>/end/": OWNERS_BUTTON,
+    "together/<int:pk>/newest/": OWNERS_BUTTON,
+    "together/<int:pk>/playlist/": OWNERS_BUTTON,
+    "together/invite/": Row(405, (302, 200, 200)),  # the answer alone knows the code
+    "together/join/": PERSONAL_BUTTON,
+    "together/join/<str:code>/": Row((302, 404, 404), (302, 404, 404)),  # that of no invitation
+    "together/withdraw/": PERSONAL_BUTTON,
 }
 
 
@@ -136,6 +168,8 @@ def path_of(route: str, pk: object, listener: object, token: str = "") -> str:
         "<str:track_id>": pk,
         "<int:listener>": listener,
         "<str:token>": token,
+        "<str:artist>": pk,
+        "<str:code>": "no-such-code",
     }
     for name, value in parts.items():
         route = route.replace(name, str(value))
@@ -147,12 +181,16 @@ NUMBER = 10**9
 
 
 def own_everything(request: SyncRequest) -> None:
-    """Give the listener a playlist and a link of the request's number: one names all of theirs."""
+    """Give the listener one of each thing of the request's number: one names all of theirs."""
     mirror = main_mirror(request.user)
     Mirror.objects.filter(pk=mirror.pk).update(id=request.pk)
     Playlist.objects.create(mirror_id=request.pk, number=1, spotify_id="hers")
     link, _ = create_link(user=request.user, kind="page", mirror=None)
     ShareLink.objects.filter(pk=link.pk).update(id=request.pk)
+    InboxItem.objects.create(
+        id=request.pk, user=request.user, mirror_id=request.pk, track_id="looped"
+    )
+    Pair.objects.create(id=request.pk, first=request.user, second=make_user("friend"))
 
 
 def token_for(user: User, route: str) -> str:
@@ -165,7 +203,7 @@ def token_for(user: User, route: str) -> str:
 
 def everything() -> list[dict[str, Any]]:
     """What no refused request may change."""
-    tables = (User, SpotifyConnection, Mirror, SyncRequest)
+    tables = (User, SpotifyConnection, Mirror, SyncRequest, InboxItem, Pair)
     rows = [table.objects.order_by("pk").values() for table in tables]
     # A look at a shared page is remembered.
     links = ShareLink.objects.order_by("pk").values("pk", "revoked")
@@ -260,6 +298,10 @@ FIELDS = [
     *("sort", "artist", "album", "decade", "liked", "show", "at", "since"),
     *("playlist", "sync", "before", "changes", "explicit"),
     *("q", "at", "kind", "songs", "shows_name", "has_downloads", "volume", "format"),
+    *("sentence", "preset", "value", "by", "rule", "do", "json", "what-0", "value-0", "value2-0"),
+    *("unit-0", "raw-0", "match", "source", "day", "limit", "per_artist", "refresh", "mirror"),
+    *("keep_same", "keep_twin", "at_spotify", "one", "other", "keep", "genres", "clear", "undo"),
+    *("do", "upto", "likes_own", "keep", "of", "shows"),
     *("username", "password", "token", "mirrors", "stars", "q", "song", "nowhere", "forget"),
 ]
 COOKIES = ["sessionid", "csrftoken", "timezone", "messages"]

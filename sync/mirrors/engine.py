@@ -11,7 +11,7 @@ from accounts.models import SpotifyConnection
 from sync.library.likes import PAGE_SIZE
 from sync.library.read import read_library
 from sync.library.record import MirrorGone, Record
-from sync.mirrors import guard, tracks
+from sync.mirrors import decisions, guard, tracks
 from sync.mirrors.adoption import adopt_playlists
 from sync.mirrors.looking import Looks
 from sync.mirrors.mirror_sync import MirrorSync, Surroundings
@@ -66,6 +66,8 @@ class _Sync:
 
     def run(self) -> None:
         self._check_states()
+        decisions.send(self.job, self.record)
+        self._check_waits()
         self.job.safe_point(stage=SyncRequest.Stage.READING)
         outcome = read_library(
             self.job,
@@ -85,7 +87,7 @@ class _Sync:
     def _check_states(self) -> None:
         """Make sure that the listener wants this sync, and may have it.
 
-        Raises GiveUp, SignInNeeded, or SnoozeUntil while everything waits for a second look.
+        Raises GiveUp or SignInNeeded.
         """
         user = self.job.user
         held = SpotifyConnection.objects.filter(user=user).values_list("state", flat=True).first()
@@ -97,6 +99,9 @@ class _Sync:
             raise SignInNeeded
         if self.library.is_paused and not self.is_manual:
             raise GiveUp("paused", "Syncs are paused.")
+
+    def _check_waits(self) -> None:
+        """Raises SnoozeUntil while everything waits for a second look."""
         waiting = [mirror for mirror in self.mirrors if guard.waits(mirror, self.now)]
         if waiting and len(waiting) == len(self.mirrors):
             raise guard.wait_of(min(waiting, key=lambda one: one.confirm_after or self.now))
@@ -131,6 +136,7 @@ class _Sync:
                 continue
             try:
                 MirrorSync(around, mirror, self.volumes[mirror.pk], selected[mirror.pk]).run()
+                self._done(mirror)
             except MirrorGone:
                 logger.info("mirror gone request=%s mirror=%s", self.job.request.pk, mirror.pk)
                 continue
@@ -140,8 +146,6 @@ class _Sync:
                 if not self.has_several or error.reason != "forbidden":
                     raise
                 self._fail(mirror, error)
-            else:
-                self._done(mirror)
 
     def _adopt(self) -> None:
         for mirror in self.mirrors:
@@ -211,6 +215,8 @@ class _Sync:
                 self.record.say(f"Left out: {error.message}", of=mirror.name)
         if worst := self._worst():
             raise worst
+        # Asks for a sync after this one, which tells Spotify.
+        decisions.like_own_additions(self.job, self.record, self.library)
         try:
             self._succeed(self.mirrors, songs)
         except MirrorGone:

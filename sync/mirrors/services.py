@@ -8,6 +8,7 @@ from django.db.models.functions import Now
 
 from accounts import access
 from accounts.models import User
+from sync.mirrors import decisions
 from sync.models import Library, Mirror, Playlist, PlaylistItems, SyncRequest
 from sync.queue import store as queue
 from sync.queue.changes import tell_pages
@@ -210,7 +211,8 @@ def connected(*, user: User, first: bool, **signal: object) -> None:  # noqa: AR
         request_sync(user=user, trigger=SyncRequest.Trigger.FIRST)
         return
     tell_pages(user_id=user.pk)
-    if mirror.state == Mirror.State.ACTIVE and _has_waited_for_consent(user):
+    is_active = mirror.state == Mirror.State.ACTIVE
+    if is_active and (_has_waited_for_consent(user) or decisions.await_sync(user)):
         request_sync(user=user)
 
 

@@ -449,7 +449,7 @@ def mend(simulator: Simulator) -> None:
 
 SPENT = "Spotify asks us to wait Its quota of requests for today is used up."
 LAPSED = "Spotify has stopped this Syncify for now It wants the operator to have Premium"
-BROKEN = "This Syncify's own access to Spotify is broken Its operator has been told."
+BROKEN = "This Syncify's own access to Spotify is broken Please tell its operator."
 HOUR = timedelta(hours=1)
 #: Cause, its code, how long nobody calls, calls of both hosts, the sentence.
 PARKED = [
