@@ -76,6 +76,7 @@ bench: .venv
 	$(BIN)/python -m bench.memory
 	$(BIN)/python -m bench.events
 	$(BIN)/python -m bench.rules
+	$(BIN)/python -m bench.scale
 
 lock: .venv
 	$(LOCK) pyproject.toml --output-file requirements.txt
