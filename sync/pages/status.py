@@ -150,7 +150,8 @@ def _running(job: SyncRequest, now: datetime) -> Status:
         case stage.READING:
             title = "Reading your Liked Songs"
             if job.song_count:
-                details = [f"{job.song_count:,} so far"]
+                of = f"of {job.song_total:,}" if job.song_total else "so far"
+                details = [f"{job.song_count:,} {of}"]
         case stage.COMPARING:
             title = "Comparing them with your playlist"
             details = [songs(job.song_count)]

@@ -161,6 +161,7 @@ class Fields(TypedDict, total=False):
 
     stage: str
     song_count: int
+    song_total: int
     progress: float
     added: int
     removed: int

@@ -97,6 +97,7 @@ def test_first_sync_makes_a_playlist_that_equals_the_liked_songs(
     assert mirrored(simulator, ada) == simulator.liked("ada")
     assert request.state == "succeeded"
     assert (request.song_count, request.added, request.progress) == (180, 180, 1)
+    assert request.song_total == 180
     assert request.api_requests == simulator.count() == 4 + 2 + 1
 
 

@@ -121,6 +121,12 @@ AS_IT_IS = "Your playlist stays as it is meanwhile."
         (running(), {}, "is starting", Action.NONE),
         (running(stage="reading"), {}, "Reading your Liked Songs. ", Action.NONE),
         (running(stage="reading", song_count=1250), {}, "1,250 so far", Action.NONE),
+        (
+            running(stage="reading", song_count=450, song_total=1250),
+            {},
+            "Songs. 450 of 1,250",
+            Action.NONE,
+        ),
         (running(stage="comparing", song_count=1), {}, "your playlist. 1 song", Action.NONE),
         (running(stage="writing", progress=0.62), {}, "62% done", Action.NONE),
         (
