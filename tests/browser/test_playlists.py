@@ -15,14 +15,14 @@ NINETIES = ("1990", "2000")
 
 
 def nineties(simulator: Simulator) -> list[str]:
-    """Cleo's likes that were released in the nineties, newest first."""
-    songs = [simulator.known_song(saved.id) for saved in simulator.saved("cleo")]
+    """Ada's likes that were released in the nineties, newest first."""
+    songs = [simulator.known_song(saved.id) for saved in simulator.saved("ada")]
     first, last = NINETIES
     return [f"spotify:track:{song.id}" for song in songs if first <= song.release_date < last]
 
 
 def in_spotify(simulator: Simulator, name: str) -> list[str | None]:
-    for playlist_id in simulator.playlists("cleo"):
+    for playlist_id in simulator.playlists("ada"):
         if simulator.playlist(playlist_id).name == name:
             return simulator.playlist_uris(playlist_id)
     return []
@@ -43,10 +43,10 @@ def test_a_playlist_is_made_by_a_sentence_and_follows_the_likes(
     complaints: list[str] = []
     page.on("pageerror", lambda error: complaints.append(str(error)))
     for year in ("1991-03-01", "1994", "1999-12-31", "1989-12-31", "2000-01-01"):
-        simulator.like("cleo", simulator.new_track(release_date=year))
+        simulator.like("ada", simulator.new_track(release_date=year))
     page.goto(site)
     page.get_by_role("button", name="Sign in with Spotify").click()
-    page.get_by_role("radio", name="Cleo").check()
+    page.get_by_role("radio", name="Ada").check()
     page.get_by_role("button", name="Agree").click()
     expect(page.locator(".sentence")).to_contain_text("ready", timeout=A_WHILE)
 
@@ -77,8 +77,8 @@ def test_a_playlist_is_made_by_a_sentence_and_follows_the_likes(
     complaints += barriers(page)
 
     # A like comes, another one goes.
-    simulator.like("cleo", simulator.new_track(release_date="1995-05-05"))
-    simulator.unlike("cleo", nineties(simulator)[-1])
+    simulator.like("ada", simulator.new_track(release_date="1995-05-05"))
+    simulator.unlike("ada", nineties(simulator)[-1])
     page.reload()
     page.get_by_role("button", name="Sync now").click()
     assert wait_for(page, simulator, "Nineties") == nineties(simulator)
