@@ -102,6 +102,8 @@ ROWS = {
     "playlists/<int:pk>/delete/": OWNERS_FORM,
     "playlists/<int:pk>/duplicate/": OWNERS_BUTTON,
     "playlists/<int:pk>/freeze/": OWNERS_BUTTON,
+    "playlists/<int:pk>/make/": OWNERS_BUTTON,
+    "playlists/<int:pk>/rewrite/": OWNERS_BUTTON,
     "playlists/<int:pk>/pause/": OWNERS_BUTTON,
     "playlists/<int:pk>/playlist.nsp": OWNERS_PAGE,
     "playlists/<int:pk>/qr.svg": OWNERS_PAGE,

@@ -160,8 +160,8 @@ _PARTS = [
     _part("c", SpotifyConnection, "user_id", "authorized_at", "state", "state_reason"),
     _part(
         "r", SyncRequest, "id", "trigger", "state", "stage", "song_count", "progress", "failures",
-        "run_at", "cancel_asked_at", "started", "completed", "error_message", "added", "removed",
-        "moved", "skipped", "note",
+        "run_at", "cancel_asked_at", "started", "completed", "error_code", "error_message", "added",
+        "removed", "moved", "skipped", "note",
     ),
     _part("changed", SyncRequest, "id", "trigger", "state", "completed", "error_message"),
     _part("x", SyncResult, "added", "removed", "moved", "skipped", "note"),
@@ -350,6 +350,9 @@ def _presses(mirror: Mirror, status: Status, latest: SyncRequest | None) -> list
         case Action.SYNC:
             url = reverse("mirror_sync", args=[mirror.pk])
             presses.append(Press("sync-now", url, status.label, style))
+        case Action.MAKE:
+            url = reverse("mirror_make", args=[mirror.pk])
+            presses.append(Press("make", url, status.label, style))
     if latest is not None and latest.is_open and not latest.is_cancelling:
         url = reverse("mirror_cancel", args=[mirror.pk, latest.pk])
         presses.append(Press("cancel", url, "Cancel"))

@@ -27,11 +27,35 @@ def card(request: Request, pk: int) -> HttpResponse:
 @_limited
 @login_required
 def sync(request: Request, pk: int) -> HttpResponse:
-    """Sync the listener's library, and with it this mirror."""
+    """Sync the listener's library, and with it this mirror; bring back one that was removed."""
     mirror = _own(request, pk)
     if answer := too_early(request):
         return answer
-    services.request_sync(user=request.user)
+    if mirror.state == Mirror.State.REMOVED:
+        services.bring_back(mirror)
+    else:
+        services.request_sync(user=request.user)
+    return _card_or_home(request, mirror)
+
+
+@require_POST
+@_limited
+@login_required
+def make(request: Request, pk: int) -> HttpResponse:
+    """Make a new playlist in place of one that is gone; the old link is given up."""
+    removed = Mirror.objects.filter(user=request.user, state=Mirror.State.REMOVED)
+    mirror = get_object_or_404(removed, pk=pk)
+    services.make_new_playlist(mirror)
+    return _card_or_home(request, mirror)
+
+
+@require_POST
+@_limited
+@login_required
+def rewrite(request: Request, pk: int) -> HttpResponse:
+    """Write the playlist again, without the rows that cannot be moved or removed."""
+    mirror = _own(request, pk)
+    services.rewrite_playlist(mirror)
     return _card_or_home(request, mirror)
 
 
