@@ -43,8 +43,9 @@ class logger_class(Logger):  # noqa: N801 - the setting's name
 
 def post_fork(_server: object, _worker: Worker) -> None:
     """Raises AppImportError, of which gunicorn prints the line alone before it ends."""
+    os.environ.setdefault("DJANGO_SETTINGS_MODULE", "syncify.settings")
     try:
-        import_module("syncify.settings")
+        import_module(os.environ["DJANGO_SETTINGS_MODULE"])
     except ImproperlyConfigured as error:
         raise AppImportError(str(error)) from error
 

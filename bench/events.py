@@ -27,7 +27,7 @@ from django.core.management import call_command  # noqa: E402
 from django.db import connection, connections  # noqa: E402
 
 from sync.queue.store import CHANGES  # noqa: E402
-from tests.builders import make_request, make_user  # noqa: E402
+from tests.builders import at_playlist, make_request, make_user  # noqa: E402
 from tests.processes import WebServer, web_server  # noqa: E402
 
 #: Changes a second while single listeners are told.
@@ -57,6 +57,8 @@ def main() -> None:
 class Listener:
     user_id: int
     cookie: str
+    #: The path of their card.
+    card: str
 
 
 def make_listener(number: int) -> Listener:
@@ -68,7 +70,7 @@ def make_listener(number: int) -> Listener:
     session[BACKEND_SESSION_KEY] = "django.contrib.auth.backends.ModelBackend"
     session[HASH_SESSION_KEY] = user.get_session_auth_hash()
     session.create()
-    return Listener(user.pk, f"sessionid={session.session_key}")
+    return Listener(user.pk, f"sessionid={session.session_key}", at_playlist(user, "card/"))
 
 
 def execute(statement: str, *params: object) -> None:
@@ -264,7 +266,7 @@ class Bench:
     async def poll(self, waits: list[float]) -> None:
         async def one(client: Client) -> None:
             await asyncio.sleep(random.random())
-            await self.load(client, "/sync/card/", 1.0, waits)
+            await self.load(client, client.listener.card, 1.0, waits)
 
         polling = [asyncio.create_task(one(client)) for client in self.clients]
         await asyncio.sleep(self.seconds)

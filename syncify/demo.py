@@ -95,6 +95,7 @@ def _running(pages: str, spotify: str, music: str) -> Iterator[dict[str, subproc
         SPOTIFY_API_URL=f"{spotify}/v1/",
         SPOTIFY_ACCOUNTS_URL=spotify,
         SPOTIFY_OPEN_URL=spotify,
+        SPOTIFY_IMAGES_URL=spotify,
         SYNCIFY_OFFERED_SERVER=music,
         SYNCIFY_OFFERED_USER="demo",
         SYNCIFY_OFFERED_PASSWORD="demo",  # noqa: S106 - opens nothing but the pretend server

@@ -13,7 +13,8 @@ _SECRET = re.compile(
     r"(?:\b(?:access_token|refresh_token|client_secret|code_verifier)|(?:^|[?&\"'])code)"
     r"[\"']?\s*[=:]\s*[\"']?)[\w\-.~+/=]{6,}"
 )
-
+# The token of a share link, as it stands in its address.
+_SHARE_TOKEN = re.compile(r"(/s/|/together/join/)[\w\-]{8,}")
 
 _FORMATTERS: dict[str, dict[str, Any]] = {
     "text": {"format": "{asctime} {levelname} {name} {message}", "style": "{"},
@@ -79,4 +80,4 @@ class HideSecrets(logging.Filter):
 
 
 def hide_secrets(text: str) -> str:
-    return _SECRET.sub(r"\1…", text)
+    return _SHARE_TOKEN.sub(r"\1…", _SECRET.sub(r"\1…", text))

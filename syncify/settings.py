@@ -121,6 +121,14 @@ SPOTIFY_ACCOUNTS_URL = env_url(
 SPOTIFY_AUTHORIZE_URL = env_url(
     "SPOTIFY_AUTHORIZE_URL", default=f"{SPOTIFY_ACCOUNTS_URL}/authorize", secure=True
 )
+#: Where browsers load covers of albums: the only other host that a page asks for anything.
+SPOTIFY_IMAGES_URL = env_url("SPOTIFY_IMAGES_URL", default="https://i.scdn.co", secure=True).rstrip(
+    "/"
+)
+#: Off: drawings take the place of album covers, and no page asks any host but ours.
+PICTURES = env_bool("SYNCIFY_PICTURES", default=True)
+if PICTURES:
+    SECURE_CSP["img-src"].append("{0.scheme}://{0.netloc}".format(urlsplit(SPOTIFY_IMAGES_URL)))
 #: Where people open a playlist.
 SPOTIFY_OPEN_URL = env_url("SPOTIFY_OPEN_URL", default="https://open.spotify.com")
 SPOTIFY_REDIRECT_URI, SPOTIFY_REDIRECT_CASE = redirect_uri(BASE_URL)

@@ -6,7 +6,15 @@ from typing import Any
 from django.utils import timezone
 
 from accounts.models import SpotifyConnection, User
-from sync.models import Library, Mirror, MirrorTrack, SavedTrack, SyncRequest, Track
+from sync.models import (
+    Library,
+    Mirror,
+    MirrorTrack,
+    SavedTrack,
+    SyncRequest,
+    SyncResult,
+    Track,
+)
 from syncify.simulator.server import Simulator
 
 
@@ -39,6 +47,11 @@ def main_mirror(user: User) -> Mirror:
     return Mirror.objects.get(user=user, is_main=True)
 
 
+def at_playlist(user: User, page: str) -> str:
+    """The path of a page of the listener's main mirror."""
+    return f"/playlists/{main_mirror(user).pk}/{page}"
+
+
 def make_request(user: User, **fields: Any) -> SyncRequest:
     """A sync request, queued unless ``state`` says otherwise, with what that state demands."""
     state = fields.get("state", SyncRequest.State.QUEUED)
@@ -48,7 +61,16 @@ def make_request(user: User, **fields: Any) -> SyncRequest:
         fields = {"attempt": 1, "started": now, **lease, **fields}
     elif state != SyncRequest.State.QUEUED:
         fields = {"completed": now, **fields}
-    return SyncRequest.objects.create(user=user, **{"trigger": "manual", **fields})
+    request = SyncRequest.objects.create(user=user, **{"trigger": "manual", **fields})
+    counts = {
+        name: fields[name] for name in ("added", "removed", "moved", "skipped") if name in fields
+    }
+    if counts and request.completed:
+        note = fields.get("note", "")
+        SyncResult.objects.create(
+            request=request, mirror=main_mirror(user), state="done", note=note, **counts
+        )
+    return request
 
 
 def make_like(user: User, name: str, **fields: Any) -> SavedTrack:

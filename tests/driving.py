@@ -26,6 +26,7 @@ from sync.queue.worker import Worker
 from syncify.simulator.server import Simulator
 from syncify.spotify.client import SpotifyClient
 from syncify.spotify.errors import SpotifyError
+from tests.builders import at_playlist
 
 
 def run(user: User, trigger: str = "manual") -> SyncRequest:
@@ -110,7 +111,7 @@ def a_week_later() -> None:
 def card(client: Client, user: User) -> str:
     """The words of the listener's live region, without its markup."""
     client.force_login(user)
-    response: Any = client.get("/sync/card/")
+    response: Any = client.get(at_playlist(user, "card/"))
     assert response.status_code == 200
     return " ".join(html.unescape(strip_tags(response.content.decode())).split())
 

@@ -16,10 +16,11 @@ from hypothesis import strategies as st
 
 from accounts.models import SpotifyConnection, User
 from accounts.operators import make_code
-from sync.models import Mirror, SyncRequest
+from sync.models import InboxItem, Mirror, Pair, Playlist, ShareLink, SyncRequest
+from sync.sharing.links import create_link
 from syncify.simulator.server import Simulator
 from tests.accounts.signing_in import sign_in
-from tests.builders import make_request, make_user
+from tests.builders import at_playlist, main_mirror, make_request, make_user
 from tests.driving import mirrored, run, run_again
 
 pytestmark = pytest.mark.django_db
@@ -40,9 +41,12 @@ class Row(NamedTuple):
 VISITORS = {"anonymous": 0, "blocked": 0, "other": 1, "operator": 2}  #: places in an Answer
 
 PUBLIC_PAGE = Row(200, 405)
+SHARED = Row(200, 405)  #: whoever knows the token is let in, and asks each time.
 PERSONAL_PAGE = Row((302, 200, 200), 405)
 PERSONAL_BUTTON = Row(405, (302, 303, 303))
+OWNERS_PAGE = Row((302, 404, 404), 405)
 OWNERS_BUTTON = Row(405, (302, 404, 404))
+OWNERS_FORM = Row((302, 404, 404), (302, 404, 404))
 OPERATOR_PAGE = Row((404, 404, 200), 405)
 OPERATOR_BUTTON = Row(405, (404, 404, 303))
 PERSONAL_FORM = Row((302, 200, 200), (302, 422, 422))  #: the POST is empty, and so invalid
@@ -69,21 +73,78 @@ ROWS = {
     "connections/subsonic/missing.csv": Row((302, 404, 404), 405),  # while none is connected
     "connections/subsonic/missing/": Row((302, 404, 404), 405),
     "connections/subsonic/songs/<str:track>/": Row((302, 404, 404), (302, 404, 404)),
+    "duplicates/": PERSONAL_PAGE,
+    "duplicates/different/": OWNERS_BUTTON,
+    "duplicates/like-again/": OWNERS_BUTTON,
+    "duplicates/unlike/": OWNERS_FORM,
     "events/": Row((204, 200, 200), 405),
+    "favicon.ico": Row(301, 405),
     "healthz": PUBLIC_PAGE,
+    "inbox/": PERSONAL_PAGE,
+    "inbox/<int:pk>/": OWNERS_BUTTON,
+    "inbox/all/": PERSONAL_BUTTON,
+    "inbox/count/": PERSONAL_PAGE,
+    "inbox/options/": PERSONAL_BUTTON,
+    "insights/": PERSONAL_PAGE,
+    "insights/<int:number>/": OWNERS_PAGE,
     "metrics": Row(404, 405),  # there is no token
     "operator/": OPERATOR_PAGE,
     "operator/<int:pk>/retry/": OPERATOR_BUTTON,
+    "operator/ask-spotify/": OPERATOR_BUTTON,
+    "operator/checks/": OPERATOR_PAGE,
     "operator/code/": Row((302, 200, 200), (302, 422, 422)),  # while a code is unused
-    "operator/listeners/<int:listener>/block/": OPERATOR_BUTTON,
+    "operator/listeners/<int:listener>/block/": Row((404, 404, 200), (404, 404, 303)),
+    "playlists/": PERSONAL_PAGE,
+    "playlists/<int:pk>/": OWNERS_FORM,
+    "playlists/<int:pk>/card/": OWNERS_PAGE,
+    "playlists/<int:pk>/cover.jpg": OWNERS_PAGE,
+    "playlists/<int:pk>/cover/": OWNERS_FORM,
+    "playlists/<int:pk>/delete/": OWNERS_FORM,
+    "playlists/<int:pk>/duplicate/": OWNERS_BUTTON,
+    "playlists/<int:pk>/freeze/": OWNERS_BUTTON,
+    "playlists/<int:pk>/pause/": OWNERS_BUTTON,
+    "playlists/<int:pk>/playlist.nsp": OWNERS_PAGE,
+    "playlists/<int:pk>/qr.svg": OWNERS_PAGE,
+    "playlists/<int:pk>/rule.json": OWNERS_PAGE,
+    "playlists/<int:pk>/sync/": OWNERS_BUTTON,
+    "playlists/<int:pk>/syncs/<int:sync>/cancel/": OWNERS_BUTTON,
+    "playlists/<int:pk>/syncs/<int:sync>/retry/": OWNERS_BUTTON,
+    "playlists/new/": PERSONAL_FORM,
+    "playlists/preview/": PERSONAL_PAGE,
+    "plays/": PERSONAL_FORM,
+    "plays/artists/<str:artist>/": OWNERS_BUTTON,
+    "plays/progress/": PERSONAL_PAGE,
     "privacy/": PUBLIC_PAGE,
+    "robots.txt": PUBLIC_PAGE,
+    "s/<str:token>/": SHARED,
+    "s/<str:token>/feed.atom": SHARED,
+    "s/<str:token>/feed.json": SHARED,
+    "s/<str:token>/oembed": SHARED,
+    "s/<str:token>/preview.png": SHARED,
+    "s/<str:token>/songs.csv": SHARED,
+    "s/<str:token>/songs.json": SHARED,
+    "s/<str:token>/songs.jspf": SHARED,
+    "s/<str:token>/state.json": SHARED,
     "settings/": PERSONAL_FORM,
+    "settings/links/": PERSONAL_FORM,
+    "settings/links/<int:pk>/revoke/": OWNERS_BUTTON,
+    "songs/": PERSONAL_PAGE,
+    "songs/<str:track_id>/": OWNERS_PAGE,
+    "songs/again/": Row((302, 200, 200), (302, 303, 303)),
+    "songs/songs.csv": PERSONAL_PAGE,
+    "songs/songs.jspf": PERSONAL_PAGE,
+    "songs/transfer.csv": PERSONAL_PAGE,
     "sync/": PERSONAL_BUTTON,
-    "sync/<int:pk>/cancel/": OWNERS_BUTTON,
-    "sync/<int:pk>/retry/": OWNERS_BUTTON,
-    "sync/card/": PERSONAL_PAGE,
     "sync/history/": PERSONAL_PAGE,
-    "sync/pause/": PERSONAL_BUTTON,
+    "together/": PERSONAL_PAGE,
+    "together/<int:pk>/": OWNERS_PAGE,
+    "together/<int:pk>/end/": OWNERS_BUTTON,
+    "together/<int:pk>/newest/": OWNERS_BUTTON,
+    "together/<int:pk>/playlist/": OWNERS_BUTTON,
+    "together/invite/": Row(405, (302, 200, 200)),  # the answer alone knows the code
+    "together/join/": PERSONAL_BUTTON,
+    "together/join/<str:code>/": Row((302, 404, 404), (302, 404, 404)),  # that of no invitation
+    "together/withdraw/": PERSONAL_BUTTON,
 }
 
 
@@ -96,17 +157,57 @@ def routes(resolver: URLResolver, before: str = "") -> Iterator[str]:
 
 
 ROUTES = sorted(routes(get_resolver()))
-OBJECTS = [route for route in ROUTES if "<int:" in route]
+OBJECTS = [route for route in ROUTES if "<int:pk>" in route or "<int:listener>" in route]
 
 
-def path_of(route: str, pk: object, listener: object) -> str:
-    return "/" + route.replace("<int:pk>", str(pk)).replace("<int:listener>", str(listener))
+def path_of(route: str, pk: object, listener: object, token: str = "") -> str:
+    parts = {
+        "<int:pk>": pk,
+        "<int:sync>": pk,
+        "<int:number>": pk,
+        "<str:track_id>": pk,
+        "<int:listener>": listener,
+        "<str:token>": token,
+        "<str:artist>": pk,
+        "<str:code>": "no-such-code",
+    }
+    for name, value in parts.items():
+        route = route.replace(name, str(value))
+    return f"/{route}"
+
+
+#: Of all that is one listener's, where an address names it.
+NUMBER = 10**9
+
+
+def own_everything(request: SyncRequest) -> None:
+    """Give the listener one of each thing of the request's number: one names all of theirs."""
+    mirror = main_mirror(request.user)
+    Mirror.objects.filter(pk=mirror.pk).update(id=request.pk)
+    Playlist.objects.create(mirror_id=request.pk, number=1, spotify_id="hers")
+    link, _ = create_link(user=request.user, kind="page", mirror=None)
+    ShareLink.objects.filter(pk=link.pk).update(id=request.pk)
+    InboxItem.objects.create(
+        id=request.pk, user=request.user, mirror_id=request.pk, track_id="looped"
+    )
+    Pair.objects.create(id=request.pk, first=request.user, second=make_user("friend"))
+
+
+def token_for(user: User, route: str) -> str:
+    """The token of a link that opens ``route``."""
+    kind = "feed" if "feed." in route else "page"
+    if "songs." in route or "state." in route:
+        kind = "download"
+    return create_link(user=user, kind=kind, mirror=main_mirror(user)).token
 
 
 def everything() -> list[dict[str, Any]]:
     """What no refused request may change."""
-    tables = (User, SpotifyConnection, Mirror, SyncRequest)
-    return list(chain.from_iterable(table.objects.order_by("pk").values() for table in tables))
+    tables = (User, SpotifyConnection, Mirror, SyncRequest, InboxItem, Pair)
+    rows = [table.objects.order_by("pk").values() for table in tables]
+    # A look at a shared page is remembered.
+    links = ShareLink.objects.order_by("pk").values("pk", "revoked")
+    return list(chain.from_iterable([*rows, links]))
 
 
 @pytest.fixture(autouse=True)
@@ -130,7 +231,9 @@ def _operator_code(db: None) -> None:
 
 @pytest.fixture
 def dead(ada: User) -> SyncRequest:
-    return make_request(ada, state="dead", error_message="Spotify is down.")
+    request = make_request(ada, id=NUMBER, state="dead", error_message="Spotify is down.")
+    own_everything(request)
+    return request
 
 
 def test_every_url_has_its_row() -> None:
@@ -152,7 +255,8 @@ def test_every_url_answers_each_visitor_as_it_should(
         )
     client.get("/")  # for the cookie that belongs to the token
     token = {"X-CSRFToken": client.cookies["csrftoken"].value}
-    path, before = path_of(route, dead.pk, dead.user_id), everything()
+    token_of_link = token_for(dead.user, route)
+    path, before = path_of(route, dead.pk, dead.user_id, token_of_link), everything()
 
     got, forged = client.get(path), client.post(path)
     untouched = everything() == before
@@ -161,7 +265,8 @@ def test_every_url_answers_each_visitor_as_it_should(
     for answer, response in zip(ROWS[route], (got, posted), strict=True):
         status = answer if isinstance(answer, int) else answer[VISITORS[visitor]]
         assert response.status_code == status
-        assert "no-store" in response.headers["Cache-Control"]
+        kept = "no-cache" if ROWS[route] is SHARED and status == 200 else "no-store"
+        assert kept in response.headers["Cache-Control"]
         if status == 302:
             assert not response.headers["Location"].startswith("//")
     assert forged.status_code == 403
@@ -171,14 +276,16 @@ def test_every_url_answers_each_visitor_as_it_should(
 @pytest.mark.parametrize("state", SyncRequest.State.values)
 @pytest.mark.parametrize("route", OBJECTS)
 def test_what_is_anothers_does_not_exist(client: Client, ada: User, route: str, state: str) -> None:
-    hers = make_request(ada, state=state)
+    hers = make_request(ada, id=NUMBER, state=state)
+    own_everything(hers)
     client.force_login(make_user("bea"))
     before = everything()
 
     path = path_of(route, hers.pk, ada.pk)
     responses = [client.post(path), client.get(path)]
 
-    assert [response.status_code for response in responses] == [404, 405]
+    assert {response.status_code for response in responses} <= {404, 405}
+    assert 404 in {response.status_code for response in responses}
     assert everything() == before
 
 
@@ -188,6 +295,13 @@ FIELDS = [
     *("page", "state", "code", "error", "name", "description", "public", "interval"),
     *("confirm", "resume", "next", "csrfmiddlewaretoken", "callback", "address", "user"),
     *("code", "unblock", "explained", "remind_in_spotify", "scope", "wish"),
+    *("sort", "artist", "album", "decade", "liked", "show", "at", "since"),
+    *("playlist", "sync", "before", "changes", "explicit"),
+    *("q", "at", "kind", "songs", "shows_name", "has_downloads", "volume", "format"),
+    *("sentence", "preset", "value", "by", "rule", "do", "json", "what-0", "value-0", "value2-0"),
+    *("unit-0", "raw-0", "match", "source", "day", "limit", "per_artist", "refresh", "mirror"),
+    *("keep_same", "keep_twin", "at_spotify", "one", "other", "keep", "genres", "clear", "undo"),
+    *("do", "upto", "likes_own", "keep", "of", "shows"),
     *("username", "password", "token", "mirrors", "stars", "q", "song", "nowhere", "forget"),
 ]
 COOKIES = ["sessionid", "csrftoken", "timezone", "messages"]
@@ -249,7 +363,7 @@ def test_nothing_that_is_sent_breaks_a_page(
 ) -> None:
     ids = [str(dead.pk), "0", str(2**31), str(2**63), "9" * 5_000]
     number = data.draw(st.sampled_from(ids), "id")
-    path = path_of(data.draw(st.sampled_from(ROUTES), "route"), number, number)
+    route = data.draw(st.sampled_from(ROUTES), "route")
     client.cookies.clear()
     if signed_in:
         User.objects.update(is_operator_by_code=True)
@@ -259,6 +373,7 @@ def test_nothing_that_is_sent_breaks_a_page(
     ask = {"QUERY_STRING": data.draw(FORMS, "query")}
 
     with transaction.atomic():
+        path = path_of(route, number, number, token_for(ada, route))
         got = client.get(path, **ask)
         form = data.draw(FORMS, "form").encode()
         posted = client.generic("POST", path, form, data.draw(KINDS, "kind"), **ask)
@@ -303,14 +418,17 @@ def test_nasty_names_are_synced_and_do_no_harm_on_any_page(
     assert mirrored(simulator, cleo) == simulator.liked("cleo")
     pages = {
         path: client.get(path).content.decode()
-        for path in ("/", "/sync/card/", "/sync/history/", "/settings/", "/operator/", "/privacy/")
+        for path in (
+            *("/", at_playlist(cleo, "card/"), "/sync/history/", "/settings/", "/operator/"),
+            *("/privacy/", "/songs/", "/insights/"),
+        )
     }
     for path, page in pages.items():
         assert NASTY[:6] not in page
         # A field's text is its own affair.
         assert path == "/settings/" or not UNSEEN.search(page)
     assert f"<bdi>{SHOWN}</bdi>" in pages["/"]
-    shown = f'<bdi class="song">{SHOWN}</bdi> <bdi class="artists">{SHOWN}</bdi>'
-    assert shown in pages["/sync/history/"]
+    for path in ("/sync/history/", "/songs/"):
+        assert f"<bdi>{SHOWN}</bdi></a>" in pages[path]
     assert f"Signed in as <b>{SHOWN}</b>" in pages["/privacy/"]
     assert SHOWN in pages["/operator/"]

@@ -2,12 +2,14 @@
 
 import ast
 import re
+import tomllib
 from collections.abc import Iterable
 from pathlib import Path
 
 import pytest
 
 from sync.models import SyncRequest
+from syncify import __version__
 
 ROOT = Path(__file__).parent.parent
 READ = re.compile(r'(?:env_\w+|environ\.get)\(\s*"([A-Z_]+)"')
@@ -86,3 +88,14 @@ def test_what_people_see_is_quoted_as_the_pages_say_it() -> None:
 
     assert len(quoted) > 10
     assert [words for words in quoted if not any(words in text for text in said)] == []
+
+
+def test_every_place_names_the_same_version() -> None:
+    project = tomllib.loads((ROOT / "pyproject.toml").read_text(encoding="utf-8"))["project"]
+    newest = re.search(
+        r"^## (\S+)", (ROOT / "CHANGELOG.md").read_text(encoding="utf-8"), re.MULTILINE
+    )
+
+    assert newest
+    assert (project["version"], newest[1]) == (__version__, __version__)
+    assert f"syncify:{__version__}" in (ROOT / "docker-compose.yml").read_text(encoding="utf-8")

@@ -7,14 +7,14 @@ if (zone) {
   document.cookie = `timezone=${encodeURIComponent(zone)}; path=/; max-age=31536000; samesite=lax${secure}`;
 }
 
-// A visible page has the card sent to it whenever it changes. Where no stream can be kept, it asks by itself, slowly.
+// A visible page is sent each card that changes. Where no stream can be kept, it asks by itself, slowly.
 const live = document.getElementById("live");
 let stream, timer, failures = 0;
 
 function connect() {
   disconnect();
   stream = new EventSource(live.dataset.events);
-  // The card comes first of all. If it does not come, something on the way holds the stream back.
+  // The cards come first of all. If they do not come, something on the way holds the stream back.
   later(askAndConnect, pollPause());
   stream.addEventListener("card", (event) => {
     clearTimeout(timer);
@@ -38,7 +38,9 @@ function disconnect() {
 }
 
 function askAndConnect() {
-  htmx.ajax("GET", live.dataset.card, { target: "#card", swap: "outerHTML" });
+  for (const card of cards()) {
+    htmx.ajax("GET", card.dataset.card, { target: `#${card.id}`, swap: "outerHTML" });
+  }
   connect();
 }
 
@@ -47,22 +49,29 @@ function later(action, pause) {
   timer = setTimeout(action, pause);
 }
 
+function cards() {
+  return [...document.querySelectorAll(".mirror")];
+}
+
 function pollPause() {
-  return document.getElementById("card").dataset.poll * 1000;
+  return Math.min(60, ...cards().map((card) => card.dataset.poll)) * 1000;
 }
 
 function show(html) {
   const page = document.createElement("template");
   page.innerHTML = html;
-  const card = document.getElementById("card");
+  const fresh = page.content.firstElementChild;
+  const card = document.getElementById(fresh.id);
   // What is shown already stays: a swap could take a press of a button away.
-  if (withoutTokens(page.content.firstElementChild).isEqualNode(withoutTokens(card))) return;
+  if (!card || comparable(fresh).isEqualNode(comparable(card))) return;
   htmx.swap(card, html, { swapStyle: "outerHTML" });
 }
 
-function withoutTokens(card) {
+function comparable(card) {
   const copy = card.cloneNode(true);
   copy.querySelectorAll("[name=csrfmiddlewaretoken]").forEach((input) => input.remove());
+  copy.querySelectorAll("details").forEach((details) => details.removeAttribute("open"));
+  copy.classList.remove("celebrates");
   return copy;
 }
 
@@ -74,26 +83,66 @@ if (live) {
 }
 
 // The stylesheet shows a button only where the browser can do what it says.
-document.documentElement.classList.toggle("has-clipboard", Boolean(navigator.clipboard));
+document.documentElement.classList.add("has-script");
 document.documentElement.classList.toggle("has-share", Boolean(navigator.share));
 
 document.addEventListener("click", async (event) => {
-  const button = event.target.closest("[data-copy], [data-share]");
-  if (!button) return;
-  try {
-    if (button.dataset.share) {
-      await navigator.share({ title: button.dataset.title, url: button.dataset.share });
-    } else {
-      await navigator.clipboard.writeText(button.dataset.copy);
-      button.dataset.label ??= button.textContent;
-      button.textContent = "Copied";
-      announce("It is copied.");
-      setTimeout(() => { button.textContent = button.dataset.label; }, 2000);
-    }
-  } catch (error) {
-    if (error.name !== "AbortError") notify("That did not work. The address behind “Open in Spotify” is the link.");
+  const target = event.target.closest("[data-copy], [data-send], [data-share], [data-select]");
+  if (!target) return;
+  const { copy, send, share, title } = target.dataset;
+  if (copy) return tellCopied(target, await copied(copy));
+  if (send) return sendTo(send, title);
+  if (share) {
+    // On a phone one press opens the system's own sheet; elsewhere ours has more to offer.
+    const isPhone = navigator.share && matchMedia("(pointer: coarse)").matches;
+    if (!isPhone) return;
+    event.preventDefault();
+    if (!await sendTo(share, title)) target.parentElement.open = true;
+    return;
   }
+  target.select();
 });
+
+// True unless the browser could not do it; a person who changes their mind is no failure.
+async function sendTo(url, title) {
+  try {
+    await navigator.share({ title, url });
+    return true;
+  } catch (error) {
+    return error.name === "AbortError";
+  }
+}
+
+// Browsers keep the clipboard from pages that did not come over https, but let them copy a selection.
+async function copied(text) {
+  try {
+    await navigator.clipboard.writeText(text);
+    return true;
+  } catch {
+    const field = document.createElement("textarea");
+    field.value = text;
+    field.className = "visually-hidden";
+    field.readOnly = true;
+    document.body.append(field);
+    const focused = document.activeElement;
+    field.select();
+    const done = document.execCommand("copy");
+    field.remove();
+    focused?.focus();
+    return done;
+  }
+}
+
+function tellCopied(button, done) {
+  if (!done) {
+    button.closest(".address")?.querySelector("[data-select]")?.select();
+    return notify("Your browser does not let this page copy. The address is selected: copy it by hand.");
+  }
+  button.dataset.label ??= button.innerHTML;
+  button.textContent = "Copied";
+  announce("Copied.");
+  setTimeout(() => { button.innerHTML = button.dataset.label; }, 2000);
+}
 
 document.addEventListener("htmx:sendError", () => {
   notify("Syncify cannot be reached at the moment. A sync that runs goes on all the same.");
@@ -106,24 +155,45 @@ document.addEventListener("htmx:responseError", (event) => {
     : "Something broke on our side. Load the page again in a minute.");
 });
 
-let lastKey = document.getElementById("sentence")?.dataset.key;
-let focusWasInCard = false;
+// Of each card, the state that was last told.
+const lastKeys = new Map(cards().map((card) => [card.id, keyOf(card)]));
+let focused = "", opened = [];
 document.addEventListener("htmx:beforeCleanupElement", (event) => {
+  const card = event.target;
+  if (!card.classList?.contains("mirror")) return;
   // Until that is settled: another card may come before.
-  focusWasInCard ||= event.target.id === "card" && event.target.contains(document.activeElement);
+  if (card.contains(document.activeElement)) focused = card.id;
+  opened.push(...[...card.querySelectorAll("details[open]")].map((details) => details.id));
 });
 document.addEventListener("htmx:afterSettle", () => {
   notify("");
-  const sentence = document.getElementById("sentence");
+  for (const id of opened) document.getElementById(id)?.setAttribute("open", "");
+  opened = [];
   // htmx finds a button again by its id; where it is gone, what became of it is told.
-  if (focusWasInCard && document.activeElement === document.body) sentence?.focus();
-  focusWasInCard = false;
-  // Not at every number: a screen reader would never fall silent.
-  if (sentence && sentence.dataset.key !== lastKey) {
-    lastKey = sentence.dataset.key;
-    announce(sentence.textContent);
+  if (focused && document.activeElement === document.body) {
+    document.querySelector(`#${focused} .sentence`)?.focus();
+  }
+  focused = "";
+  for (const card of cards()) {
+    const key = keyOf(card);
+    const before = lastKeys.get(card.id);
+    if (key === before) continue;
+    lastKeys.set(card.id, key);
+    // Not at every number: a screen reader would never fall silent.
+    announce(card.querySelector(".sentence").textContent);
+    if (key === "ready" && before) celebrate(card);
   }
 });
+
+function keyOf(card) {
+  return card.querySelector(".sentence")?.dataset.key;
+}
+
+// The first copy is complete while somebody watches; the stylesheet says what moves, and whether.
+function celebrate(card) {
+  card.classList.add("celebrates");
+  setTimeout(() => card.classList.remove("celebrates"), 2500);
+}
 
 function notify(text) {
   const notice = document.getElementById("notice");

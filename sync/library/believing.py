@@ -9,7 +9,7 @@ from __future__ import annotations
 
 from collections import Counter, defaultdict
 from collections.abc import Iterable, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from datetime import datetime
 from itertools import groupby
 from typing import Any
@@ -47,6 +47,10 @@ class Believed:
 
     likes: tuple[Like, ...]
     entries: tuple[Entry, ...]
+    #: How many likes are counted that were neither shown nor known before.
+    hidden: int
+    #: More likes are missing than rows could not be read: it is not known which are gone.
+    is_ambiguous: bool = False
 
 
 @dataclass(frozen=True, slots=True)
@@ -95,7 +99,14 @@ def believe(known: Sequence[Like], memory: Memory, found: Found) -> Believed:
             base = before
         if base is not None and (unread > base or not found.settled):
             kept[like] = base
-    return Believed(_in_order(known, found.likes, list(kept)), tuple(_entries(found, kept)))
+    likes = _in_order(known, found.likes, list(kept))
+    fresh = [like for like in kept if like.track_id not in memory.kept]
+    is_ambiguous = found.settled and len(fresh) > max(0, unread - before)
+    if not found.settled:
+        # Those were not shown because others were shown twice: they have rows like all others.
+        found = replace(found, hidden=found.hidden - len(kept))
+        kept = {}
+    return Believed(likes, tuple(_entries(found, kept)), found.hidden, is_ambiguous)
 
 
 def _unread(rows: Iterable[Like], hidden: int) -> int:

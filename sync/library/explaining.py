@@ -46,8 +46,15 @@ class Explanation:
             if like.track_id:
                 self._runs.setdefault(like.added_at, []).append(place)
 
-    def explain(self, pages: Mapping[int, Page], end: int) -> ReadPage | tuple[Like, ...] | None:
-        """All rows, ``end`` of them, or the page that must be read; None where nothing fits."""
+    def explain(
+        self, pages: Mapping[int, Page], end: int | None
+    ) -> ReadPage | tuple[Like, ...] | None:
+        """All rows, ``end`` of them, or the page that must be read; None where nothing fits.
+
+        Where Spotify does not say how many there are, as many as are known count.
+        """
+        if end is None:
+            end = len(self._top) + len(self._rest or ())
         step = self._compare(pages, end)
         if isinstance(step, tuple):
             step = self._proven(step, pages)

@@ -53,13 +53,14 @@ class Found:
 
     ``complete`` when every page was read. ``hidden``: so many more rows than were shown has the
     ``total`` (fewer, where it is negative). Not ``settled``: rows may have slipped through between
-    two pages, so that everything should be read again soon.
+    two pages. ``contradicted``: a page was believed although it contradicted itself or others.
     """
 
     rows: tuple[Like, ...]
     complete: bool
     hidden: int = 0
     settled: bool = True
+    contradicted: bool = False
 
     @property
     def likes(self) -> tuple[Like, ...]:

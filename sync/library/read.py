@@ -66,22 +66,24 @@ def read_library(
     """
     known = known_likes(job.user)
     memory = recall(known, library.unreadable)
-    if _waits_for_second_look(job, library):
+    now = job.now()
+    if library.confirm_after is not None and now < library.confirm_after:
         raise _wait(library)
     since = max(filter(None, [since, library.confirm_after]), default=None)
     full = (
         full
         or library.full_read_at is None
         or since is not None
-        or job.now() - library.full_read_at >= FULL_READ_EVERY
+        or now - library.full_read_at >= FULL_READ_EVERY
     )
-    found, pages = _read(job, known, memory, full=full, since=since, on_page=on_page)
+    found, pages, are_kept = _read(job, known, memory, full=full, since=since, on_page=on_page)
     believed = believe(known, memory, found)
     _guard(job, record, library, known, believed)
     with record.fenced():
         different = store_likes(job, known, believed.likes)
-        _remember(job, record, library, believed, found)
-        forget_pages(job.request.user_id)
+        _remember(job, record, library, memory=memory, believed=believed, found=found)
+        if are_kept:
+            forget_pages(job.request.user_id)
     changed = bool(different.new or different.gone or different.reliked)
     return Outcome(len(believed.likes), pages, found.complete, changed)
 
@@ -97,8 +99,8 @@ def _read(
     full: bool,
     since: datetime | None,
     on_page: Callable[[int, int], None],
-) -> tuple[Found, int]:
-    """What Spotify has to show, and in how many pages.
+) -> tuple[Found, int, bool]:
+    """What Spotify has to show, in how many pages, and whether pages of it are kept.
 
     The pages of a read that stopped half-way are used again, as long as the newest page is what it
     was.
@@ -120,7 +122,7 @@ def _read(
             reading.feed(page)
         count = len(pages)
         on_page(count, _expected(first.total, first.end, known))
-        is_kept = False
+        is_kept = bool(stored)
         while isinstance(step := reading.next_step(), ReadPage):
             if not is_kept:
                 keep_page(job, first)
@@ -130,7 +132,7 @@ def _read(
             count += 1
             on_page(count, _expected(first.total, page.end, known))
         if not isinstance(step, Restart):
-            return step, count
+            return step, count, is_kept
         forget_pages(user)
     raise RetryLater(
         "library_changing",
@@ -143,10 +145,6 @@ def _expected(total: int | None, seen: int, known: Sequence[Like]) -> int:
 
 
 # --- A mass removal must be seen twice ----------------------------------------------------------
-
-
-def _waits_for_second_look(job: Job, library: Library) -> bool:
-    return library.confirm_after is not None and job.now() < library.confirm_after
 
 
 def _guard(
@@ -180,9 +178,17 @@ def _wait(library: Library) -> SnoozeUntil:
 # --- Remembering --------------------------------------------------------------------------------
 
 
-def _remember(job: Job, record: Record, library: Library, believed: Believed, found: Found) -> None:
+def _remember(
+    job: Job,
+    record: Record,
+    library: Library,
+    *,
+    memory: Memory,
+    believed: Believed,
+    found: Found,
+) -> None:
     entries = _named(believed.entries)
-    before = (library.song_count, library.unreadable, library.confirm_after, library.full_read_at)
+    before = [getattr(library, name) for name in _REMEMBERED]
     if entries != library.unreadable:
         if sentence := _what_cannot_be_read(entries):
             record.say(sentence)
@@ -190,12 +196,23 @@ def _remember(job: Job, record: Record, library: Library, believed: Believed, fo
     library.song_count = len(believed.likes)
     library.confirm_after = library.confirm_gone = None
     if found.complete:
-        is_whole = found.settled or not found.hidden
+        # What contradicts itself is read once more by the next sync, and then lived with.
+        is_doubtful = found.contradicted and not _is_as_before(memory, found)
+        is_whole = not is_doubtful if found.settled else not believed.hidden
         library.full_read_at = job.now() if is_whole else None
-    after = (library.song_count, library.unreadable, library.confirm_after, library.full_read_at)
-    if after != before:
-        fields = ["full_read_at", "confirm_after", "confirm_gone", "song_count", "unreadable"]
-        library.save(update_fields=fields)
+    if believed.is_ambiguous:
+        library.full_read_at = None
+    if [getattr(library, name) for name in _REMEMBERED] != before:
+        library.save(update_fields=_REMEMBERED)
+
+
+_REMEMBERED = ["full_read_at", "confirm_after", "confirm_gone", "song_count", "unreadable"]
+
+
+def _is_as_before(memory: Memory, found: Found) -> bool:
+    """Whether the last reading met the same contradiction."""
+    holes = [sum(not row.track_id for row in rows) for rows in (memory.rows, found.rows)]
+    return memory.hidden == found.hidden and holes[0] == holes[1]
 
 
 def _named(entries: Sequence[dict[str, object]]) -> list[dict[str, object]]:

@@ -45,6 +45,7 @@ class Reading:
         self._seen_again: set[int] = set()
         self._again: int | None = None
         self._contradiction: str | None = None
+        self._contradicted = False
         self._begin_walk()
         # None once the pages cannot be explained by what is known:
         self._explanation = None if full or not known else Explanation(known)
@@ -58,6 +59,7 @@ class Reading:
             if self._may_look_again(page.offset):
                 self._look_again(page.offset)
                 return
+            self._contradicted = True
             if page.offset:
                 self._explanation = None
         if not self._lenient and page.total not in {None, self._total}:
@@ -79,7 +81,8 @@ class Reading:
             return ReadPage(self._again)
         if self._ended:
             hidden = 0 if self._total is None else self._total - len(self._rows)
-            return Found(tuple(self._rows), True, hidden, self._settled)
+            is_odd = self._contradicted or hidden != self._hidden
+            return Found(tuple(self._rows), True, hidden, self._settled, is_odd)
         if self._explanation is not None and self._pages:
             step = self._explain()
             if step is not None:
@@ -88,15 +91,15 @@ class Reading:
         return ReadPage(self._at)
 
     def _explain(self) -> ReadPage | Found | None:
-        if self._total is None or self._explanation is None:
+        if self._explanation is None:
             return None
-        rows = self._explanation.meet(self._rows)
-        if rows is None:
+        if self._explanation.meet(self._rows) is None:
             return ReadPage(self._at)
-        step = self._explanation.explain(self._pages, self._total - self._hidden)
-        return (
-            step if isinstance(step, ReadPage) or step is None else Found(step, False, self._hidden)
-        )
+        end = None if self._total is None else self._total - self._hidden
+        step = self._explanation.explain(self._pages, end)
+        if step is None or isinstance(step, ReadPage):
+            return step
+        return Found(step, False, self._hidden)
 
     def _is_odd(self, page: Page) -> bool:
         """Whether a page contradicts itself or the first one."""
@@ -134,7 +137,7 @@ class Reading:
 
     def _take(self, page: Page) -> None:
         repeated = [like for like in page.likes if like.track_id and like in self._walked]
-        if repeated and not self._is_explicable(repeated):
+        if repeated and not self._is_explicable(page, repeated):
             self._contradiction = f"the page at {page.offset} repeats a saved track"
         fresh = [like for like in page.likes if not like.track_id or like not in self._walked]
         self._rows += fresh
@@ -149,7 +152,7 @@ class Reading:
                 self._rows += [Like("", None)] * min(PAGE_SIZE, left)
         self._ended = not page.has_next or is_stuck
 
-    def _is_explicable(self, repeated: Sequence[Like]) -> bool:
+    def _is_explicable(self, page: Page, repeated: Sequence[Like]) -> bool:
         """Whether a page may repeat these rows although nothing changed while it was read.
 
         A page that was too short may have left out rows of its own; and likes of one date have no
@@ -161,7 +164,9 @@ class Reading:
         above = self._last
         if above is None or not above.likes:
             return False
-        if all(like.added_at == above.likes[-1].added_at for like in repeated):
+        date = above.likes[-1].added_at
+        is_run = len({like for like in (*above.likes, *page.likes) if like.added_at == date}) > 1
+        if is_run and all(like.added_at == date for like in repeated):
             self._settled = False
             return True
         return len(above.likes) < PAGE_SIZE

@@ -1,12 +1,14 @@
 """What the playlists say of themselves: name, description, whether the profile shows them."""
 
 from collections.abc import Callable, Sequence
+from datetime import datetime
 
 from accounts.models import SpotifyConnection
 from sync.models import Mirror, Playlist
 from sync.queue.job import Job
 from syncify.spotify import types
 from syncify.spotify.errors import BadRequest
+from syncify.text import plain
 
 #: Characters that Spotify takes.
 LONGEST = 300
@@ -28,15 +30,17 @@ def with_reminder(description: str) -> str:
 
 
 class Details:
-    """The listener's wishes for the playlists of one sync; ``say`` tells the history of trouble."""
+    """The listener's wishes for the playlists of one sync; ``say`` tells the history."""
 
-    def __init__(self, job: Job, mirror: Mirror, *, say: Callable[[str], None]) -> None:
+    def __init__(
+        self, job: Job, mirror: Mirror, now: datetime, *, say: Callable[[str], None]
+    ) -> None:
         self._job = job
         self._mirror = mirror
         self._say = say
         held = SpotifyConnection.objects.defer("access_token", "refresh_token").get(user=job.user)
         is_main = mirror.is_main
-        self._reminds = is_main and mirror.remind_in_spotify and held.consent(job.now()).ends_soon
+        self._reminds = is_main and mirror.remind_in_spotify and held.consent(now).ends_soon
 
     def name_of(self, volume: Playlist) -> str:
         return f"{self._mirror.name}{_suffix(volume)}"
@@ -63,6 +67,8 @@ class Details:
         is_theirs = shown not in {"", PLAIN} and REMINDER not in shown
         if begins and is_theirs and not has_new_wish:
             adopted["description"] = shown[:LONGEST]
+        if "name" in adopted and volume.number == 1 and adopted["name"] != self._mirror.name:
+            self._say(f"Renamed to “{plain(adopted['name'])}” in Spotify.")
         if adopted and volume.number == 1:
             for field, value in adopted.items():
                 setattr(self._mirror, field, value)
@@ -96,7 +102,15 @@ class Details:
         playlist = client.playlist(playlist_id)  # its version is another now
         volume.snapshot_id, volume.seen_public = playlist.snapshot_id, playlist.public
         volume.written_name = playlist.name
+        if volume.number == 1 and volume.details_written_at and self._has_new_wish(volume):
+            self._say_what_was_written(name)
         self._note(volume)
+
+    def _say_what_was_written(self, name: str | None) -> None:
+        if name:
+            self._say(f"Renamed to “{plain(name)}”.")
+        else:
+            self._say("Description and visibility were written as you set them.")
 
     def _has_new_wish(self, volume: Playlist) -> bool:
         written_at = volume.details_written_at

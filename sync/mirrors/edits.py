@@ -42,8 +42,12 @@ def stuck(
     left, found = Counter(base), set()
     for uri in surplus(base, [row.uri for row in rows]):
         since = unliked_at.get(uri, looked_at)
+        if since is None:
+            continue
+        # Spotify's dates are whole seconds.
+        since = since.replace(microsecond=0)
         dates = [row.added_at for row in rows if row.uri == uri]
-        old = sum(1 for at in dates if at is not None and since is not None and at < since)
+        old = sum(1 for at in dates if at is not None and at < since)
         if old > left[uri]:
             found.add(uri)
     return found

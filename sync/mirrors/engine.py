@@ -3,14 +3,15 @@
 from __future__ import annotations
 
 import logging
+from collections.abc import Sequence
 
 from accounts.access import may_use
 from accounts.connections import mark_connected
-from accounts.models import SpotifyConnection, User
+from accounts.models import SpotifyConnection
 from sync.library.likes import PAGE_SIZE
 from sync.library.read import read_library
 from sync.library.record import MirrorGone, Record
-from sync.mirrors import guard, tracks
+from sync.mirrors import decisions, guard, tracks
 from sync.mirrors.adoption import adopt_playlists
 from sync.mirrors.looking import Looks
 from sync.mirrors.mirror_sync import MirrorSync, Surroundings
@@ -59,11 +60,14 @@ class _Sync:
         self.has_several = len(self.mirrors) > 1
         self.volumes = {mirror.pk: volumes_of(mirror) for mirror in self.mirrors}
         self.is_first_copy = not any(self.volumes.values())
+        self.now = job.now()
         self.failures: list[tuple[Mirror, Exception]] = []
         self.pages = 0
 
     def run(self) -> None:
         self._check_states()
+        decisions.send(self.job, self.record)
+        self._check_waits()
         self.job.safe_point(stage=SyncRequest.Stage.READING)
         outcome = read_library(
             self.job,
@@ -83,9 +87,9 @@ class _Sync:
     def _check_states(self) -> None:
         """Make sure that the listener wants this sync, and may have it.
 
-        Raises GiveUp, SignInNeeded, or SnoozeUntil while everything waits for a second look.
+        Raises GiveUp or SignInNeeded.
         """
-        user = User.objects.get(pk=self.job.request.user_id)
+        user = self.job.user
         held = SpotifyConnection.objects.filter(user=user).values_list("state", flat=True).first()
         if not user.is_active:
             raise GiveUp("blocked", "The operator has blocked this account.")
@@ -95,9 +99,12 @@ class _Sync:
             raise SignInNeeded
         if self.library.is_paused and not self.is_manual:
             raise GiveUp("paused", "Syncs are paused.")
-        now = self.job.now()
-        if self.mirrors and all(guard.waits(mirror, now) for mirror in self.mirrors):
-            raise guard.wait_of(min(self.mirrors, key=lambda one: one.confirm_after or now))
+
+    def _check_waits(self) -> None:
+        """Raises SnoozeUntil while everything waits for a second look."""
+        waiting = [mirror for mirror in self.mirrors if guard.waits(mirror, self.now)]
+        if waiting and len(waiting) == len(self.mirrors):
+            raise guard.wait_of(min(waiting, key=lambda one: one.confirm_after or self.now))
 
     def _on_page(self, pages: int, total: int) -> None:
         all_pages = max(1, -(-total // PAGE_SIZE))
@@ -106,19 +113,21 @@ class _Sync:
             quota.check_fits(all_pages - 1 + writes, reserve=self.is_manual)
         self.pages = pages
         self.job.safe_point(
-            song_count=min(pages * PAGE_SIZE, total), progress=min(1, pages / (all_pages + writes))
+            song_count=min(pages * PAGE_SIZE, total),
+            song_total=total,
+            progress=min(1, pages / (all_pages + writes)),
         )
 
     # --- The mirrors --------------------------------------------------------------------------
 
     def _bring_up_all(self) -> None:
-        now = self.job.now()
         self._adopt()
-        selected = select_all(self.record, self.library, self.mirrors, self.volumes, now)
+        selected = select_all(self.record, self.library, self.mirrors, self.volumes, self.now)
         due = self._due()
         around = Surroundings(
             job=self.job,
             record=self.record,
+            now=self.now,
             looks=Looks(self.job, due),
             is_manual=self.is_manual,
             pages=self.pages,
@@ -129,6 +138,7 @@ class _Sync:
                 continue
             try:
                 MirrorSync(around, mirror, self.volumes[mirror.pk], selected[mirror.pk]).run()
+                self._done(mirror)
             except MirrorGone:
                 logger.info("mirror gone request=%s mirror=%s", self.job.request.pk, mirror.pk)
                 continue
@@ -138,8 +148,6 @@ class _Sync:
                 if not self.has_several or error.reason != "forbidden":
                     raise
                 self._fail(mirror, error)
-            else:
-                self._done(mirror)
 
     def _adopt(self) -> None:
         for mirror in self.mirrors:
@@ -153,7 +161,7 @@ class _Sync:
         A person who asks for a sync gets a look; without that, one a day is enough. What this
         request has brought up to date in an earlier attempt is not looked at again.
         """
-        today = self.job.now().date()
+        today = self.now.date()
         done = {
             mirror.pk
             for mirror in self.mirrors
@@ -209,12 +217,20 @@ class _Sync:
                 self.record.say(f"Left out: {error.message}", of=mirror.name)
         if worst := self._worst():
             raise worst
-        with self.record.fenced(*self._there()):
+        # Asks for a sync after this one, which tells Spotify.
+        decisions.like_own_additions(self.job, self.record, self.library)
+        try:
+            self._succeed(self.mirrors, songs)
+        except MirrorGone:
+            self._succeed(self._there(), songs)
+        mark_connected(self.job.user)
+
+    def _succeed(self, mirrors: Sequence[Mirror], songs: int) -> None:
+        with self.record.fenced(*mirrors):
             totals = self.record.totals()
             if totals["added"] or totals["removed"] or totals["moved"]:
                 enqueue_connected(self.job.request.user_id)
             queue.succeed(self.job.request, song_count=songs)
-        mark_connected(self.job.user)
 
     def _there(self) -> list[Mirror]:
         """The mirrors that were not deleted meanwhile."""

@@ -5,15 +5,17 @@ from __future__ import annotations
 import logging
 from collections.abc import Sequence
 from dataclasses import dataclass
+from datetime import datetime
 from typing import TYPE_CHECKING
 
 from sync.library.likes import PAGE_SIZE
 from sync.mirrors import guard, tracks
+from sync.mirrors.covers import write_cover
 from sync.mirrors.details import Details
 from sync.mirrors.inbox import kept_additions, note_present
 from sync.mirrors.look import Look
 from sync.mirrors.making import create, find_created
-from sync.mirrors.planner import MirrorPlan, plan_mirror
+from sync.mirrors.planner import DATES_ARE_WORTH, MirrorPlan, plan_mirror
 from sync.mirrors.relinks import as_added
 from sync.mirrors.volumes import Volume, new_volume, save_volumes
 from sync.mirrors.writer import Diverged, PlaylistWriter
@@ -33,10 +35,14 @@ REPLANS = 3
 
 @dataclass(frozen=True, slots=True)
 class Surroundings:
-    """What the mirrors of one sync share. ``pages``: how many pages of likes were read."""
+    """What the mirrors of one sync share.
+
+    ``now`` is when it began, ``pages`` how many pages of likes were read.
+    """
 
     job: Job
     record: Record
+    now: datetime
     looks: Looks
     is_manual: bool
     pages: int
@@ -58,17 +64,20 @@ class MirrorSync:
         self._facts = tracks.facts_of(mirror)
         self._selected = wanted
         self._ours = {uri for volume in volumes for uri in volume.uris if volume.has_base}
-        self._details = Details(self._job, mirror, say=self._say)
+        self._details = Details(self._job, mirror, around.now, say=self._say)
         self._is_anew = mirror.rewrite_asked
+        self._is_new_choice = mirror.refreshed_at == around.now
 
     def run(self) -> None:
         """Raises what keeps the playlists from being brought up to date."""
-        now = self._job.now()
-        if guard.waits(self.mirror, now):
+        if guard.waits(self.mirror, self._around.now):
             raise guard.wait_of(self.mirror)
         self._look()
         self._write()
         self._settle()
+        write_cover(
+            self._job, self.mirror, [each.playlist for each in self._volumes], say=self._say
+        )
 
     # --- Looking ------------------------------------------------------------------------------
 
@@ -118,6 +127,8 @@ class MirrorSync:
             [volume.uris for volume in self._volumes],
             stuck=self._facts.stuck.difference(wanted),
             anew=self._is_anew,
+            # The dates of a list that is chosen anew each day mean nothing.
+            dates_are_worth=0 if self._is_new_choice else DATES_ARE_WORTH,
         )
 
     def _write(self) -> None:
@@ -131,7 +142,9 @@ class MirrorSync:
                 self._learn_versions()
                 return
             self._job.safe_point(stage=SyncRequest.Stage.WRITING)
-            if any(set(plan.contents[at]) & set(self._volumes[at].uris) for at in plan.rewritten):
+            if not self._is_new_choice and any(
+                set(plan.contents[at]) & set(self._volumes[at].uris) for at in plan.rewritten
+            ):
                 self._say("The playlist was written anew, so its dates are today's.")
             try:
                 self._apply(plan)
@@ -145,6 +158,12 @@ class MirrorSync:
             "Something else changes the playlist while Syncify writes it. It tries again soon.",
         )
 
+    def _loses_dates(self, plan: MirrorPlan) -> bool:
+        """Whether songs that stay get another date, in a list whose dates mean something."""
+        return not self._is_new_choice and any(
+            set(plan.contents[at]) & set(self._volumes[at].uris) for at in plan.rewritten
+        )
+
     def _read_again(self, volume: Volume) -> None:
         rows = self._job.client.playlist_rows(volume.spotify_id)
         uris = [row.uri for row in rows]
@@ -152,7 +171,9 @@ class MirrorSync:
 
     def _guard(self, plan: MirrorPlan) -> None:
         """Raises SnoozeUntil while the removal of many songs waits for a second look."""
-        now = self._job.now()
+        if not plan.removed:
+            return
+        now = self._around.now
         before = (self.mirror.confirm_after, self.mirror.confirm_gone)
         held = sum(1 for volume in self._volumes for uri in volume.uris if uri)
         leaving = guard.leaving_unexplained(self.mirror.user_id, plan.removed, self._ours)
@@ -245,6 +266,20 @@ class MirrorSync:
                 setattr(self.mirror, name, done[name])
             with self._record.fenced(self.mirror):
                 self.mirror.save(update_fields=changed)
+        if self._is_new_choice:
+            self._keep_choice()
+
+    def _keep_choice(self) -> None:
+        """Note that the songs were chosen, once they are in the playlist.
+
+        Not where the listener has changed the rule meanwhile: the next sync chooses by that one.
+        """
+        mirror = self.mirror
+        same = {name: getattr(mirror, name) for name in ("rule", "keep_same", "keep_twin")}
+        with self._record.fenced(mirror):
+            Mirror.objects.filter(pk=mirror.pk, **same).update(
+                refreshed_at=mirror.refreshed_at, rotation=mirror.rotation
+            )
 
     def _save(self, volumes: Sequence[Volume], *, is_written: bool = False) -> None:
         with self._record.fenced(self.mirror):

@@ -113,7 +113,13 @@ def is_addressable(uri: str | None) -> bool:
     return uri is not None and not uri.startswith("spotify:local:")
 
 
-def plan_playlist(wanted: Sequence[str], present: Sequence[str], *, anew: bool = False) -> Plan:
+def plan_playlist(
+    wanted: Sequence[str],
+    present: Sequence[str],
+    *,
+    anew: bool = False,
+    dates_are_worth: int = DATES_ARE_WORTH,
+) -> Plan:
     """Plan the edits that turn ``present`` into ``wanted``, which names no song twice.
 
     No state in between is empty, unless ``wanted`` is, or longer than the longer of the two. A
@@ -124,7 +130,7 @@ def plan_playlist(wanted: Sequence[str], present: Sequence[str], *, anew: bool =
     fill = _inserts([uri for uri in wanted if not _is_mark(uri)], staying=())
     if not present:
         return Plan(tuple(fill), "fill")
-    most = max(1, len(fill)) + DATES_ARE_WORTH
+    most = max(1, len(fill)) + dates_are_worth
     edits = None if anew else _differences(wanted, present, most=most)
     if edits is not None:
         return Plan(tuple(edits), "edits")
@@ -138,6 +144,7 @@ def plan_mirror(
     *,
     stuck: Collection[str] = frozenset(),
     anew: bool = False,
+    dates_are_worth: int = DATES_ARE_WORTH,
     capacity: int = PLAYLIST_CAPACITY,
     hand_down: int = HAND_DOWN,
 ) -> MirrorPlan:
@@ -145,7 +152,7 @@ def plan_mirror(
 
     ``present`` has the items of each volume there is; ``hand_down`` is less than ``capacity``.
     ``stuck`` songs cannot be removed. With ``anew``, volumes with rows that cannot be addressed
-    are written anew, which removes those.
+    are written anew, which removes those. ``dates_are_worth`` so many requests over a rewrite.
 
     The last volume comes first, so that a song on its way down stands below before it leaves
     above. A song on its way up stays below until all else is done, as long as there is room for
@@ -170,7 +177,12 @@ def plan_mirror(
         ][: max(0, room - len(contents[volume]))]
         extra = {*rising, *(marks[volume] if volume < len(marks) else ())}
         is_anew = anew and volume < len(marks) and bool(marks[volume])
-        plan = plan_playlist(_weave(contents[volume], items, extra), items, anew=is_anew)
+        plan = plan_playlist(
+            _weave(contents[volume], items, extra),
+            items,
+            anew=is_anew,
+            dates_are_worth=dates_are_worth,
+        )
         steps += [Step(volume, edit) for edit in plan.edits]
         farewells += [Step(volume, Remove(uris)) for uris in batched(rising, WRITE_LIMIT)]
         if plan.kind == "rewrite":

@@ -91,8 +91,8 @@ def as_added(
         if uri not in held:
             names[shown].append(uri)
     for uri in wanted:
-        if shown := shown_as.get(uri):
-            names[shown].append(uri)
+        if uri in shown_as:
+            names[shown_as[uri]].append(uri)
     for shown in names:
         if shown in held:
             names[shown].append(shown)

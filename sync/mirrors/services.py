@@ -8,6 +8,7 @@ from django.db.models.functions import Now
 
 from accounts import access
 from accounts.models import User
+from sync.mirrors import decisions
 from sync.models import Library, Mirror, Playlist, PlaylistItems, SyncRequest
 from sync.queue import store as queue
 from sync.queue.changes import tell_pages
@@ -46,8 +47,9 @@ def cancel_sync(request: SyncRequest) -> None:
 
 
 def retry_dead(request: SyncRequest) -> SyncRequest:
-    """Queue a new request for the listener of a dead one, which stays as it is."""
-    return request_sync(user=request.user)
+    """Queue a new request of the kind of a dead one, which stays as it is."""
+    again, _ = queue.enqueue(request.user_id, request.kind, trigger=SyncRequest.Trigger.MANUAL)
+    return again
 
 
 def pause_mirror(user: User, mirror: Mirror | None = None) -> None:
@@ -114,7 +116,10 @@ def make_new_playlist(mirror: Mirror) -> None:
             written_name="",
         )
         Mirror.objects.filter(pk=mirror.pk).update(
-            state=Mirror.State.ACTIVE, confirm_after=None, confirm_gone=None
+            state=Mirror.State.ACTIVE,
+            confirm_after=None,
+            confirm_gone=None,
+            cover_written_at=None,
         )
         tell_pages(user_id=mirror.user_id)
         request_sync(user=mirror.user)
@@ -209,7 +214,8 @@ def connected(*, user: User, first: bool, **signal: object) -> None:  # noqa: AR
         request_sync(user=user, trigger=SyncRequest.Trigger.FIRST)
         return
     tell_pages(user_id=user.pk)
-    if mirror.state == Mirror.State.ACTIVE and _has_waited_for_consent(user):
+    is_active = mirror.state == Mirror.State.ACTIVE
+    if is_active and (_has_waited_for_consent(user) or decisions.await_sync(user)):
         request_sync(user=user)
 
 

@@ -10,10 +10,11 @@ from zoneinfo import ZoneInfo, ZoneInfoNotFoundError
 
 from sync.library.duplicates import find_pairs, left_out
 from sync.library.record import MirrorGone
-from sync.library.songs import load_songs
+from sync.library.songs import different_pairs, load_songs
 from sync.mirrors.conditions import Scope
-from sync.mirrors.rules import Likes, Rule, RuleError, from_json
+from sync.mirrors.rules import Likes, PairSongs, Rule, RuleError, from_json
 from sync.mirrors.selection import is_due, select
+from sync.mirrors.shared import songs_for
 from sync.mirrors.tracks import facts_of, is_track, liked_now, track_id, track_uri
 from sync.mirrors.volumes import volumes_of
 from sync.models import Library, Mirror, SavedTrack
@@ -37,9 +38,10 @@ def select_all(
     selected: dict[int, list[str]] = {}
     for mirror in mirrors:
         if not mirror.is_main:
-            before = _state(mirror)
+            before = mirror.broken
             selected[mirror.pk] = wanted_tracks(mirror, library, volumes[mirror.pk], now)
-            _store(record, mirror, before)
+            if mirror.broken != before:
+                _store_broken(record, mirror)
     for mirror in mirrors:
         if mirror.is_main:
             taken = _taken_from_main(mirror, mirrors, selected)
@@ -53,7 +55,8 @@ def wanted_tracks(
 ) -> list[str]:
     """What the rule of a mirror selects; what was selected last, where that is to stay.
 
-    Notes in ``mirror`` when it selected, and why it could not.
+    Notes in ``mirror`` why it could not. When it selected, and where "rediscover" stands, is noted
+    there too, to be stored with the songs: an attempt that fails before selects the same again.
     """
     try:
         rule = from_json(mirror.rule)
@@ -63,12 +66,12 @@ def wanted_tracks(
     mirror.broken = ""
     if rule.refresh == "sync" and mirror.refresh != Mirror.Refresh.SYNC:
         rule = replace(rule, refresh=Mirror.Refresh(mirror.refresh).value)  # type: ignore[arg-type]
-    scope = Scope(mirror.user_id, now, _zone(library), mirror.pk)
+    scope = Scope(mirror.user_id, now, _zone(library), mirror.pk, songs_for(mirror.user_id))
     is_known = bool(volumes) and all(
         volume.has_base and volume.playlist.items_known for volume in volumes
     )
     if is_known and not is_due(rule, scope, mirror.refreshed_at):
-        return _still(mirror, rule, volumes)
+        return _still(rule, scope, volumes)
     selection = select(rule, scope, mirror.rotation)
     mirror.rotation = selection.rotation
     if rule.refresh != "sync":
@@ -84,19 +87,27 @@ def without_duplicates(mirror: Mirror, uris: list[str]) -> list[str]:
     songs = [song for song in load_songs(mirror.user_id) if song.id in chosen]
     out = left_out(
         songs,
-        find_pairs(songs),
+        find_pairs(songs, different_pairs(mirror.user_id)),
         same=Mirror.KeepSame(mirror.keep_same).value,  # type: ignore[arg-type]
         twin=Mirror.KeepTwin(mirror.keep_twin).value,  # type: ignore[arg-type]
     )
     return [uri for uri in uris if track_id(uri) not in out]
 
 
-def _still(mirror: Mirror, rule: Rule, volumes: Sequence[Volume]) -> list[str]:
-    """What the playlists hold of the songs that were selected last."""
+def _still(rule: Rule, scope: Scope, volumes: Sequence[Volume]) -> list[str]:
+    """What the playlists hold of the songs that were selected last.
+
+    Songs of other listeners stay only for as long as these share them.
+    """
     held = [uri for volume in volumes for uri in volume.uris if uri and is_track(uri)]
-    if not isinstance(rule.source, Likes):
-        return held
-    liked = liked_now(mirror.user_id, held)
+    match rule.source:
+        case Likes():
+            liked = liked_now(scope.user_id, held)
+        case PairSongs() as songs:
+            shared = scope.songs_of_pair(songs) if scope.songs_of_pair else ()
+            liked = {track_uri(like.track_id) for like in shared}
+        case _:
+            return held
     return [uri for uri in held if uri in liked]
 
 
@@ -122,7 +133,8 @@ def _taken_from_main(
         if taker.pk in synced:
             facts = facts_of(taker)
             left = facts.refused | facts.excluded
-            taken.update(uri for uri in selected[taker.pk] if uri not in left)
+            held = [*selected[taker.pk], *facts.kept]
+            taken.update(uri for uri in held if uri not in left)
         else:
             for volume in volumes_of(taker):
                 taken.update(uri for uri in volume.uris if uri)
@@ -136,19 +148,9 @@ def _zone(library: Library) -> tzinfo:
         return UTC
 
 
-_NOTED = ("broken", "refreshed_at", "rotation")
-
-
-def _state(mirror: Mirror) -> dict[str, object]:
-    return {name: getattr(mirror, name) for name in _NOTED}
-
-
-def _store(record: Record, mirror: Mirror, before: Mapping[str, object]) -> None:
-    changed = [name for name in _NOTED if getattr(mirror, name) != before[name]]
-    if not changed:
-        return
+def _store_broken(record: Record, mirror: Mirror) -> None:
     try:
         with record.fenced(mirror):
-            mirror.save(update_fields=changed)
+            mirror.save(update_fields=["broken"])
     except MirrorGone:
         return  # whoever syncs it finds that out too

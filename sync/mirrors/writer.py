@@ -87,6 +87,7 @@ class PlaylistWriter:
         self._added, self._removed = set(plan.added), set(plan.removed)
         self._suspects: list[str] = []
         self._took_songs = False
+        self._in_a_row = 0  # songs that failed since the last that went through
         self._refusal: SpotifyError | None = None
 
     def send(self, step: Step) -> bool:
@@ -162,12 +163,12 @@ class PlaylistWriter:
     def _persists(self, edit: Edit, status: int | None) -> bool:
         """Whether a song may be the cause of what looks like trouble of Spotify's.
 
-        It is once an earlier attempt has met the same; that a single song brings it about is
-        believed only of an answer that says nothing of the load.
+        It is once an earlier attempt has met the same. That a single song brings it about is
+        believed where others went through, or of an answer that says nothing of the load.
         """
         if not self._job.request.failures or not isinstance(edit, Insert | Replace):
             return False
-        return len(edit.uris) > 1 or status not in OVERLOADED
+        return len(edit.uris) > 1 or self._took_songs or status not in OVERLOADED
 
     def _blame_songs(self, volume: Volume, edit: Edit, error: NotFound | AccessRefused) -> None:
         """Return if the playlist is there and was not changed, so that a song may be refused."""
@@ -198,7 +199,7 @@ class PlaylistWriter:
     def _count(self, edit: Edit) -> None:
         match edit:
             case Insert(uris=uris) | Replace(uris):
-                self._took_songs = True
+                self._took_songs, self._in_a_row = True, 0
                 self.result.added += len(self._added.intersection(uris))
                 if isinstance(edit, Replace):
                     self.result.removed += len(self._removed)
@@ -210,8 +211,9 @@ class PlaylistWriter:
 
     def _suspect(self, uri: str) -> bool:
         self._suspects.append(uri)
-        if len(self._suspects) >= MOST_SUSPECTS:
-            self._judge_suspects()
+        self._in_a_row += 1
+        if self._in_a_row >= MOST_SUSPECTS and self._job.request.failures < TRIES:
+            raise self._failure()
         return False
 
     def _judge_suspects(self) -> None:

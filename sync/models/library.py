@@ -40,6 +40,8 @@ class Library(models.Model):
     #: Likes that Spotify shows in a form that cannot be read: [{"name", "added_at", …}, …], as
     #: ``sync/library/believing.py`` keeps them.
     unreadable = models.JSONField(db_default=Value([], models.JSONField()))
+    #: Songs that the listener adds to a mirrored playlist are liked without being asked about.
+    likes_own_additions = models.BooleanField(db_default=False)
     #: An IANA name; "" until a browser has told one.
     time_zone = models.CharField(max_length=64, blank=True, db_default="")
 

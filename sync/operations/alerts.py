@@ -147,11 +147,6 @@ def _open(troubles: Sequence[Trouble]) -> None:
         logger.error("incident key=%s message=%r", key, message)
 
 
-def was_delivered(key: str) -> bool:
-    """Whether an alert of the open incident ``key`` has reached at least one address."""
-    return Incident.objects.filter(key=key, closed=None, alerted_at__isnull=False).exists()
-
-
 def undelivered() -> int:
     """How many alerts were tried and are still owed to some address."""
     return _owed().filter(alert_tries__gt=0).count()
@@ -165,7 +160,10 @@ def _owed() -> QuerySet[Incident]:
 def _troubles() -> Iterator[Trouble]:
     """All that is wrong at this moment."""
     later = SyncRequest.objects.filter(
-        user=OuterRef("user"), pk__gt=OuterRef("pk"), state=SyncRequest.State.SUCCEEDED
+        user=OuterRef("user"),
+        kind=OuterRef("kind"),
+        pk__gt=OuterRef("pk"),
+        state=SyncRequest.State.SUCCEEDED,
     )
     dead = (
         SyncRequest.objects.filter(

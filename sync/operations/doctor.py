@@ -21,6 +21,7 @@ from accounts.models import SpotifyConnection
 from sync.operations import backups
 from sync.operations.alerts import undelivered
 from sync.queue import processes
+from syncify import __version__
 from syncify.env import PROBLEMS, env_int
 from syncify.http import SEEN_SCHEME
 from syncify.redirect import advice
@@ -288,7 +289,12 @@ def _count(number: int, noun: str, plural: str = "s") -> str:
     return f"{number} {noun}{'' if number == 1 else plural}"
 
 
+def version() -> Verdict:
+    return True, f"Syncify {__version__}"
+
+
 CHECKS: dict[str, Callable[[], Verdict]] = {
+    "Version": version,
     "Settings": mode,
     "Database": database,
     "Migrations": migrations,

@@ -6,6 +6,7 @@ from django.http import Http404, HttpRequest, HttpResponse
 from django.utils.crypto import constant_time_compare
 from django.views.decorators.http import require_safe
 
+from syncify import __version__
 from syncify.http import SEEN_SCHEME
 from syncify.schema import NotMigrated, check_migrated
 
@@ -26,6 +27,7 @@ def healthz(request: HttpRequest) -> HttpResponse:
         return _plain(str(error), status=503)
     response = _plain("ok")
     response[SEEN_SCHEME] = request.scheme or ""
+    response["Syncify-Version"] = __version__
     return response
 
 

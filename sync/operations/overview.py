@@ -7,18 +7,25 @@ from datetime import UTC, datetime, timedelta
 from django.conf import settings
 from django.core.paginator import Page, Paginator
 from django.db.models import Count, Exists, Min, OuterRef, Q, QuerySet, Subquery
+from django.urls import reverse
 from django.utils import timezone
 from django.utils.timesince import timesince
 
 from accounts.access import may_use
 from accounts.models import SpotifyConnection, User
 from sync.models import Incident, Mirror, Process, SyncRequest
-from sync.pages.words import clock
+from sync.pages.words import clock, counted
+from sync.queue.processes import SCHEDULER, WORKER, alive
 from syncify.redirect import advice
 from syncify.spotify.models import Block
 from syncify.spotify.quota import calls_by_hour, current_block
 
 _LISTENERS_ON_PAGE, _ROWS = 50, 20
+#: Blocks that an operator can end.
+_OPERATORS_BLOCKS = {
+    Block.Because.CREDENTIALS: "Spotify does not accept the client id or secret.",
+    Block.Because.PREMIUM: "the owner of the Spotify app has no Premium.",
+}
 #: An hour counts for the budget until all of it is a day old.
 _HOURS = 25
 
@@ -43,6 +50,16 @@ class DeadLetter:
 
 
 @dataclass(frozen=True, slots=True)
+class Thing:
+    """Something that the operator has to do: what is wrong, and where or how to put it right."""
+
+    sentence: str
+    action: str
+    #: Where the action is, on this page or another; "" where it is none of a page.
+    url: str = ""
+
+
+@dataclass(frozen=True, slots=True)
 class Bar:
     """One hour of the chart, in the chart's own units: ten wide with its gap, a hundred high."""
 
@@ -64,6 +81,21 @@ class Quota:
     budget: int
     block: Block | None
     blocked_until: str
+
+    @property
+    def most(self) -> int:
+        """The calls at the top of the chart's axis."""
+        return max(1, self.hourly_budget, *(bar.calls for bar in self.bars))
+
+    @property
+    def hourly_budget(self) -> int:
+        """Calls an hour that use the budget up in a day; 0 without a budget."""
+        return -(-self.budget // 24)
+
+    @property
+    def budget_line(self) -> float:
+        """Where the budget is on the chart, from its top."""
+        return 100 - 100 * self.hourly_budget / self.most
 
     @property
     def in_words(self) -> str:
@@ -99,30 +131,60 @@ class Seen:
 @dataclass(frozen=True, slots=True)
 class Overview:
     now: datetime
+    things: Sequence[Thing]
     listeners: Page[User]
     queue: Queue
     dead: Sequence[DeadLetter]
     quota: Quota
     processes: Sequence[Seen]
-    incidents: Sequence[Incident]
     #: What to register with Spotify, as a sentence.
     redirect: str
 
 
 def overview(*, now: datetime, page: str | None) -> Overview:
+    dead, quota = _dead_letters(now), _quota(now)
+    incidents = list(Incident.objects.filter(closed__isnull=True).order_by("-opened")[:_ROWS])
     return Overview(
         now=now,
+        things=_things(dead, quota, incidents),
         listeners=_page_of_listeners(page),
         queue=_queue(now),
-        dead=_dead_letters(now),
-        quota=_quota(now),
+        dead=dead,
+        quota=quota,
         processes=[
             Seen(process, clock(process.last_seen, now), process.alive_until > now)
             for process in Process.objects.order_by("-last_seen")[:_ROWS]
         ],
-        incidents=list(Incident.objects.filter(closed__isnull=True).order_by("-opened")[:_ROWS]),
         redirect=advice(settings.BASE_URL),
     )
+
+
+def _things(dead: Sequence[DeadLetter], quota: Quota, incidents: Sequence[Incident]) -> list[Thing]:
+    """What an operator has to do, the most urgent first."""
+    things = []
+    for kind, command in ((WORKER, "runworker"), (SCHEDULER, "schedule_syncs --loop")):
+        if not alive(kind).exists():
+            how = f"Start one: python manage.py {command}"
+            things.append(Thing(f"No {kind} is running.", how))
+    if quota.block and quota.block.because in _OPERATORS_BLOCKS:
+        things.append(
+            Thing(
+                f"Nobody calls Spotify until {quota.blocked_until}: "
+                f"{_OPERATORS_BLOCKS[Block.Because(quota.block.because)]}",
+                "Run the checks",
+                reverse("operator_checks"),
+            )
+        )
+    told = {"worker", *(f"block:{because}" for because in _OPERATORS_BLOCKS)}
+    things += [
+        Thing(incident.message, f"since {clock(incident.opened, timezone.now())}")
+        for incident in incidents
+        if incident.key not in told and not incident.key.startswith("dead:")
+    ]
+    if waiting := [letter for letter in dead if letter.may_retry]:
+        syncs = counted(len(waiting), "sync")
+        things.append(Thing(f"Given up: {syncs}.", "Look and retry", "#dead"))
+    return things
 
 
 def _page_of_listeners(page: str | None) -> Page[User]:
@@ -134,7 +196,8 @@ def _page_of_listeners(page: str | None) -> Page[User]:
 
 
 def _listeners() -> QuerySet[User]:
-    requests = SyncRequest.objects.filter(user=OuterRef("pk")).order_by("-id")
+    syncs = SyncRequest.objects.filter(user=OuterRef("pk"), kind=SyncRequest.Kind.SPOTIFY)
+    requests = syncs.order_by("-id")
     done = requests.filter(state=SyncRequest.State.SUCCEEDED)
     return (
         User.objects.select_related("library", "connection")
@@ -173,7 +236,9 @@ def _queue(now: datetime) -> Queue:
 
 
 def _dead_letters(now: datetime) -> list[DeadLetter]:
-    later = SyncRequest.objects.filter(user=OuterRef("user"), pk__gt=OuterRef("pk"))
+    later = SyncRequest.objects.filter(
+        user=OuterRef("user"), kind=OuterRef("kind"), pk__gt=OuterRef("pk")
+    )
     dead = (
         SyncRequest.objects.filter(state=SyncRequest.State.DEAD)
         .select_related("user__connection")
@@ -208,7 +273,10 @@ def _quota(now: datetime) -> Quota:
     calls = {hour.hour: hour.calls for hour in calls_by_hour()}
     block = current_block()
     return Quota(
-        bars=bars([(hour, calls.get(hour, 0)) for hour in hours]),
+        bars=bars(
+            [(hour, calls.get(hour, 0)) for hour in hours],
+            at_least=-(-settings.SPOTIFY_DAILY_QUOTA // 24),
+        ),
         spent=sum(calls.values()),
         budget=settings.SPOTIFY_DAILY_QUOTA,
         block=block,
@@ -216,9 +284,12 @@ def _quota(now: datetime) -> Quota:
     )
 
 
-def bars(spent: Sequence[tuple[datetime, int]]) -> list[Bar]:
-    """The highest hour is a hundred high, and an hour with any call at least two."""
-    most = max((calls for _, calls in spent), default=0)
+def bars(spent: Sequence[tuple[datetime, int]], *, at_least: int = 0) -> list[Bar]:
+    """A hundred high are the calls of the highest hour, or ``at_least`` so many.
+
+    An hour with any call is at least two high.
+    """
+    most = max(at_least, *(calls for _, calls in spent), 0)
     return [
         Bar(
             x=10 * number,

@@ -9,7 +9,7 @@ import asyncio
 import logging
 import random
 import re
-from collections.abc import AsyncIterator, Callable
+from collections.abc import AsyncIterator, Callable, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import suppress
 from datetime import tzinfo
@@ -27,6 +27,7 @@ from psycopg import AsyncConnection, AsyncCursor
 
 from accounts.middleware import get_user
 from accounts.models import User
+from sync.models import Mirror
 from sync.pages.card import card_for
 from sync.queue.store import CHANGES
 from sync.queue.wake import FIRST_PAUSE, listen_parameters
@@ -35,6 +36,8 @@ logger = logging.getLogger(__name__)
 
 #: Streams that one process carries, and how many of them may be one listener's.
 MOST_STREAMS, MOST_EACH = 600, 6
+#: Cards that one stream follows.
+MOST_CARDS = 8
 #: Seconds between signs of life at most, at each of which the listener must still be signed in.
 BEAT = 15.0
 #: Seconds after which a card is drawn again though nobody told of a change: it speaks of time.
@@ -61,20 +64,40 @@ _TOKEN = "csrf-token-of-the-stream"  # noqa: S105 - it is none
 _THREADS = ThreadPoolExecutor(2, thread_name_prefix="events")
 
 
-class Stream:
-    """One open page: yields what its browser is sent, for as long as it is signed in."""
+#: A listener, a mirror of theirs (None: the main one), and a time zone.
+type _Shown = tuple[int, int | None, tzinfo]
 
-    def __init__(self, *, user_id: int, session_key: str, zone: tzinfo, csrf_token: str) -> None:
+
+class Stream:
+    """One open page: yields what its browser is sent, for as long as it is signed in.
+
+    It shows the cards of ``mirrors``; None is the listener's main one.
+    """
+
+    def __init__(
+        self,
+        *,
+        user_id: int,
+        session_key: str,
+        zone: tzinfo,
+        csrf_token: str,
+        mirrors: Sequence[int | None] = (None,),
+    ) -> None:
         self.user_id = user_id
+        self._mirrors = mirrors
         self._session_key = session_key
         self._zone = zone
         self._csrf_token = csrf_token
-        self._shown: int | None = None
-        self._fresh_until = 0.0
+        #: Of each card that the browser shows, a hash of its HTML.
+        self._shown: dict[Card, int] = {}
+        self._fresh_until = self._signed_in_until = 0.0
         self._woken = asyncio.Event()
         self._woken.set()
 
-    def wake(self) -> None:
+    def wake(self, *, is_progress: bool = False) -> None:
+        """Draw the cards anew; unless a sync went on, look first whether they are signed in."""
+        if not is_progress:
+            self._signed_in_until = 0.0
         self._woken.set()
 
     async def messages(self) -> AsyncIterator[str]:
@@ -84,12 +107,12 @@ class Stream:
         # Before the first card, so that no change is missed between the two.
         if not hub.add(self):
             return
-        card = hub.card(self.user_id, self._zone)
+        cards = [hub.card(self.user_id, mirror, self._zone) for mirror in self._mirrors]
         try:
             yield f"retry: {_spread(COMES_BACK) * 1000:.0f}\n\n"
             while not hub.is_closed:
                 try:
-                    message = await self._next(card)
+                    message = await self._next(cards)
                 except (Error, ObjectDoesNotExist) as error:  # no database, or no such listener
                     logger.warning("stream waits user=%s error=%s", self.user_id, error)
                     self.wake()
@@ -104,27 +127,39 @@ class Stream:
         finally:
             hub.remove(self)
 
-    async def _next(self, card: "Card") -> str:
-        if await listener_of(self._session_key) != self.user_id:
-            return GONE
+    async def _next(self, cards: "Sequence[Card]") -> str:
         now = asyncio.get_running_loop().time()
+        # Whatever ends a sign-in tells of it, except that its time is over.
+        if now >= self._signed_in_until or not self._woken.is_set():
+            self._signed_in_until = now + BEAT
+            if await listener_of(self._session_key) != self.user_id:
+                return GONE
         if now < self._fresh_until and not self._woken.is_set():
             return NOTHING
         self._woken.clear()
-        html = await card.drawn()
+        drawn = await asyncio.gather(*(card.drawn() for card in cards))
         self._fresh_until = now + _spread(FRESH)
-        # The card itself would be several kB for each open page.
-        shown, self._shown = self._shown, hash(html)
-        if shown == self._shown:
-            return NOTHING
-        return event("card", html.replace(_TOKEN, self._csrf_token))
+        # A card is several kB for each open page: only those that changed are sent.
+        changed = {
+            card: html
+            for card, html in zip(cards, drawn, strict=True)
+            if html and self._shown.get(card) != hash(html)
+        }
+        self._shown.update({card: hash(html) for card, html in changed.items()})
+        return (
+            "".join(
+                event("card", html.replace(_TOKEN, self._csrf_token)) for html in changed.values()
+            )
+            or NOTHING
+        )
 
 
 class Card:
-    """A listener's card, drawn once for all streams that show it in the same time zone."""
+    """A mirror's card, drawn once for all streams that show it in the same time zone."""
 
-    def __init__(self, user_id: int, zone: tzinfo) -> None:
+    def __init__(self, user_id: int, mirror: int | None, zone: tzinfo) -> None:
         self._user_id = user_id
+        self._mirror = mirror
         self._zone = zone
         self._drawn_at = float("-inf")
         self._next: asyncio.Task[str] | None = None
@@ -140,7 +175,7 @@ class Card:
         await asyncio.sleep(self._drawn_at + PAUSE - now())
         # Who asks from here on may know of a change that this drawing does not see.
         self._next, self._drawn_at = None, now()
-        return await _in_thread(_html_of, self._user_id, self._zone)
+        return await _in_thread(_html_of, self._user_id, self._mirror, self._zone)
 
 
 class Hub:
@@ -149,7 +184,9 @@ class Hub:
     def __init__(self) -> None:
         self.is_closed = False
         self._streams: dict[int, set[Stream]] = {}
-        self._cards: WeakValueDictionary[tuple[int, tzinfo], Card] = WeakValueDictionary()
+        self._cards: WeakValueDictionary[tuple[int, int | None, tzinfo], Card] = (
+            WeakValueDictionary()
+        )
         self._listening: asyncio.Task[None] | None = None
 
     @property
@@ -159,8 +196,9 @@ class Hub:
     def is_full_for(self, user_id: int) -> bool:
         return len(self._streams.get(user_id, ())) >= MOST_EACH
 
-    def card(self, user_id: int, zone: tzinfo) -> Card:
-        return self._cards.setdefault((user_id, zone), Card(user_id, zone))
+    def card(self, user_id: int, mirror: int | None, zone: tzinfo) -> Card:
+        key = (user_id, mirror, zone)
+        return self._cards.setdefault(key, Card(*key))
 
     def add(self, stream: Stream) -> bool:
         """False when there is no room, even if there was some a moment ago."""
@@ -188,9 +226,9 @@ class Hub:
         for user_id in self._streams:
             self._wake(user_id)
 
-    def _wake(self, user_id: int) -> None:
+    def _wake(self, user_id: int, *, is_progress: bool = False) -> None:
         for stream in self._streams.get(user_id, ()):
-            stream.wake()
+            stream.wake(is_progress=is_progress)
 
     async def _listen(self) -> None:
         pause = FIRST_PAUSE
@@ -213,7 +251,8 @@ class Hub:
     async def _hear(self, listening: AsyncConnection) -> None:
         while True:
             async for notice in listening.notifies(timeout=SILENCE):
-                self._wake(int(notice.payload.split()[0]))
+                user_id, *request = notice.payload.split()
+                self._wake(int(user_id), is_progress=bool(request))
             async with asyncio.timeout(ANSWER):
                 await listening.execute("SELECT 1")
 
@@ -255,8 +294,19 @@ def _listener_of(session_key: str) -> int | None:
     return get_user(request).pk
 
 
-def _html_of(user_id: int, zone: tzinfo) -> str:
+def mirrors_of(numbers: Sequence[str]) -> list[int | None]:
+    """The mirrors whose cards a page shows, by its query; the main one, if it names none."""
+    wanted = [int(each) for each in numbers if each.isascii() and each.isdigit() and len(each) < 19]
+    return [*dict.fromkeys(wanted[:MOST_CARDS])] or [None]
+
+
+def _html_of(user_id: int, mirror: int | None, zone: tzinfo) -> str:
     with timezone.override(zone):
-        card = card_for(User(pk=user_id), now=timezone.now())
+        try:
+            card = card_for(User(pk=user_id), now=timezone.now(), mirror=mirror)
+        except Mirror.DoesNotExist:
+            if mirror is None:
+                raise
+            return ""  # deleted meanwhile, or never the listener's: the others go on
         context = {"card": card, "csrf_token": _TOKEN}
-        return render_to_string("sync/dashboard.html#card", context).strip()
+        return render_to_string("sync/card.html", context).strip()

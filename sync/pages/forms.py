@@ -14,6 +14,20 @@ else:
 
 class SettingsForm(MirrorForm):
     interval = forms.ChoiceField(choices=Library.Interval, label="Look for changes")
+    preferred_hour = forms.TypedChoiceField(
+        label="In the hour from",
+        required=False,
+        coerce=int,
+        empty_value=None,
+        choices=[("", "any time"), *((hour, f"{hour:02}:00") for hour in range(24))],
+        help_text="Counts for every day and every week, by the clock of this browser.",
+    )
+    theme = forms.ChoiceField(
+        label="Colours",
+        required=False,
+        choices=[("", "as the device has them"), ("light", "light"), ("dark", "dark")],
+        help_text="For this browser.",
+    )
 
     class Meta:
         model = Mirror

@@ -1,12 +1,12 @@
 """What listeners see and press."""
 
+from datetime import timedelta
+from typing import Any
+
 from django.conf import settings as django_settings
 from django.contrib import messages
 from django.contrib.auth.decorators import login_required
-from django.core.paginator import Paginator
-from django.db.models import QuerySet
 from django.http import (
-    Http404,
     HttpResponse,
     HttpResponseRedirect,
     JsonResponse,
@@ -24,20 +24,21 @@ from django.views.decorators.http import (
     require_safe,
 )
 
-from accounts import access, operators
 from accounts.limits import limited
-from accounts.models import User
 from accounts.pending import awaits_paste
+from accounts.scopes import Wish, safe_path
 from sync.library.export import export
+from sync.library.exports import file_name
+from sync.library.schedule import change_schedule
 from sync.mirrors import services
-from sync.models import Mirror, SyncRequest
-from sync.operations.overview import overview
-from sync.pages.card import card_for, history_of, past_sync
-from sync.pages.events import Stream, hub, listener_of
+from sync.models import Library, Mirror
+from sync.pages.card import card_for
+from sync.pages.events import Stream, hub, listener_of, mirrors_of
 from sync.pages.forms import SettingsForm
+from sync.pages.mirror import too_early
+from sync.pages.words import at
 from syncify.http import Request
 
-_PAST_ON_PAGE = 20
 _limited = limited("sync", per_address=600, per_listener=120)
 
 
@@ -47,21 +48,18 @@ def home(request: Request) -> HttpResponse:
         context = {
             "base_url": django_settings.BASE_URL,
             "awaits_paste": awaits_paste(request.session),
+            # An invitation, or another page that needs a sign-in, is shown after it.
+            "wish": Wish(next=safe_path(request.GET.get("next", ""))),
+            "redirect_case": django_settings.SPOTIFY_REDIRECT_CASE,
         }
         return render(request, "landing.html", context)
     card = card_for(request.user, now=timezone.now())
     return render(request, "sync/dashboard.html", {"card": card})
 
 
-@require_safe
-@login_required
-def sync_card(request: Request) -> HttpResponse:
-    return _card(request)
-
-
 @require_GET
 async def events(request: Request) -> HttpResponseBase:
-    """The card as server-sent events: now, and whenever it changes.
+    """Cards as server-sent events: now, and whenever one of them changes.
 
     Whoever is not signed in gets a 204, after which browsers do not come back; 429 and 503 ask to
     do so later, where the listener or the process has no room for one more stream.
@@ -75,6 +73,7 @@ async def events(request: Request) -> HttpResponseBase:
         return HttpResponse("too many streams\n", "text/plain", status, headers={"Retry-After": 60})
     stream = Stream(
         user_id=user_id,
+        mirrors=mirrors_of(request.GET.getlist("mirror")),
         session_key=session_key,
         zone=timezone.get_current_timezone(),
         csrf_token=get_token(request),
@@ -91,43 +90,11 @@ async def events(request: Request) -> HttpResponseBase:
 @_limited
 @login_required
 def sync(request: Request) -> HttpResponse:
+    """Sync all that the listener has, whichever page asks."""
+    if answer := too_early(request):
+        return answer
     services.request_sync(user=request.user)
-    return _card_or_home(request)
-
-
-@require_POST
-@_limited
-@login_required
-def sync_cancel(request: Request, pk: int) -> HttpResponse:
-    services.cancel_sync(request=get_object_or_404(SyncRequest, pk=pk, user=request.user))
-    return _card_or_home(request)
-
-
-@require_POST
-@_limited
-@login_required
-def sync_retry(request: Request, pk: int) -> HttpResponse:
-    services.retry_dead(request=get_object_or_404(_dead(), pk=pk, user=request.user))
-    return _card_or_home(request)
-
-
-@require_POST
-@_limited
-@login_required
-def sync_pause(request: Request) -> HttpResponse:
-    if "resume" in request.POST:
-        services.resume_mirror(user=request.user)
-    else:
-        services.pause_mirror(user=request.user)
-    return _card_or_home(request)
-
-
-@require_safe
-@login_required
-def sync_history(request: Request) -> HttpResponse:
-    page = Paginator(history_of(request.user), _PAST_ON_PAGE).get_page(request.GET.get("page"))
-    past = [past_sync(each) for each in page]
-    return render(request, "sync/history.html", {"page": page, "past": past})
+    return _see_other("home")
 
 
 @require_http_methods(["GET", "HEAD", "POST"])
@@ -137,15 +104,28 @@ def settings(request: Request) -> HttpResponse:
     mirror = get_object_or_404(
         Mirror.objects.select_related("user__library"), user=request.user, is_main=True
     )
+    library = mirror.user.library
     form = SettingsForm(
         request.POST if request.method == "POST" else None,
         instance=mirror,
-        initial={"interval": mirror.user.library.interval},
+        initial={
+            "interval": library.interval,
+            "preferred_hour": library.preferred_hour,
+            "theme": request.COOKIES.get("theme", ""),
+        },
     )
     if form.is_valid():
-        services.change_settings(mirror=mirror, **form.cleaned_data)
-        messages.success(request, "Saved. The playlist takes it over with the next sync.")
-        return _see_other("settings")
+        messages.success(request, _saved(request, mirror, form.cleaned_data))
+        response = _see_other("settings")
+        response.set_cookie(
+            "theme",
+            form.cleaned_data["theme"],
+            max_age=timedelta(days=365),
+            samesite="Lax",
+            httponly=True,
+            secure=request.is_secure(),
+        )
+        return response
     seen_public = mirror.playlists.filter(number=1).values_list("seen_public", flat=True).first()
     return render(
         request,
@@ -159,73 +139,48 @@ def settings(request: Request) -> HttpResponse:
 @login_required
 def export_data(request: Request) -> HttpResponse:
     response = JsonResponse(export(request.user), json_dumps_params={"indent": 1})
-    response.headers["Content-Disposition"] = 'attachment; filename="syncify.json"'
+    name = file_name(f"Syncify of {request.user}", timezone.localdate(), "json")
+    response.headers["Content-Disposition"] = f'attachment; filename="{name}"'
     return response
 
 
 @require_safe
 def privacy(request: Request) -> HttpResponse:
-    return render(request, "privacy.html", {"history_days": django_settings.HISTORY_DAYS})
+    context = {
+        "history_days": django_settings.HISTORY_DAYS,
+        "alerts": bool(django_settings.ALERT_URLS),
+        "pictures": django_settings.PICTURES,
+        "genres": bool(django_settings.MUSICBRAINZ_CONTACT),
+        "language_model": bool(django_settings.LLM_URL),
+    }
+    return render(request, "privacy.html", context)
 
 
-@require_safe
-def operator_page(request: Request) -> HttpResponse:
-    _operators_only(request)
-    context = overview(now=timezone.now(), page=request.GET.get("page"))
-    return render(request, "operator.html", {"overview": context})
-
-
-@require_POST
-def operator_retry(request: Request, pk: int) -> HttpResponse:
-    _operators_only(request)
-    services.retry_dead(request=get_object_or_404(_dead(), pk=pk))
-    return _see_other("operator")
-
-
-@require_POST
-def operator_block(request: Request, listener: int) -> HttpResponse:
-    """Block a listener, or with ``unblock`` let them in again; not oneself."""
-    _operators_only(request)
-    user = get_object_or_404(User.objects.exclude(pk=request.user.pk), pk=listener)
-    if "unblock" in request.POST:
-        access.unblock_listener(user)
-    else:
-        services.block_listener(user)
-    return _see_other("operator")
-
-
-@require_http_methods(["GET", "HEAD", "POST"])
-@limited("operator-code", per_address=30)
-@login_required
-def operator_code(request: Request) -> HttpResponse:
-    """Makes the first who enters the current code an operator; a code works once."""
-    if not operators.has_unused_code():
-        raise Http404
-    if request.method != "POST":
-        return render(request, "operator_code.html")
-    if operators.become_operator(request.user, code=request.POST.get("code", "")):
-        return _see_other("operator")
-    return render(request, "operator_code.html", {"is_wrong": True}, status=422)
-
-
-def _card(request: Request) -> HttpResponse:
-    card = card_for(request.user, now=timezone.now())
-    return render(request, "sync/dashboard.html#card", {"card": card})
-
-
-def _card_or_home(request: Request) -> HttpResponse:
-    return _card(request) if request.htmx else _see_other("home")
+def _saved(request: Request, mirror: Mirror, wishes: dict[str, Any]) -> str:
+    """Store what the settings' form holds; what became of it, for the listener."""
+    zone = timezone.get_current_timezone_name()
+    has_schedule = change_schedule(
+        user=request.user,
+        interval=wishes["interval"],
+        preferred_hour=wishes["preferred_hour"],
+        time_zone="" if zone == "UTC" else zone,
+    )
+    names = ("name", "description", "public", "remind_in_spotify")
+    # The form has put the wishes into the instance already.
+    stored = Mirror.objects.get(pk=mirror.pk)
+    has_details = any(getattr(stored, name) != wishes[name] for name in names)
+    services.change_settings(mirror=mirror, **{name: wishes[name] for name in names})
+    if has_details and stored.state == Mirror.State.ACTIVE:
+        return "Saved. The playlist follows with the sync that is queued now."
+    if has_details:
+        return "Saved. The playlist follows when its syncs go on."
+    due = Library.objects.get(user=request.user).next_due
+    if has_schedule and due and wishes["interval"] != Library.Interval.OFF:
+        return f"Saved. The next sync by itself is {at(due, timezone.now())}."
+    if has_schedule:
+        return "Saved. Syncs run only when you ask."
+    return "Saved."
 
 
 def _see_other(name: str) -> HttpResponse:
     return HttpResponseRedirect(reverse(name), status=303)
-
-
-def _dead() -> QuerySet[SyncRequest]:
-    return SyncRequest.objects.filter(state=SyncRequest.State.DEAD)
-
-
-def _operators_only(request: Request) -> None:
-    # Not a 403: whoever is no operator need not know that there is such a page.
-    if not (request.user.is_authenticated and request.user.is_operator):
-        raise Http404

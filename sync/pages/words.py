@@ -1,6 +1,6 @@
 """Times and counts as people say them, in the listener's time zone."""
 
-from datetime import datetime, timedelta
+from datetime import date, datetime, timedelta
 
 from django.utils import timezone
 
@@ -24,7 +24,7 @@ def relative(moment: datetime, now: datetime) -> str:
 
 
 def clock(moment: datetime, now: datetime) -> str:
-    """ "14:20", "tomorrow at 14:20" or "3 December at 14:20".
+    """ "14:20", "tomorrow at 14:20", "Sunday at 14:20" or "3 December at 14:20".
 
     Where the listener's time zone is not known it is UTC, and says so.
     """
@@ -32,7 +32,8 @@ def clock(moment: datetime, now: datetime) -> str:
     zone = " UTC" if timezone.get_current_timezone_name() == "UTC" else ""
     days = (local.date() - timezone.localtime(now).date()).days
     near = {-1: "yesterday at ", 0: "", 1: "tomorrow at "}
-    return f"{near.get(days, f'{day(moment)} at ')}{local:%H:%M}{zone}"
+    far = f"{local:%A} at " if 1 < days < 7 else f"{day(moment)} at "
+    return f"{near.get(days, far)}{local:%H:%M}{zone}"
 
 
 def at(moment: datetime, now: datetime) -> str:
@@ -41,6 +42,12 @@ def at(moment: datetime, now: datetime) -> str:
     if words.startswith(("yesterday", "tomorrow")):
         return words
     return f"on {words}" if " at " in words else f"at {words}"
+
+
+def exact(moment: datetime) -> str:
+    """ "14:20:31", of today."""
+    zone = " UTC" if timezone.get_current_timezone_name() == "UTC" else ""
+    return f"{timezone.localtime(moment):%H:%M:%S}{zone}"
 
 
 def day(moment: datetime) -> str:
@@ -63,3 +70,8 @@ def counted(number: int, noun: str) -> str:
 
 def songs(count: int) -> str:
     return counted(count, "song")
+
+
+def full_day(day: date) -> str:
+    """ "5 March 2024"."""
+    return f"{day.day} {day:%B} {day.year}"

@@ -37,16 +37,32 @@ TYPICAL_CALLS = 3
 #: How long a process that is gone is remembered.
 PROCESS_AGE = timedelta(days=1)
 
-# Every listener has a slot of their own within the period, so that not all come at once. The next
-# one is the first of these at least half a period away: what was missed is not made up for.
+# Every listener has a slot of their own within the period, so that not all come at once: within
+# the hour that they prefer, if they prefer one. The next is the first of these from now on, so it
+# is never more than one period away, and what was missed is not made up for.
 _NEXT_DUE = """(
-    SELECT to_timestamp(
-        ceil((extract(epoch FROM statement_timestamp()) + period / 2.0 - slot) / period) * period
-        + slot)
+    SELECT coalesce(preferred.next, to_timestamp(
+               floor((extract(epoch FROM statement_timestamp()) - slot) / period + 1) * period
+               + slot))
       FROM (SELECT CASE l.interval WHEN 'hourly' THEN 3600 WHEN '6h' THEN 6 * 3600
                                    WHEN 'daily' THEN 86400 WHEN 'weekly' THEN 7 * 86400 END
            ) AS intervals (period),
-           LATERAL (SELECT mod(l.user_id * 2654435761, period)) AS slots (slot))"""
+           LATERAL (SELECT mod(l.user_id * 2654435761, period)) AS slots (slot),
+           -- A name that PostgreSQL does not know would end the whole statement.
+           LATERAL (SELECT CASE WHEN l.preferred_hour IS NULL THEN 'UTC'
+                                WHEN l.time_zone IN (SELECT name FROM pg_timezone_names)
+                                THEN l.time_zone ELSE 'UTC' END) AS zones (zone),
+           LATERAL (
+           SELECT min(due)
+             FROM generate_series(0, 8) AS days (day),
+                  LATERAL (SELECT (date_trunc('day', statement_timestamp() AT TIME ZONE zone)
+                                   + make_interval(days => day, hours => l.preferred_hour,
+                                                   secs => mod(slot, 3600)::float8)
+                                  ) AT TIME ZONE zone) AS candidates (due)
+            WHERE l.preferred_hour IS NOT NULL AND due > statement_timestamp()
+              AND (l.interval = 'daily' OR l.interval = 'weekly'
+                   AND extract(dow FROM due AT TIME ZONE zone) = mod(l.user_id, 7))
+           ) AS preferred (next))"""
 
 # Each of the two reasons has an index, which their OR has not. The OR is asked all the same, since
 # another scheduler may have moved the row after it was found.
@@ -92,7 +108,8 @@ UPDATE libraries AS l SET next_due = statement_timestamp()
    AND m.user_id = l.user_id AND m.is_main AND m.state = 'active' AND m.remind_in_spotify
    AND l.interval = 'weekly' AND l.next_due > statement_timestamp()
    AND NOT EXISTS (SELECT FROM sync_requests AS r
-                    WHERE r.user_id = l.user_id AND r.created >= c.authorized_at + %(age)s)"""
+                    WHERE r.user_id = l.user_id AND r.kind = 'spotify'
+                      AND r.created >= c.authorized_at + %(age)s)"""
 
 
 @dataclass(frozen=True, slots=True)

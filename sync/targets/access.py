@@ -4,7 +4,8 @@ from dataclasses import dataclass
 
 from django.conf import settings
 
-from sync.targets.safety import Allowed, Channel
+from sync.targets.addresses import Allowed
+from sync.targets.safety import Channel
 
 
 @dataclass(frozen=True, slots=True)

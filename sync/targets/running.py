@@ -14,6 +14,7 @@ from sync.models import Connection, Mirror, SyncRequest, TargetPlaylist
 from sync.queue import store as queue
 from sync.queue.errors import GiveUp, RetryLater, SnoozeUntil, SyncError
 from sync.queue.job import Cancelled, Job
+from sync.queue.locks import lock_user
 from sync.targets.mirroring import Outcome, bring_up_to_date
 from sync.targets.protocol import BadCredentials, RateLimited, Target, TargetError
 from sync.targets.songs import ids_of, liked_ids
@@ -111,6 +112,7 @@ def songs_for(connection: Connection) -> Songs:
 def fenced(job: Job) -> Iterator[None]:
     """A transaction in which the job is ours to its end; raises LeaseLost or Cancelled."""
     with transaction.atomic():
+        lock_user(job.request.user_id)
         # Whoever disconnects the service asks the job to stop first, and then deletes.
         if queue.record_progress(job.request, api_requests=job.calls).cancel_asked_at:
             raise Cancelled

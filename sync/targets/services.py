@@ -13,6 +13,7 @@ from django.db.models.functions import Now
 from accounts.models import User
 from sync.models import Connection, Mirror, SavedTrack, SyncRequest, TargetPlaylist, TrackLink
 from sync.queue import store as queue
+from sync.queue.locks import lock_user
 from sync.targets.access import channel
 from sync.targets.listenbrainz.client import ListenBrainzClient
 from sync.targets.matching import How, Missing
@@ -49,6 +50,7 @@ def connect(
     begins anew, with the main mirror chosen.
     """
     with transaction.atomic():
+        _lock_mirrors(user.pk)
         queue.enqueue(user.pk, service, trigger=SyncRequest.Trigger.FIRST)
         Connection.objects.filter(user=user, service=service).exclude(
             address=address, username=username
@@ -77,6 +79,7 @@ def connect(
 def disconnect(connection: Connection) -> None:
     """Forget the service, with its secret and all matches. What is there stays there."""
     with transaction.atomic():
+        lock_user(connection.user_id)
         # First: a run that holds its request sees this, and writes nothing more.
         _ask_open_to_stop(connection)
         connection.delete()
@@ -85,6 +88,7 @@ def disconnect(connection: Connection) -> None:
 def request_run(connection: Connection) -> SyncRequest:
     """Queue a run, or return the one that is open; a service that refused is tried again."""
     with transaction.atomic():
+        lock_user(connection.user_id)
         request, _ = queue.enqueue(
             connection.user_id, connection.service, trigger=SyncRequest.Trigger.MANUAL
         )
@@ -97,12 +101,14 @@ def request_run(connection: Connection) -> SyncRequest:
 def pause(connection: Connection) -> None:
     """Leave the service as it is until ``resume``."""
     with transaction.atomic():
+        lock_user(connection.user_id)
         _ask_open_to_stop(connection)
         Connection.objects.filter(pk=connection.pk).update(state=Connection.State.PAUSED)
 
 
 def resume(connection: Connection) -> None:
     with transaction.atomic():
+        lock_user(connection.user_id)
         queue.enqueue(connection.user_id, connection.service, trigger=SyncRequest.Trigger.MANUAL)
         Connection.objects.filter(pk=connection.pk, state=Connection.State.PAUSED).update(
             state=Connection.State.ACTIVE
@@ -115,6 +121,7 @@ def set_options(
     """Choose the mirrors that the service holds, and how; the playlists of others stay there."""
     chosen = list(mirrors)
     with transaction.atomic():
+        _lock_mirrors(connection.user_id)
         queue.enqueue(connection.user_id, connection.service, trigger=SyncRequest.Trigger.MANUAL)
         row = Connection.objects.select_for_update().get(pk=connection.pk)
         row.settings = {**row.settings, **options}
@@ -124,6 +131,13 @@ def set_options(
             [TargetPlaylist(connection=row, mirror=mirror) for mirror in chosen],
             ignore_conflicts=True,
         )
+
+
+def _lock_mirrors(user_id: int) -> None:
+    """Before requests, as everywhere: a new row of a playlist locks the mirror that it names."""
+    lock_user(user_id)
+    mirrors = Mirror.objects.select_for_update(no_key=True).filter(user=user_id)
+    list(mirrors.order_by("pk").values("pk"))
 
 
 def _ask_open_to_stop(connection: Connection) -> None:
@@ -175,5 +189,6 @@ def forget_choice(link: TrackLink) -> None:
 def _change(link: TrackLink, **changes: Any) -> None:
     connection = link.connection
     with transaction.atomic():
+        lock_user(connection.user_id)
         queue.enqueue(connection.user_id, connection.service, trigger=SyncRequest.Trigger.MANUAL)
         TrackLink.objects.filter(pk=link.pk).update(checked_at=Now(), **changes)

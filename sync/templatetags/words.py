@@ -24,3 +24,8 @@ def moment(when: datetime) -> SafeString:
         clock(when, now),
         relative(when, now),
     )
+
+
+@register.filter
+def in_percent(share: float) -> str:
+    return f"{share:.0%}"

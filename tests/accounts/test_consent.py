@@ -12,7 +12,7 @@ from accounts.models import CONSENT_LIFE, SpotifyConnection, User
 from sync.models import Incident, Mirror
 from sync.operations.alerts import check_incidents
 from sync.pages.status import permission
-from tests.builders import make_user
+from tests.builders import at_playlist, make_user
 
 NOW = datetime(2026, 11, 23, 12, 0, tzinfo=UTC)
 DAY, HOUR = timedelta(days=1), timedelta(hours=1)
@@ -72,11 +72,11 @@ def test_the_card_asks_for_a_sign_in_once_and_tells_of_the_playlist_too(
     with_days_left(ada, days, **fields)
 
     client.force_login(ada)
-    page = client.get("/sync/card/").content.decode()
+    page = client.get(at_playlist(ada, "card/")).content.decode()
 
     assert says in page
     assert page.count("Sign in again</button>") == (days < 30)
-    assert 'id="sentence"' in page
+    assert 'class="sentence"' in page
 
 
 # --- The operator -------------------------------------------------------------------------------

@@ -20,7 +20,7 @@ from accounts.limits import PERIOD, _duration, fill, prune
 from accounts.models import RateLimit, User
 from accounts.operators import make_code
 from sync.queue.scheduler import take_turn
-from tests.builders import make_user
+from tests.builders import at_playlist, make_user
 
 pytestmark = pytest.mark.django_db
 
@@ -190,7 +190,7 @@ def test_a_listener_who_presses_like_mad_stops_nobody_else(client: Client) -> No
 
     client.force_login(ada)
     assert {client.post("/sync/").status_code for _ in range(120)} == {303}
-    assert client.post("/sync/pause/").status_code == 429
+    assert client.post(at_playlist(ada, "pause/")).status_code == 429
     client.force_login(bea)
     assert client.post("/sync/").status_code == 303
 

@@ -50,7 +50,7 @@ def test_a_listener_signs_in_watches_the_first_sync_and_gets_the_playlist(
 
     # Nobody has pressed a button, and nobody loads the page again.
     expect(page.get_by_role("progressbar")).to_be_visible(timeout=A_WHILE)
-    expect(page.locator("#sentence")).to_contain_text("Your playlist is ready", timeout=A_WHILE)
+    expect(page.locator(".sentence")).to_contain_text("Your playlist is ready", timeout=A_WHILE)
     expect(page.get_by_role("button", name="Sync now")).to_be_visible()
     expect(page.get_by_text("1,250 songs, newest first")).to_be_visible()
 
@@ -66,6 +66,10 @@ def test_a_listener_signs_in_watches_the_first_sync_and_gets_the_playlist(
     assert complaints == []
 
 
+def cards_of(paths: list[str]) -> list[str]:
+    return [path for path in paths if path.endswith("/card/")]
+
+
 def asked_for(page: Page) -> list[str]:
     """The paths that a page asks for from now on."""
     paths: list[str] = []
@@ -74,7 +78,7 @@ def asked_for(page: Page) -> list[str]:
 
 
 def is_failed_stream(request: Request) -> bool:
-    return request.url.endswith("/events/")
+    return "/events/" in request.url
 
 
 def pause_elsewhere() -> None:
@@ -116,7 +120,7 @@ def test_a_page_shows_what_another_did_without_asking_for_it(
     expect(other.get_by_role("button", name="Sync now")).to_be_visible(timeout=A_WHILE)
     # The card was replaced under it.
     expect(other.get_by_role("button", name="Pause")).to_be_focused()
-    assert (asked.count("/events/"), asked.count("/sync/card/")) == (1, 0)
+    assert (asked.count("/events/"), len(cards_of(asked))) == (1, 0)
 
     page.get_by_role("button", name="Sign out").click()
     expect(other.get_by_role("button", name="Sign in with Spotify")).to_be_visible()
@@ -151,12 +155,12 @@ def test_a_page_survives_a_restart_of_the_web_server(
 
 
 def test_a_page_without_a_stream_polls(site: str, page: Page) -> None:
-    page.route("**/events/", lambda route: route.fulfill(status=503))
+    page.route("**/events/?*", lambda route: route.fulfill(status=503))
     asked = asked_for(page)
     sign_in(page, site)
 
     expect(page.get_by_role("button", name="Sync now")).to_be_visible(timeout=A_WHILE)
-    assert 1 <= asked.count("/sync/card/") <= 4
+    assert 1 <= len(cards_of(asked)) <= 4
 
 
 def test_a_first_visit_to_the_dashboard_is_light(site: str, page: Page) -> None:
@@ -185,10 +189,10 @@ def test_everything_works_without_script(site: str, page: Page, simulator: Simul
 
     while plain.get_by_role("button", name="Sync now").is_hidden():
         plain.get_by_role("link", name="How far is it?").click()
-    expect(plain.locator("#sentence")).to_have_text("Your playlist is ready")
+    expect(plain.locator(".sentence")).to_have_text("Your playlist is ready")
 
     plain.get_by_role("button", name="Pause").click()
-    expect(plain.locator("#sentence")).to_have_text("Paused")
+    expect(plain.locator(".sentence")).to_have_text("Paused")
     plain.get_by_role("button", name="Resume").click()
     plain.get_by_role("link", name="Settings").click()
     plain.get_by_label("Name", exact=True).fill("Hearts")
@@ -222,8 +226,8 @@ def test_the_keyboard_alone_is_enough(site: str, page: Page, simulator: Simulato
 
     # The button is gone; what became of it is read out, and is where the keyboard goes on.
     expect(page.get_by_role("button", name="Cancel")).to_be_visible()
-    expect(page.locator("#sentence")).to_be_focused()
+    expect(page.locator(".sentence")).to_be_focused()
     expect(page.locator("#announcer")).not_to_be_empty()
     press_until("Cancel")
     expect(page.get_by_role("button", name="Sync now")).to_be_visible(timeout=A_WHILE)
-    expect(page.locator("#sentence")).to_be_focused()
+    expect(page.locator(".sentence")).to_be_focused()

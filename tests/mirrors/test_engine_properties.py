@@ -29,6 +29,7 @@ from tests.driving import (
     run,
     run_again,
     run_for,
+    songs_in,
     time_for_a_second_look,
 )
 from tests.mirrors.bystander import Bystander

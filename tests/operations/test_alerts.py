@@ -17,7 +17,8 @@ from accounts.models import CONSENT_LIFE, SpotifyConnection
 from sync.models import Incident, Process, SyncRequest
 from sync.models.operations import ALIVE_FOR
 from sync.operations import alerts
-from sync.operations.alerts import check_incidents, deliver_alerts, undelivered, was_delivered
+from sync.operations.alerts import check_incidents, deliver_alerts, undelivered
+from sync.queue.alerted import was_delivered
 from sync.queue.sweeps import LATELY
 from syncify.spotify.models import Block
 from tests.builders import make_request, make_user

@@ -20,6 +20,7 @@ from sync.models import Incident, Process
 from sync.queue import processes
 from sync.queue import scheduler as scheduling
 from sync.queue.worker import Worker
+from syncify import __version__
 from syncify.schema import check_migrated
 from syncify.spotify.models import ApiHour, Block
 from tests.builders import make_request, make_user
@@ -41,6 +42,7 @@ def test_all_is_well_when_the_database_answers_and_is_migrated(client: Client) -
     response = client.get("/healthz")
 
     assert (response.status_code, response.content) == (200, b"ok\n")
+    assert response.headers["Syncify-Version"] == __version__
 
 
 def test_a_migration_that_waits_is_not_well(client: Client) -> None:

@@ -5,6 +5,7 @@ from datetime import UTC, datetime, timedelta
 from typing import Any
 
 import pytest
+from django.core.management import CommandError, call_command
 from django.db import connection
 from django.test import Client
 from django.test.utils import CaptureQueriesContext
@@ -15,6 +16,7 @@ from accounts.signals import access_ended
 from sync.models import Incident, Library, Process, SyncRequest
 from sync.operations.overview import bars
 from sync.queue.scheduler import enqueue_due_syncs
+from syncify.simulator.server import Simulator
 from syncify.spotify.models import ApiHour, Block
 from tests.builders import make_request, make_user
 
@@ -124,11 +126,69 @@ def test_a_block_an_incident_and_silent_workers_are_told(client: Client, operato
 
     page = page_of(client)
 
-    assert "its quota is used up" in page
-    assert "No worker for an hour." in page
+    assert "quota is used up" in page
+    assert "No worker is running." in page
+    assert "No worker for an hour." not in page  # it would be the same thing twice
     assert "Long over." not in page
     assert "gone</span> worker attic:42" in page
     assert "alive</span> scheduler attic:43" in page
+
+
+def test_the_first_line_says_what_there_is_to_do(client: Client, operator: User, bea: User) -> None:
+    for kind in ("worker", "scheduler"):
+        until = timezone.now() + timedelta(minutes=1)
+        Process.objects.create(kind=kind, name=kind, alive_until=until)
+    assert "All is well." in page_of(client)
+
+    dead(bea)
+    assert "1 thing to do" in page_of(client)
+    Incident.objects.create(key="backup", message="No backup was made for two days.")
+    Block.objects.create(until=timezone.now() + timedelta(hours=1), because="premium")
+    page = page_of(client)
+
+    assert "3 things to do" in page
+    assert "the owner of the Spotify app has no Premium." in page
+    assert "No backup was made for two days." in page
+    assert 'Given up: 1 sync. <a href="#dead">Look and retry</a>' in page
+    assert "All is well." not in page
+
+
+def test_checks_are_on_a_page(client: Client, operator: User, simulator: Simulator) -> None:
+    page = " ".join(client.get("/operator/checks/").content.decode().split())
+
+    assert "<b>Database</b>" in page
+    assert "<b>Workers</b> none" in page
+    assert '<span class="mark mark-fails">to do</span>' in page
+
+
+def test_blocking_asks_first_and_tells_then(client: Client, operator: User, bea: User) -> None:
+    address = f"/operator/listeners/{bea.pk}/block/"
+    assert f'href="{address}"' in page_of(client)
+
+    asked = client.get(address).content.decode()
+    assert "Block <bdi>Bea</bdi>?" in asked
+    bea.refresh_from_db()
+    assert bea.is_active
+
+    told = client.post(address, follow=True).content.decode()
+    assert "Bea is blocked and signed out." in told
+    assert (
+        "may use Syncify again"
+        in client.post(address, {"unblock": "yes"}, follow=True).content.decode()
+    )
+
+
+def test_the_budget_is_a_line_in_the_chart(client: Client, operator: User, settings: Any) -> None:
+    settings.SPOTIFY_DAILY_QUOTA = 960
+    hour = timezone.now().replace(minute=0, second=0, microsecond=0)
+    ApiHour.objects.create(hour=hour, calls=80)
+
+    quota = client.get("/operator/").context["overview"].quota
+
+    assert (quota.most, quota.hourly_budget, quota.budget_line) == (80, 40, 50.0)
+    assert quota.bars[-1].height == 100
+    settings.SPOTIFY_DAILY_QUOTA = 0
+    assert "<line" not in page_of(client)
 
 
 def test_a_block_that_is_over_is_not_told(client: Client, operator: User) -> None:
@@ -290,3 +350,51 @@ def test_no_retry_is_offered_for_who_is_blocked(client: Client, operator: User, 
     client.post(f"/operator/listeners/{bea.pk}/block/")
 
     assert f"/operator/{letter}/retry/" not in page_of(client)
+
+
+def test_a_blocked_listeners_sync_is_not_retried_and_the_page_says_why(
+    client: Client, operator: User, bea: User
+) -> None:
+    letter = dead(bea)
+    User.objects.filter(pk=bea.pk).update(is_active=False)
+
+    page = client.post(f"/operator/{letter}/retry/", follow=True).content.decode()
+
+    assert "Nothing is synced for Bea. The operator has blocked this account." in page
+    assert bea.sync_requests.count() == 1
+
+
+def test_spotify_is_asked_again_before_a_block_is_over(
+    client: Client, operator: User, bea: User
+) -> None:
+    later = timezone.now() + timedelta(hours=9)
+    waiting = make_request(bea, run_at=later, error_code="quota")
+    assert "Ask Spotify now" not in page_of(client)
+    Block.objects.create(until=later, because="quota")
+    assert "Ask Spotify now" in page_of(client)
+
+    page = client.post("/operator/ask-spotify/", follow=True).content.decode()
+
+    assert "Spotify is asked again, for 1 waiting request." in page
+    assert not Block.objects.exists()
+    waiting.refresh_from_db()
+    assert waiting.run_at <= timezone.now()
+
+
+def test_sync_now_refuses_with_the_reason(bea: User, settings: Any) -> None:
+    User.objects.filter(pk=bea.pk).update(is_active=False)
+    with pytest.raises(CommandError, match="The operator has blocked this account"):
+        call_command("sync_now", "bea")
+
+    User.objects.filter(pk=bea.pk).update(is_active=True)
+    settings.ALLOWED_USERS = ["ada"]
+    with pytest.raises(CommandError, match="SYNCIFY_ALLOWED_USERS does not list this account"):
+        call_command("sync_now", "bea")
+    assert not bea.sync_requests.exists()
+
+
+@pytest.mark.parametrize(("options", "trigger"), [([], "manual"), (["--scheduled"], "scheduled")])
+def test_sync_now_queues_a_sync_of_either_kind(bea: User, options: list[str], trigger: str) -> None:
+    call_command("sync_now", "bea", *options)
+
+    assert bea.sync_requests.get().trigger == trigger

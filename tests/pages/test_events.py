@@ -31,8 +31,9 @@ from sync.models import Mirror
 from sync.pages import events
 from sync.queue import store as queue
 from sync.queue.wake import listen_parameters
-from tests.builders import make_request, make_user
+from tests.builders import main_mirror, make_request, make_user
 from tests.processes import WebServer, wait_until, web_server
+from tests.sharing.rows import make_mirror
 
 pytestmark = [pytest.mark.django_db(transaction=True), pytest.mark.slow]
 
@@ -47,10 +48,10 @@ type Open = Callable[..., "Page"]
 class Page:
     """An event stream, as a browser holds one open."""
 
-    def __init__(self, port: int, cookie: str) -> None:
+    def __init__(self, port: int, cookie: str, path: str) -> None:
         self._connection = HTTPConnection("127.0.0.1", port, timeout=2 * events.BEAT)
         headers = {"Cookie": cookie, "Accept-Encoding": "gzip"}
-        self._connection.request("GET", "/events/", headers=headers)
+        self._connection.request("GET", path, headers=headers)
         self.response = self._connection.getresponse()
         self._blocks: Queue[str] = Queue()
         Thread(target=self._read, daemon=True).start()
@@ -120,8 +121,13 @@ def open_page(web: WebServer) -> Iterator[Open]:
     """Opens the event stream of a listener in a browser of theirs, a new one if none is named."""
     with ExitStack() as pages:
 
-        def open_one(user: User, browser: Client | None = None, port: int = web.port) -> Page:
-            page = Page(port, cookie_of(browser or signed_in(user)))
+        def open_one(
+            user: User,
+            browser: Client | None = None,
+            port: int = web.port,
+            path: str = "/events/",
+        ) -> Page:
+            page = Page(port, cookie_of(browser or signed_in(user)), path)
             pages.callback(page.close)
             return page
 
@@ -253,6 +259,24 @@ def test_whatever_the_card_shows_is_told_with_its_commit(
     assert words in page.card()
 
 
+def test_a_page_is_sent_the_cards_of_the_mirrors_that_it_shows(
+    open_page: Open, ada: User, bea: User
+) -> None:
+    jazz, main = make_mirror(ada, "Jazz"), main_mirror(ada)
+    foreign = main_mirror(bea)
+    page = open_page(ada, path=f"/events/?mirror={jazz.pk}&mirror={main.pk}&mirror={foreign.pk}")
+    first, second = page.card(), page.card()
+    assert f'id="mirror-{jazz.pk}"' in first
+    assert f'id="mirror-{main.pk}"' in second
+
+    pause_mirror(ada, jazz)
+
+    only = page.card()
+    assert f'id="mirror-{jazz.pk}"' in only
+    assert "Resume" in only
+    assert page.is_silent()
+
+
 def test_a_burst_is_told_in_few_cards_the_last_of_them_complete(open_page: Open, ada: User) -> None:
     request_sync(user=ada)
     job = queue.claim(worker="test")
@@ -277,10 +301,10 @@ def test_a_listener_s_pages_share_one_drawing_and_later_changes_get_another(
     monkeypatch: pytest.MonkeyPatch,
 ) -> None:
     drawn: list[int] = []
-    monkeypatch.setattr(events, "_html_of", lambda user_id, _: str(drawn.append(user_id)))
+    monkeypatch.setattr(events, "_html_of", lambda user_id, *_: str(drawn.append(user_id)))
 
     async def three_pages_and_one_more() -> None:
-        card = events.Card(7, UTC)
+        card = events.Card(7, None, UTC)
         await asyncio.gather(*(card.drawn() for _ in range(3)))
         await card.drawn()
 

@@ -6,6 +6,7 @@ from typing import Any
 
 import pytest
 from django.db import connection
+from django.db.models import F
 from django.test import Client
 from django.test.utils import CaptureQueriesContext
 from django.utils import timezone
@@ -30,13 +31,25 @@ from sync.models import (
     SyncRequest,
     UploadPart,
 )
-from tests.builders import main_mirror, make_like, make_refused, make_request, make_user
+from sync.queue import store as queue
+from tests.builders import (
+    at_playlist,
+    main_mirror,
+    make_like,
+    make_refused,
+    make_request,
+    make_user,
+)
 
 pytestmark = pytest.mark.django_db
 
 HTMX = {"HX-Request": "true"}
-PAGES_OF_A_LISTENER = ["/", "/sync/history/", "/settings/", "/privacy/", "/accounts/delete/"]
-BUTTONS = ["/sync/", "/sync/1/cancel/", "/sync/1/retry/", "/sync/pause/"]
+PAGES_OF_A_LISTENER = [
+    *("/", "/songs/", "/insights/", "/sync/history/"),
+    *("/settings/", "/privacy/", "/accounts/delete/"),
+]
+#: As they stand below a playlist of the listener.
+BUTTONS = ["sync/", "syncs/1/cancel/", "syncs/1/retry/", "pause/"]
 
 
 @pytest.fixture
@@ -86,7 +99,7 @@ def test_no_page_has_inline_code_or_fetches_from_elsewhere(
     assert not re.search(r"""(?:src|<link[^>]*href)=["'](?!/)""", page)
 
 
-@pytest.mark.parametrize("path", ["/sync/card/", "/sync/history/", "/settings/"])
+@pytest.mark.parametrize("path", ["/playlists/1/card/", "/sync/history/", "/settings/"])
 def test_a_visitor_is_sent_to_the_start_page(client: Client, path: str) -> None:
     response = client.get(path)
 
@@ -94,7 +107,7 @@ def test_a_visitor_is_sent_to_the_start_page(client: Client, path: str) -> None:
     assert response.headers["Location"].startswith("/?next=")
 
 
-@pytest.mark.parametrize("path", ["/sync/card/", "/sync/"])
+@pytest.mark.parametrize("path", ["/playlists/1/card/", "/playlists/1/sync/"])
 def test_an_expired_session_redirects_the_page_not_the_card(client: Client, path: str) -> None:
     method = client.get if path.endswith("card/") else client.post
 
@@ -106,15 +119,15 @@ def test_an_expired_session_redirects_the_page_not_the_card(client: Client, path
 
 @pytest.mark.parametrize("path", BUTTONS)
 def test_nothing_changes_by_following_a_link(client: Client, ada: User, path: str) -> None:
-    assert client.get(path).status_code == 405
+    assert client.get(at_playlist(ada, path)).status_code == 405
 
 
-@pytest.mark.parametrize("path", [*BUTTONS, "/settings/"])
+@pytest.mark.parametrize("path", [*BUTTONS, "/sync/", "/settings/"])
 def test_a_form_from_elsewhere_is_refused_in_plain_words(ada: User, path: str) -> None:
     client = Client(enforce_csrf_checks=True)
     client.force_login(ada)
 
-    response = client.post(path)
+    response = client.post(path if path.startswith("/") else at_playlist(ada, path))
 
     assert response.status_code == 403
     assert "open for too long" in text_of(response)
@@ -166,14 +179,16 @@ def test_privacy_page_knows_every_table_about_a_listener() -> None:
 
 def test_times_are_told_as_the_clock_of_the_visitor_does(client: Client, ada: User) -> None:
     noon = timezone.now().replace(hour=12, minute=0) - timedelta(days=40)
-    make_request(ada, state="succeeded", completed=noon, song_count=3)
+    make_request(ada, state="succeeded", completed=noon, song_count=3, added=1)
 
     for zone, told in [
         ("", "12:00 UTC"),
-        ("Asia/Tokyo", "21:00"),
-        ("Asia%2FTokyo", "21:00"),
         ("../../etc/passwd", "12:00 UTC"),
         ("no such zone", "12:00 UTC"),
+        ("Asia/Tokyo", "21:00"),
+        ("Asia%2FTokyo", "21:00"),
+        # The zone that was told last stands in.
+        ("no such zone", "21:00"),
     ]:
         client.cookies["timezone"] = zone
         assert told in text_of(client.get("/sync/history/"))
@@ -194,11 +209,11 @@ def test_the_dashboard_shows_the_playlist_and_its_link(client: Client, ada: User
     assert "10,500 songs, newest first" in page
     assert 'href="https://open.spotify.com/playlist/first"' in page
     assert 'data-copy="https://open.spotify.com/playlist/first"' in page
-    assert (
-        'Part 2, for what one playlist cannot hold: <a href="https://open.spotify.com/playlist/second"'
-        in page
-    )
-    assert "Part 3" not in page
+    assert 'data-copy="https://open.spotify.com/playlist/second"' in page
+    both = "https://open.spotify.com/playlist/first https://open.spotify.com/playlist/second"
+    assert f'data-copy="{both}"' in page
+    assert "Copy both links" in page
+    assert "part 3" not in page
 
 
 def test_what_changed_last_is_told_by_name(client: Client, ada: User, bea: User) -> None:
@@ -238,20 +253,22 @@ def test_the_card_is_polled_often_only_while_a_request_is_open(
 ) -> None:
     make_request(ada, state=state)
 
-    card = text_of(client.get("/sync/card/"))
+    card = text_of(client.get(at_playlist(ada, "card/")))
 
-    assert card.startswith(f'<div id="card" data-poll="{every}">')
+    opening = f'<div id="mirror-{main_mirror(ada).pk}" class="mirror" data-poll="{every}"'
+    assert card.startswith(opening)
     assert "<html" not in card
 
 
 def test_a_running_sync_shows_its_progress_and_a_way_to_stop_it(client: Client, ada: User) -> None:
     request = make_request(ada, state="running", stage="writing", progress=0.625)
 
-    card = text_of(client.get("/sync/card/"))
+    card = text_of(client.get(at_playlist(ada, "card/")))
 
-    assert 'aria-labelledby="sentence" max="1" value="0.625">' in card
+    mirror = main_mirror(ada).pk
+    assert f'aria-labelledby="sentence-{mirror}" max="1" value="0.625">' in card
     assert '<li class="step-current" aria-current="step"> Write' in card
-    assert f'action="/sync/{request.pk}/cancel/"' in card
+    assert f'action="/playlists/{mirror}/syncs/{request.pk}/cancel/"' in card
     assert "Sync now" not in card
 
 
@@ -261,9 +278,9 @@ def test_a_name_of_a_playlist_is_text_and_no_markup(client: Client, ada: User) -
     assert "&lt;b&gt;bold&lt;/b&gt;" in text_of(client.get("/"))
 
 
-@pytest.mark.parametrize("path", ["/", "/sync/card/", "/sync/history/"])
+@pytest.mark.parametrize(("path", "most"), [("/", 7), ("card/", 6), ("/sync/history/", 9)])
 def test_queries_do_not_grow_with_syncs_songs_or_volumes(
-    client: Client, ada: User, path: str
+    client: Client, ada: User, path: str, most: int
 ) -> None:
     def fill(count: int) -> None:
         for _ in range(count):
@@ -274,7 +291,7 @@ def test_queries_do_not_grow_with_syncs_songs_or_volumes(
 
     def queries() -> int:
         with CaptureQueriesContext(connection) as captured:
-            client.get(path)
+            client.get(path if path.startswith("/") else at_playlist(ada, path))
         return len(captured)
 
     fill(2)
@@ -285,7 +302,7 @@ def test_queries_do_not_grow_with_syncs_songs_or_volumes(
     make_request(ada)
 
     assert queries() == few
-    assert few <= 6
+    assert few <= most
 
 
 # --- Buttons ------------------------------------------------------------------------------------
@@ -299,25 +316,88 @@ def test_sync_now_queues_a_sync_and_returns_to_the_dashboard(client: Client, ada
 
 
 def test_sync_now_answers_htmx_with_the_card(client: Client, ada: User) -> None:
-    response = client.post("/sync/", headers=HTMX)
+    response = client.post(at_playlist(ada, "sync/"), headers=HTMX)
 
     assert response.status_code == 200
-    assert text_of(response).startswith('<div id="card" data-poll="10">')
+    assert text_of(response).startswith(f'<div id="mirror-{main_mirror(ada).pk}"')
+    assert 'data-poll="10"' in text_of(response)
 
 
 def test_a_second_wish_shows_the_sync_that_runs(client: Client, ada: User) -> None:
     running = make_request(ada, state="running", stage="writing", progress=0.5)
 
-    response = client.post("/sync/", headers=HTMX)
+    response = client.post(at_playlist(ada, "sync/"), headers=HTMX)
 
     assert "50% done" in text_of(response)
     assert ada.sync_requests.get() == running
 
 
+@pytest.mark.parametrize("ending", ["succeeded", "cancelled", "dead"])
+def test_the_button_rests_for_a_minute_and_the_page_says_so(
+    client: Client, ada: User, ending: str
+) -> None:
+    last = make_request(ada, state=ending, attempt=1)
+    again = [at_playlist(ada, "sync/"), "/sync/"]
+    again += [at_playlist(ada, f"syncs/{last.pk}/retry/")] if ending == "dead" else []
+    from_when = f"{last.created + timedelta(minutes=1):%H:%M:%S} UTC"
+
+    assert f"The button works again from {from_when} on." in text_of(client.get("/"))
+    for url in again:
+        response = client.post(url, headers=HTMX)
+        assert response.status_code == 429
+        assert 50 <= int(response.headers["Retry-After"]) <= 60
+        assert "A sync has just been made for you. Try again in " in text_of(response)
+    assert ada.sync_requests.count() == 1
+
+    SyncRequest.objects.update(created=F("created") - timedelta(minutes=1))
+    assert "works again" not in text_of(client.get("/"))
+    assert client.post(again[-1]).status_code == 303
+    assert ada.sync_requests.filter(state="queued").count() == 1
+
+
+@pytest.mark.parametrize(
+    "before",
+    [
+        pytest.param({"state": "succeeded", "attempt": 1, "trigger": "scheduled"}, id="scheduled"),
+        pytest.param({"state": "succeeded", "attempt": 1, "trigger": "first"}, id="first"),
+        pytest.param({"state": "cancelled"}, id="never begun"),
+    ],
+)
+def test_the_button_rests_after_syncs_by_hand_alone(
+    client: Client, ada: User, bea: User, before: dict[str, Any]
+) -> None:
+    make_request(ada, **before)
+    make_request(bea, state="succeeded", attempt=1)
+
+    assert client.post("/sync/").status_code == 303
+    assert ada.sync_requests.filter(state="queued").count() == 1
+
+
+@pytest.mark.parametrize("is_cancelling", [False, True])
+def test_a_press_while_a_sync_runs_is_remembered(
+    client: Client, ada: User, is_cancelling: bool
+) -> None:
+    request = make_request(ada, state="running")
+    if is_cancelling:
+        client.post(at_playlist(ada, f"syncs/{request.pk}/cancel/"))
+
+    client.post(at_playlist(ada, "pause/"))
+    client.post(at_playlist(ada, "pause/"), {"resume": "yes"})
+    request.refresh_from_db()
+    assert request.again == "manual"
+    assert client.post(at_playlist(ada, "sync/")).status_code == 303
+
+    (queue.cancelled if is_cancelling else queue.succeed)(request)
+    assert [each.state for each in ada.sync_requests.order_by("id")] == [
+        "cancelled" if is_cancelling else "succeeded",
+        "queued",
+    ]
+
+
 def test_cancel_stops_a_queued_sync_at_once(client: Client, ada: User) -> None:
     request = make_request(ada)
 
-    response = client.post(f"/sync/{request.pk}/cancel/")
+    response = client.post(at_playlist(ada, f"syncs/{request.pk}/cancel/"))
 
     request.refresh_from_db()
     assert (response.status_code, request.state) == (303, "cancelled")
@@ -326,7 +406,7 @@ def test_cancel_stops_a_queued_sync_at_once(client: Client, ada: User) -> None:
 def test_cancel_asks_a_running_sync_to_stop(client: Client, ada: User) -> None:
     request = make_request(ada, state="running")
 
-    response = client.post(f"/sync/{request.pk}/cancel/", headers=HTMX)
+    response = client.post(at_playlist(ada, f"syncs/{request.pk}/cancel/"), headers=HTMX)
 
     request.refresh_from_db()
     assert request.cancel_asked_at is not None
@@ -337,7 +417,7 @@ def test_cancel_asks_a_running_sync_to_stop(client: Client, ada: User) -> None:
 def test_retry_queues_a_new_sync_and_keeps_the_dead_one(client: Client, ada: User) -> None:
     dead = make_request(ada, state="dead", error_message="Spotify is down.")
 
-    client.post(f"/sync/{dead.pk}/retry/")
+    client.post(at_playlist(ada, f"syncs/{dead.pk}/retry/"))
 
     assert [each.state for each in ada.sync_requests.order_by("id")] == ["dead", "queued"]
 
@@ -345,17 +425,17 @@ def test_retry_queues_a_new_sync_and_keeps_the_dead_one(client: Client, ada: Use
 def test_only_a_dead_sync_can_be_retried(client: Client, ada: User) -> None:
     done = make_request(ada, state="succeeded")
 
-    assert client.post(f"/sync/{done.pk}/retry/").status_code == 404
+    assert client.post(at_playlist(ada, f"syncs/{done.pk}/retry/")).status_code == 404
     assert ada.sync_requests.count() == 1
 
 
 def test_pause_and_resume(client: Client, ada: User) -> None:
-    client.post("/sync/pause/")
+    client.post(at_playlist(ada, "pause/"))
     assert main_mirror(ada).state == "paused"
     for page in ("/", "/settings/"):
         assert 'name="resume"' in text_of(client.get(page))
 
-    client.post("/sync/pause/", {"resume": "yes"})
+    client.post(at_playlist(ada, "pause/"), {"resume": "yes"})
     assert main_mirror(ada).state == "active"
 
 
@@ -365,37 +445,11 @@ def test_a_request_of_another_listener_does_not_exist(
 ) -> None:
     hers = make_request(bea, state=state)
 
-    response = client.post(f"/sync/{hers.pk}/{action}/")
-
-    assert response.status_code == 404
+    for owner in (ada, bea):
+        response = client.post(at_playlist(owner, f"syncs/{hers.pk}/{action}/"))
+        assert response.status_code == 404
     unchanged = SyncRequest.objects.get()
     assert (unchanged.state, unchanged.cancel_asked_at) == (state, None)
-
-
-# --- History ------------------------------------------------------------------------------------
-
-
-def test_history_shows_ones_own_finished_syncs_in_pages(
-    client: Client, ada: User, bea: User
-) -> None:
-    make_request(bea, state="succeeded", note="Not for Ada.")
-    for number in range(21):
-        make_request(ada, state="succeeded", note=f"Note {number}.")
-    make_request(ada, note="Still open.")
-
-    first, second = (text_of(client.get("/sync/history/", {"page": page})) for page in (1, 2))
-
-    assert "Note 20." in first
-    assert "Note 0." not in first
-    assert "Note 0." in second
-    assert "Page 2 of 2" in second
-    assert "Not for Ada." not in first + second
-    assert "Still open." not in first + second
-
-
-@pytest.mark.parametrize("page", ["0", "99", "x"])
-def test_a_page_that_is_not_there_shows_the_nearest(client: Client, ada: User, page: str) -> None:
-    assert client.get("/sync/history/", {"page": page}).status_code == 200
 
 
 # --- Settings -----------------------------------------------------------------------------------
@@ -450,3 +504,52 @@ def test_settings_say_when_spotify_does_not_follow_the_wish(client: Client, ada:
     Playlist.objects.create(mirror=main_mirror(ada), number=1, spotify_id="first", seen_public=True)
 
     assert "At present Spotify shows it" in text_of(client.get("/settings/"))
+
+
+@pytest.mark.parametrize(
+    ("fields", "says"),
+    [
+        ({"name": "Other"}, "The playlist follows with the sync that is queued now."),
+        ({"interval": "weekly"}, "The next sync by itself is "),
+        ({"preferred_hour": "7"}, "The next sync by itself is "),
+        ({"interval": "off"}, "Syncs run only when you ask."),
+        ({}, "Saved. </p>"),
+    ],
+)
+def test_what_became_of_saved_settings_is_told(
+    client: Client, ada: User, fields: dict[str, str], says: str
+) -> None:
+    same = {"name": "Liked Songs of Ada", "remind_in_spotify": "on"}
+
+    page = text_of(client.post("/settings/", wishes(**same | fields), follow=True))
+
+    told = re.search(r'<p class="notice notice-success" role="status">(.*?</p>)', page)
+    assert told is not None
+    assert says in told[1].replace("</p>", " </p>")
+
+
+def test_the_preferred_hour_is_that_of_the_browsers_clock(client: Client, ada: User) -> None:
+    client.cookies["timezone"] = "Asia%2FTokyo"
+
+    client.post("/settings/", wishes(preferred_hour="7"))
+
+    library = Library.objects.get(user=ada)
+    assert (library.preferred_hour, library.time_zone) == (7, "Asia/Tokyo")
+    assert library.next_due is not None
+    assert (library.next_due.hour + 9) % 24 == 7
+    assert '<option value="7" selected>' in text_of(client.get("/settings/"))
+
+
+def test_a_browser_keeps_its_colours(client: Client, ada: User) -> None:
+    client.post("/settings/", wishes(theme="dark"))
+    assert '<html lang="en" data-theme="dark">' in text_of(client.get("/"))
+
+    client.post("/settings/", wishes(theme=""))
+    assert '<html lang="en" >' in text_of(client.get("/"))
+    client.cookies["theme"] = '"><script>'
+    assert "script>&" not in text_of(client.get("/"))
+    assert client.post("/settings/", wishes(theme="pink")).status_code == 422
+
+
+def test_settings_show_who_one_is_at_spotify(client: Client, ada: User) -> None:
+    assert "Ada, at Spotify: <code>ada</code>" in text_of(client.get("/settings/"))

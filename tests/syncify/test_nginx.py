@@ -176,7 +176,7 @@ def press(session: requests.Session, site: Site, path: str) -> requests.Response
 
 
 def wait_for_card(session: requests.Session, site: Site, words: str) -> None:
-    wait_until(lambda: words in session.get(f"{site.https}/sync/card/", timeout=30).text)
+    wait_until(lambda: words in session.get(f"{site.https}/", timeout=30).text)
 
 
 def test_a_listener_signs_in_through_nginx_and_gets_the_playlist(

@@ -10,8 +10,8 @@ import pytest
 from django.db import OperationalError, connection, transaction
 from django.test import Client
 
+from sync.mirrors.services import request_sync
 from sync.models import SyncRequest
-from sync.services import request_sync
 from syncify.simulator.server import Simulator
 from tests.builders import connect, make_user
 from tests.driving import mirrored

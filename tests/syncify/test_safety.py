@@ -14,9 +14,10 @@ from django.contrib.sessions.models import Session
 from django.test import Client
 from django.utils import timezone
 
+from accounts.models import User
 from syncify.simulator.server import Simulator
 from tests.accounts.signing_in import go_to_spotify, sign_in
-from tests.builders import make_user
+from tests.builders import at_playlist, make_user
 
 pytestmark = pytest.mark.django_db
 
@@ -50,7 +51,7 @@ def broken(client: Client) -> Any:
 
 ANSWERS: dict[str, tuple[int, Callable[[Client], Any]]] = {
     "a page": (200, lambda client: client.get("/")),
-    "a fragment": (200, lambda client: client.get("/sync/card/")),
+    "a fragment": (200, lambda client: client.get(at_playlist(User.objects.get(), "card/"))),
     "for machines": (200, lambda client: client.get("/healthz")),
     "a redirect": (303, lambda client: client.post("/sync/")),
     "a sign-in": (302, lambda client: client.post("/accounts/login/")),
@@ -266,7 +267,7 @@ def test_the_host_of_a_request_makes_no_address(client: Client, simulator: Simul
     assert "127.0.0.1%3A8000%2Faccounts%2Fcallback" in asked.headers["Location"]
 
 
-@pytest.mark.parametrize("path", ["/", "/sync/card/", "/events/", "/healthz", "/nowhere/"])
+@pytest.mark.parametrize("path", ["/", "/playlists/1/card/", "/events/", "/healthz", "/nowhere/"])
 @pytest.mark.parametrize(
     "host", ["nas.local:8000", "192.168.1.5", "evil.example", "a b", "<script>", "x\nERROR forged"]
 )

@@ -10,6 +10,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+from sync.targets.addresses import Allowed
 from sync.targets.listenbrainz.client import ListenBrainzClient
 from sync.targets.protocol import (
     BadCredentials,
@@ -20,7 +21,7 @@ from sync.targets.protocol import (
     TargetError,
     Unavailable,
 )
-from sync.targets.safety import Allowed, Answer, Channel
+from sync.targets.safety import Answer, Channel
 from sync.targets.subsonic.client import PASSWORD, TOKEN, SubsonicClient
 from sync.targets.subsonic.errors import OtherSignIn, meaning
 from sync.targets.waits import wait_of

@@ -6,8 +6,9 @@ from dataclasses import replace
 
 import pytest
 
+from sync.targets.addresses import Allowed
 from sync.targets.listenbrainz.client import ListenBrainzClient
-from sync.targets.safety import Allowed, Channel
+from sync.targets.safety import Channel
 from sync.targets.subsonic.client import SubsonicClient
 from syncify.simulator.listenbrainz import ListenBrainz
 from syncify.simulator.subsonic import PLAIN, SILENT, MusicServer, Song, Traits

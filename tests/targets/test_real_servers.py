@@ -11,9 +11,10 @@ from pathlib import Path
 
 import pytest
 
+from sync.targets.addresses import Allowed
 from sync.targets.matching import Catalogue, Found, How, Wanted
 from sync.targets.protocol import TargetError
-from sync.targets.safety import Allowed, Channel
+from sync.targets.safety import Channel
 from sync.targets.subsonic.client import PASSWORD, TOKEN, SubsonicClient
 from tests.targets.contract import Service, TargetContract
 from tests.targets.real import PASSWORD as SECRET

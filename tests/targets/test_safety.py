@@ -12,8 +12,9 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+from sync.targets.addresses import Allowed, Origin
 from sync.targets.protocol import AddressRefused, NotUnderstood, Unavailable
-from sync.targets.safety import Allowed, Channel, Origin
+from sync.targets.safety import Channel
 
 NEVER = [
     "127.0.0.1",

@@ -30,7 +30,7 @@ def read(
     """All songs of the server, each once. ``save`` stores what was read, for the next time."""
     stored = TargetCatalogue.objects.filter(connection=connection).first()
     is_full = stored is None or now - stored.read_at >= FULL_EVERY
-    known: Packed = {} if stored is None or is_full else _unpacked(bytes(stored.packed))
+    known: Packed = {} if stored is None or is_full else unpack(bytes(stored.packed))
     albums = list(client.albums())
     found: Packed = {}
     for number, album in enumerate(albums, start=1):
@@ -39,13 +39,18 @@ def read(
         if key in known and known[key][0] == marks:
             found[key] = known[key]
         else:
-            found[key] = marks, [_row(song) for song in client.songs_of(key)]
+            found[key] = marks, [row_of(song) for song in client.songs_of(key)]
             on_progress(number / len(albums))
     if found != known:
         read_at = now if stored is None or is_full else stored.read_at
-        save(TargetCatalogue(connection=connection, packed=_packed(found), read_at=read_at))
+        save(TargetCatalogue(connection=connection, packed=pack(found), read_at=read_at))
+    return songs_in(found)
+
+
+def songs_in(albums: Packed) -> list[RemoteSong]:
+    """Each song once, whatever albums it is on."""
     songs: dict[str, RemoteSong] = {}
-    for _, rows in found.values():
+    for _, rows in albums.values():
         for row in rows:
             songs.setdefault(row[0], _song(row))
     return list(songs.values())
@@ -56,7 +61,7 @@ def forget(connection: Connection) -> None:
     TargetCatalogue.objects.filter(connection=connection).delete()
 
 
-def _row(song: RemoteSong) -> list[Any]:
+def row_of(song: RemoteSong) -> list[Any]:
     return [song.id, song.title, song.artist, song.album, song.seconds, list(song.isrcs)]
 
 
@@ -65,10 +70,10 @@ def _song(row: list[Any]) -> RemoteSong:
     return RemoteSong(key, title, artist, album, seconds, tuple(isrcs))
 
 
-def _packed(albums: Packed) -> bytes:
+def pack(albums: Packed) -> bytes:
     return zlib.compress(json.dumps(albums, ensure_ascii=False).encode(), 6)
 
 
-def _unpacked(packed: bytes) -> Packed:
+def unpack(packed: bytes) -> Packed:
     albums = json.loads(zlib.decompress(packed))
     return {key: (marks, rows) for key, (marks, rows) in albums.items()}

@@ -2,8 +2,8 @@
 
 from django import forms
 
+from sync.targets.addresses import Origin
 from sync.targets.protocol import AddressRefused
-from sync.targets.safety import Origin
 
 
 class SubsonicForm(forms.Form):

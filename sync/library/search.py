@@ -1,0 +1,334 @@
+"""Search in one listener's likes: by words, filters, a day or a playlist; nothing here writes."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass, fields, replace
+from datetime import date, timedelta, tzinfo
+from typing import TYPE_CHECKING, Self
+from urllib.parse import urlencode
+
+from django.core.cache import cache
+from django.db.models import (
+    Count,
+    Exists,
+    F,
+    Func,
+    IntegerField,
+    Max,
+    OuterRef,
+    Q,
+    QuerySet,
+    TextField,
+    Value,
+)
+from django.db.models.expressions import Combinable
+from django.db.models.functions import Collate, Least, StrIndex, Substr
+
+from sync.library.duplicates import find_pairs, ids_with_duplicates
+from sync.library.songs import load_songs
+from sync.library.timeline import came, end_of, open_at, start_of, went
+from sync.models import MirrorTrack, PlaylistItems, SavedTrack
+from syncify.text import folded
+
+if TYPE_CHECKING:
+    from accounts.models import User
+
+PAGE_SIZE = 100
+#: A search by words finds so many songs, or "more than" that: to count on would take longer than
+#: to find.
+MOST_COUNTED = 1_000
+#: Characters of a search that count.
+LONGEST_SEARCH = 500
+#: Seconds that the comparison of all songs is kept.
+_KEPT_FOR = 3600
+#: The decade of songs whose release date is unknown.
+UNKNOWN = "unknown"
+
+SORTS = {
+    "": "Newest first",
+    "oldest_like": "Oldest first",
+    "title": "Title",
+    "artist": "Artist",
+    "album": "Album",
+    "newest_release": "Newest release",
+    "oldest_release": "Oldest release",
+    "longest": "Longest",
+    "shortest": "Shortest",
+}
+SHOWS = {
+    "": "Liked",
+    "gone": "No longer liked",
+    "refused": "Refused by Spotify",
+    "duplicates": "Duplicates",
+}
+EXPLICIT = {"": "All", "yes": "Explicit only", "no": "Without explicit"}
+
+_PERIOD = re.compile(r"(\d{4})(?:-(\d\d)(?:-(\d\d))?)?", re.ASCII)
+_DAY = re.compile(r"\d{4}-\d\d-\d\d", re.ASCII)
+_NUMBER = re.compile(r"\d{1,18}", re.ASCII)
+
+
+@dataclass(frozen=True, slots=True)
+class Period:
+    """A year, a month or a day of the listener's calendar."""
+
+    first: date
+    #: The first day after it.
+    end: date
+
+    @classmethod
+    def parse(cls, text: str) -> Self | None:
+        """From "2024", "2024-03" or "2024-03-05"; None for anything else."""
+        found = _PERIOD.fullmatch(text)
+        if found is None:
+            return None
+        year, month, day = (int(part) if part else 0 for part in found.groups())
+        try:
+            first = date(year, month or 1, day or 1)
+            if day:
+                return cls(first, first + timedelta(days=1))
+            if month:
+                return cls(first, date(year + month // 12, month % 12 + 1, 1))
+            return cls(first, date(year + 1, 1, 1))
+        except (ValueError, OverflowError):
+            return None
+
+
+@dataclass(frozen=True, slots=True)
+class Query:
+    """What the address of a list of songs asks for. Each field is "" where it asks for nothing."""
+
+    q: str = ""
+    sort: str = ""
+    artist: str = ""
+    #: The id of an album, or the name of one whose id is not known.
+    album: str = ""
+    decade: str = ""
+    liked: str = ""
+    explicit: str = ""
+    show: str = ""
+    at: str = ""
+    #: With ``at``: only songs that came between the two days or, with ``show=gone``, went.
+    since: str = ""
+    #: The id of a mirror: the songs in its playlists.
+    playlist: str = ""
+    #: The id of a request: the songs that came or went with it.
+    sync: str = ""
+
+    @classmethod
+    def parse(cls, params: Mapping[str, str], *, today: date) -> tuple[Self, list[str]]:
+        """The query, and a note for each part that cannot be understood and is left out."""
+        found, notes = {}, []
+        for field in fields(cls):
+            text = params.get(field.name, "").replace("\0", " ").strip()
+            if field.name == "q" and len(text) > LONGEST_SEARCH:
+                notes.append(f"Only the first {LONGEST_SEARCH} characters of the search count.")
+                text = text[:LONGEST_SEARCH]
+            if field.name == "show" and text == "all":
+                text = ""
+            if field.name == "sort" and text == "newest_like":
+                text = ""
+            if text and not _CHECKS[field.name](text):
+                notes.append(f"“{field.name}” is not understood and was left out.")
+                text = ""
+            found[field.name] = text
+        if found["at"] > today.isoformat():
+            notes.append("That day is still to come. These are today's songs.")
+            found["at"] = ""
+        if found["since"]:
+            found["at"] = found["at"] or today.isoformat()
+            if found["since"] > found["at"]:
+                notes.append("The earlier day comes first, so the two days were swapped.")
+                found["since"], found["at"] = found["at"], min(found["since"], today.isoformat())
+        return cls(**found), notes
+
+    @property
+    def words(self) -> list[str]:
+        """The folded words of the search, each once."""
+        return list(dict.fromkeys(folded(self.q).split()))
+
+    @property
+    def filters(self) -> dict[str, str]:
+        """All that narrows the list, without the order."""
+        return {name: value for name, value in self._given().items() if name != "sort"}
+
+    def but(self, **changes: str) -> Query:
+        return replace(self, **changes)
+
+    def urlencoded(self) -> str:
+        """The shortest query string that means the same."""
+        return urlencode(self._given())
+
+    def _given(self) -> dict[str, str]:
+        values = {field.name: getattr(self, field.name) for field in fields(self)}
+        return {name: value for name, value in values.items() if value}
+
+
+def _is_decade(text: str) -> bool:
+    return text == UNKNOWN or bool(re.fullmatch(r"[12]\d\d0", text, re.ASCII))
+
+
+def _is_day(text: str) -> bool:
+    return bool(_DAY.fullmatch(text)) and Period.parse(text) is not None
+
+
+_CHECKS: dict[str, Callable[[str], object]] = {
+    "q": bool,
+    "artist": bool,
+    "album": bool,
+    "sort": SORTS.__contains__,
+    "show": SHOWS.__contains__,
+    "explicit": EXPLICIT.__contains__,
+    "decade": _is_decade,
+    "liked": Period.parse,
+    "at": _is_day,
+    "since": _is_day,
+    "playlist": _NUMBER.fullmatch,
+    "sync": _NUMBER.fullmatch,
+}
+
+
+def search(user: User, query: Query, *, zone: tzinfo) -> QuerySet[SavedTrack]:
+    """The listener's likes that ``query`` asks for, in its order."""
+    rows = _base(user, query, zone)
+    # The planner takes LIKE and @> to match next to nothing, and then reads the songs of everybody.
+    # Of these functions it expects much, so that it begins with the listener's likes.
+    if places := [StrIndex("track__search", Value(word)) for word in query.words]:
+        rows = rows.alias(least=Least(*places, places[0])).filter(least__gt=0)
+    if query.artist:
+        place = Func(F("track__artists"), Value(query.artist), function="array_position")
+        place.output_field = IntegerField()
+        rows = rows.alias(artist_at=place).filter(artist_at__isnull=False)
+    if query.album:
+        by_name = Q(track__album=None, track__album_name=query.album)
+        rows = rows.filter(Q(track__album=query.album) | by_name)
+    if query.decade == UNKNOWN:
+        rows = rows.filter(track__released=None)
+    elif query.decade:
+        first = int(query.decade)
+        rows = rows.filter(track__released__gte=date(first, 1, 1))
+        rows = rows.filter(track__released__lt=date(first + 10, 1, 1))
+    if period := Period.parse(query.liked):
+        rows = rows.filter(added_at__gte=start_of(period.first, zone))
+        rows = rows.filter(added_at__lt=start_of(period.end, zone))
+    if query.explicit:
+        rows = rows.filter(track__explicit=query.explicit == "yes")
+    return rows.order_by(*_order(query))
+
+
+def page_of(likes: QuerySet[SavedTrack], number: int) -> tuple[list[SavedTrack], bool]:
+    """The rows of a page of a search, and whether more follow.
+
+    Only the ids are found in order: tracks and albums are read for the rows that are shown.
+    """
+    start = (number - 1) * PAGE_SIZE
+    ids = list(likes.values_list("pk", flat=True)[start : start + PAGE_SIZE + 1])
+    rows = SavedTrack.objects.select_related("track__album").in_bulk(ids[:PAGE_SIZE])
+    return [rows[pk] for pk in ids[:PAGE_SIZE] if pk in rows], len(ids) > PAGE_SIZE
+
+
+def count_of(query: Query, likes: QuerySet[SavedTrack]) -> int:
+    """How many songs ``query`` finds; of a search by words at most MOST_COUNTED + 1."""
+    if not query.words:
+        return likes.count()
+    # The planner walks the likes in their order, and stops at the limit.
+    return likes.values("pk")[: MOST_COUNTED + 1].count()
+
+
+def _base(user: User, query: Query, zone: tzinfo) -> QuerySet[SavedTrack]:
+    """The likes among which is searched."""
+    liked = SavedTrack.objects.filter(user=user, removed_at=None)
+    if query.since:
+        moments = {
+            "since": end_of(date.fromisoformat(query.since), zone),
+            "until": end_of(date.fromisoformat(query.at), zone),
+        }
+        rows = went(user, **moments) if query.show == "gone" else came(user, **moments)
+    elif query.at:
+        rows = open_at(user, end_of(date.fromisoformat(query.at), zone))
+    elif query.sync:
+        rows = SavedTrack.objects.filter(
+            Q(added_in=query.sync) | Q(removed_in=query.sync), user=user
+        )
+    elif query.show == "gone":
+        later = SavedTrack.objects.filter(
+            user=user, track=OuterRef("track"), id__gt=OuterRef("id"), removed_at__isnull=False
+        )
+        rows = SavedTrack.objects.filter(~Exists(later), user=user, removed_at__isnull=False)
+    else:
+        rows = liked
+    if query.playlist:
+        rows = rows.filter(track__in=_tracks_in_playlist(user, query.playlist))
+    match query.show:
+        case "gone" if not query.since:
+            rows = rows.exclude(track__in=liked.values("track"))
+        case "refused":
+            rows = rows.filter(track__in=refused_tracks(user).values("track"))
+        case "duplicates":
+            rows = rows.filter(track__in=_duplicates(user, liked))
+    return rows
+
+
+def refused_tracks(user: User) -> QuerySet[MirrorTrack]:
+    """What Spotify does not take into one of the listener's playlists."""
+    return MirrorTrack.objects.filter(mirror__user=user, refused_at__isnull=False)
+
+
+def _tracks_in_playlist(user: User, mirror: str) -> QuerySet[PlaylistItems, str]:
+    items = PlaylistItems.objects.filter(playlist__mirror=int(mirror), playlist__mirror__user=user)
+    uri = Func("uris", function="unnest", output_field=TextField())
+    return items.annotate(held=Substr(uri, len("spotify:track:") + 1)).values_list(
+        "held", flat=True
+    )
+
+
+def _duplicates(user: User, liked: QuerySet[SavedTrack]) -> list[str]:
+    """The tracks that are liked more than once, in other words or versions.
+
+    To compare all songs takes a while, so the answer is kept until the likes change.
+    """
+    version = liked.aggregate(songs=Count("pk"), last=Max("pk"))
+    key = f"duplicates:{user.pk}:{version['songs']}:{version['last']}"
+    found: list[str] | None = cache.get(key)
+    if found is None:
+        found = sorted(ids_with_duplicates(find_pairs(load_songs(user.pk))))
+        cache.set(key, found, _KEPT_FOR)
+    return found
+
+
+def _line(number: int) -> Func:
+    """A line of ``Track.search``: 1 is the title, 2 the artists, 3 the album."""
+    text = Func(
+        F("track__search"),
+        Value("\n"),
+        Value(number),
+        function="split_part",
+        output_field=TextField(),
+    )
+    return Collate(text, "C")
+
+
+_NEWEST = (F("added_at").desc(), F("rank"))
+_BY_TITLE = Collate(F("track__search"), "C")
+_ORDERS: dict[str, tuple[Combinable | str, ...]] = {
+    "": (),
+    "oldest_like": ("added_at", "-rank"),
+    "title": (_BY_TITLE,),
+    "artist": (_line(2), _BY_TITLE),
+    "album": (_line(3), "track__disc_number", "track__track_number"),
+    "newest_release": (F("track__released").desc(nulls_last=True),),
+    "oldest_release": (F("track__released").asc(nulls_last=True),),
+    "longest": ("-track__duration_ms",),
+    "shortest": ("track__duration_ms",),
+}
+
+
+def _order(query: Query) -> list[Combinable | str]:
+    first: tuple[Combinable | str, ...] = _ORDERS[query.sort]
+    if not query.sort and query.show == "gone":
+        first = (F("removed_at").desc(),)
+    elif not query.sort and query.show == "duplicates":
+        first = (_BY_TITLE,)
+    return [*first, *_NEWEST, "id"]

@@ -1,0 +1,59 @@
+"""The library as it was on a day, and what came and went between two days."""
+
+from __future__ import annotations
+
+from datetime import date, datetime, time, timedelta, tzinfo
+from typing import TYPE_CHECKING
+
+from django.db.models import Exists, OuterRef, Q, QuerySet
+
+from sync.models import SavedTrack
+
+if TYPE_CHECKING:
+    from accounts.models import User
+
+
+def start_of(day: date, zone: tzinfo) -> datetime:
+    """The first moment of ``day`` on the listener's clock."""
+    return datetime.combine(day, time.min, zone)
+
+
+def end_of(day: date, zone: tzinfo) -> datetime:
+    """The first moment after ``day`` on the listener's clock."""
+    return start_of(day + timedelta(days=1), zone)
+
+
+def open_at(user: User, moment: datetime) -> QuerySet[SavedTrack]:
+    """The likes that held just before ``moment``, each song once.
+
+    Spotify's date of a new like may be earlier than our note that the one before it had ended:
+    between the two the newer like counts.
+    """
+    newer = SavedTrack.objects.filter(
+        _holds(moment), user=OuterRef("user"), track=OuterRef("track"), id__gt=OuterRef("id")
+    )
+    return SavedTrack.objects.filter(_holds(moment), ~Exists(newer), user=user)
+
+
+def came(user: User, *, since: datetime, until: datetime) -> QuerySet[SavedTrack]:
+    """Songs that the library had at ``until`` and not at ``since``."""
+    return open_at(user, until).exclude(track__in=_tracks_at(user, since))
+
+
+def went(user: User, *, since: datetime, until: datetime) -> QuerySet[SavedTrack]:
+    """Songs that the library had at ``since`` and not at ``until``."""
+    return open_at(user, since).exclude(track__in=_tracks_at(user, until))
+
+
+def first_liked_at(user: User) -> datetime | None:
+    """The date of the oldest like that we know of."""
+    rows = SavedTrack.objects.filter(user=user).order_by("added_at", "-rank")
+    return rows.values_list("added_at", flat=True).first()
+
+
+def _tracks_at(user: User, moment: datetime) -> QuerySet[SavedTrack, str]:
+    return SavedTrack.objects.filter(_holds(moment), user=user).values_list("track_id", flat=True)
+
+
+def _holds(moment: datetime) -> Q:
+    return Q(added_at__lt=moment) & (Q(removed_at=None) | Q(removed_at__gte=moment))

@@ -1,0 +1,16 @@
+"""What a rule costs of Spotify's requests, in words."""
+
+from sync.mirrors.rules import Rule
+
+_PERIODS = {"daily": "a day", "weekly": "a week", "monthly": "a month"}
+
+
+def cost_of(rule: Rule) -> str:
+    """Such as "At most 1 request a day", besides the reading of the likes, which all share."""
+    if rule.refresh == "sync":
+        return "Nothing while its songs stay the same, at most 3 requests when they change."
+    period = _PERIODS[rule.refresh]
+    if rule.limit is None:
+        return f"At most 1 request {period} for each 100 songs."
+    requests = -(-rule.limit // 100)
+    return f"At most {requests} request{'' if requests == 1 else 's'} {period}."

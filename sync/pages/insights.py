@@ -1,0 +1,210 @@
+"""The pages of numbers: all years, and one year."""
+
+from collections.abc import Sequence
+from datetime import date
+from typing import Any
+
+from django.contrib.auth.decorators import login_required
+from django.db.models import Q
+from django.http import Http404, HttpResponse
+from django.shortcuts import render
+from django.urls import reverse
+from django.utils import timezone
+from django.utils.dates import MONTHS, MONTHS_3
+from django.views.decorators.http import require_safe
+
+from accounts.models import User
+from sync.library.search import UNKNOWN, Query, refused_tracks
+from sync.library.stats import Calendar, Day, Facts, facts_of
+from sync.library.timeline import end_of, start_of
+from sync.models import SavedTrack
+from sync.pages.charts import BarChart, Entry, bar_chart, heat_map, line_chart, steps
+from sync.pages.words import counted, songs
+from sync.pages.zone import library_of
+from syncify.http import Request
+
+#: How many songs a list shows at most.
+_SHOWN = 6
+_ARTISTS_OF_A_YEAR = 8
+
+
+@require_safe
+@login_required
+def insights(request: Request) -> HttpResponse:
+    library_of(request)
+    zone, today = timezone.get_current_timezone(), timezone.localdate()
+    calendar = Calendar.of(request.user, zone=zone)
+    if not calendar.songs:
+        return render(request, "insights/empty.html")
+    facts = facts_of(request.user, calendar, zone=zone)
+    joined = timezone.localdate(request.user.date_joined)
+    points = list(calendar.growth())
+    context = {
+        "facts": facts,
+        "calendar": calendar,
+        "growth": line_chart(points, since=joined),
+        "growth_rows": steps(points),
+        "joined": joined,
+        "heat": heat_map(calendar.months, calendar.years),
+        "month_names": MONTHS_3.values(),
+        "decades": _decades(facts),
+        "ages": _ages(facts),
+        "busiest": calendar.busiest(),
+        "break": _longest_break(calendar),
+        "today": today,
+        **_songs(request.user, facts, calendar.on_this_day(today)),
+        **_lost(request.user),
+    }
+    return render(request, "insights/insights.html", context)
+
+
+@require_safe
+@login_required
+def year(request: Request, number: int) -> HttpResponse:
+    library_of(request)
+    zone = timezone.get_current_timezone()
+    calendar = Calendar.of(request.user, zone=zone)
+    if number not in {found for found, _ in calendar.months}:
+        raise Http404
+    return render(request, "insights/year.html", year_in_likes(request.user, number, calendar))
+
+
+def year_in_likes(user: User, number: int, calendar: Calendar) -> dict[str, Any]:
+    """What the page of a year shows; of a year in which the listener liked a song."""
+    zone = timezone.get_current_timezone()
+    facts = facts_of(user, calendar, zone=zone, year=number, top=_ARTISTS_OF_A_YEAR)
+    years = [found for found in calendar.years if any(y == found for y, _ in calendar.months)]
+    place = years.index(number)
+    first, end = date(number, 1, 1), date(number + 1, 1, 1)
+    days = [day for day in calendar.days if first <= day.day < end]
+    return {
+        "year": number,
+        "facts": facts,
+        "months": _months(number, calendar),
+        "busiest": calendar.busiest(year=number),
+        "gone": sum(day.came - day.liked for day in days),
+        "days": sum(1 for day in days if day.liked),
+        "before": years[place - 1] if place else None,
+        "after": years[place + 1] if place + 1 < len(years) else None,
+        "newest": _newest(user, first, end),
+        **_songs(user, facts, []),
+    }
+
+
+# --- Charts ---------------------------------------------------------------------------------------
+
+
+def _url(**query: str) -> str:
+    return f"{reverse('songs')}?{Query(**query).urlencoded()}"
+
+
+def _decades(facts: Facts) -> BarChart:
+    """From the first decade to the last, without a gap; songs without a date at the end."""
+    counts = {each["decade"]: each["songs"] for each in facts.decades}
+    unknown = counts.pop(None, 0)
+    entries = [
+        Entry(
+            f"{decade}s",
+            f"’{decade % 100:02}s",
+            counts.get(decade, 0),
+            songs(counts.get(decade, 0)),
+            _url(decade=str(decade)),
+        )
+        for decade in range(min(counts, default=0), max(counts, default=-10) + 10, 10)
+    ]
+    if unknown:
+        entries.append(Entry("Unknown", "?", unknown, songs(unknown), _url(decade=UNKNOWN)))
+    return bar_chart(entries, "Most are from the {0.label}: {0.text}.")
+
+
+def _ages(facts: Facts) -> BarChart:
+    """How old the songs of each year were when they were liked, in the median."""
+    return bar_chart(
+        [
+            Entry(
+                str(each["year"]),
+                f"’{each['year'] % 100:02}",
+                each["years"],
+                _age(each["years"]),
+                _url(liked=str(each["year"])),
+            )
+            for each in facts.ages
+        ],
+        "The middle song of each year. {0.label} had the oldest: {0.text}.",
+    )
+
+
+def _age(years: float) -> str:
+    """ "12 years", "1.5 years", "4 months"."""
+    if years < 1:
+        return counted(round(years * 12), "month")
+    number = f"{years:.1f}".removesuffix(".0") if years < 10 else f"{years:.0f}"
+    return f"{number} year{'' if number == '1' else 's'}"
+
+
+def _months(number: int, calendar: Calendar) -> BarChart:
+    return bar_chart(
+        [
+            Entry(
+                str(MONTHS[month]),
+                str(MONTHS_3[month])[:1].upper(),
+                count := calendar.months.get((number, month), 0),
+                songs(count),
+                _url(liked=f"{number}-{month:02}"),
+            )
+            for month in range(1, 13)
+        ],
+        "The most in {0.label}: {0.text}.",
+    )
+
+
+def _longest_break(calendar: Calendar) -> dict[str, Any] | None:
+    found = calendar.longest_break()
+    if found is None:
+        return None
+    last, following = found
+    days = (following.day - last.day).days
+    return {"days": days, "last": last, "following": following} if days > 1 else None
+
+
+# --- Songs ----------------------------------------------------------------------------------------
+
+
+def _songs(user: User, facts: Facts, days: Sequence[Day]) -> dict[str, Any]:
+    """The songs of ``facts.moments``, and some of those liked on ``days``, in one query."""
+    zone = timezone.get_current_timezone()
+    wanted = Q(pk__in=[pk for pk in facts.moments.values() if pk])
+    for day in days:
+        moments = (start_of(day.day, zone), end_of(day.day, zone))
+        wanted |= Q(added_at__gte=moments[0], added_at__lt=moments[1])
+    rows = SavedTrack.objects.filter(wanted, user=user, removed_at=None)
+    likes = list(rows.select_related("track__album").order_by("-added_at", "rank"))
+    by_pk = {like.pk: like for like in likes}
+    dates = {day.day for day in days}
+    same_day = [like for like in likes if timezone.localdate(like.added_at) in dates]
+    return {
+        "moments": {name: by_pk.get(pk or 0) for name, pk in facts.moments.items()},
+        "same_day": same_day[:_SHOWN],
+        "same_days": days,
+    }
+
+
+def _lost(user: User) -> dict[str, Any]:
+    """Songs that are no longer liked, and songs that Spotify refuses; the latest of each."""
+    liked = SavedTrack.objects.filter(user=user, removed_at=None).values("track")
+    gone = SavedTrack.objects.filter(user=user, removed_at__isnull=False).exclude(track__in=liked)
+    gone = gone.select_related("track__album").order_by("-removed_at", "-id")
+    refused = refused_tracks(user).select_related("track__album").order_by("-refused_at", "-id")
+    return {"gone": list(gone[:_SHOWN]), "refused": list(refused[:_SHOWN])}
+
+
+def _newest(user: User, first: date, end: date) -> list[SavedTrack]:
+    """Covers for the head of a year's page."""
+    zone = timezone.get_current_timezone()
+    rows = SavedTrack.objects.filter(
+        user=user,
+        removed_at=None,
+        added_at__gte=start_of(first, zone),
+        added_at__lt=start_of(end, zone),
+    )
+    return list(rows.select_related("track__album").order_by("-added_at", "rank")[:24])

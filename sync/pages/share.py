@@ -1,0 +1,341 @@
+"""What everybody sees who has a share link: no account, no cookie, nothing but what was shared."""
+
+from collections.abc import Callable, Iterable
+from dataclasses import dataclass
+from datetime import UTC, datetime
+from functools import cached_property, wraps
+from hashlib import sha256
+from urllib.parse import urlencode
+from zoneinfo import ZoneInfo
+
+from django.conf import settings
+from django.contrib.staticfiles.storage import staticfiles_storage
+from django.core.exceptions import ObjectDoesNotExist
+from django.http import HttpRequest, HttpResponse, JsonResponse
+from django.http.response import HttpResponseBase
+from django.shortcuts import render
+from django.urls import reverse
+from django.utils import timezone
+from django.utils.cache import get_conditional_response
+from django.utils.http import content_disposition_header, quote_etag
+from django.views.decorators.http import require_safe
+
+from accounts.limits import fill
+from sync.models import ShareLink
+from sync.pages.card import card_for
+from sync.pages.words import songs as songs_in_words
+from sync.sharing import downloads, feeds
+from sync.sharing.elsewhere import SERVICES, SPOTIFY, address_at
+from sync.sharing.links import LinkEnded, find_link, note_use
+from sync.sharing.songs import (
+    ON_PAGE,
+    Song,
+    all_songs,
+    facts_of,
+    newest_of,
+    page_of,
+    version_of,
+)
+from syncify.text import plain
+from syncify.visitors import address_of, household_of, log_refusal
+
+type SharedView = Callable[["Visit"], HttpResponseBase]
+
+#: Requests that one address may make in an hour, for all links together.
+MOST_REQUESTS = 1_200
+#: Covers in the picture at the head of a page.
+_IN_MOSAIC = 4
+#: Raise it when a template or a file changes what visitors are sent, so that they ask anew.
+_VERSION = 1
+
+PAGE, FEED, DOWNLOAD = ShareLink.Kind.PAGE, ShareLink.Kind.FEED, ShareLink.Kind.DOWNLOAD
+
+
+@dataclass(frozen=True)
+class Visit:
+    request: HttpRequest
+    link: ShareLink
+    token: str
+
+    @property
+    def title(self) -> str:
+        if self.link.mirror is not None:
+            return str(self.link.mirror) or "A playlist"
+        return f"Liked Songs of {self.link.user}" if self.link.shows_name else "Liked Songs"
+
+    @cached_property
+    def playlist_url(self) -> str:
+        """The playlist in Spotify; "" where the link is about all likes, or there is none yet."""
+        if self.link.mirror is None:
+            return ""
+        first = self.link.mirror.playlists.filter(spotify_id__isnull=False).first()
+        return first.url if first else ""
+
+    @cached_property
+    def version(self) -> tuple[int, datetime | None]:
+        return version_of(self.link)
+
+    def address(self, name: str) -> str:
+        """The whole address of another page of this link."""
+        return f"{settings.BASE_URL}{reverse(name, args=[self.token])}"
+
+
+def shared(
+    *kinds: str, where: Callable[[ShareLink], bool] = lambda _: True
+) -> Callable[[SharedView], Callable[..., HttpResponseBase]]:
+    """A view that links of ``kinds`` open; others answer 404, and ended ones 410.
+
+    What the view answers is kept by nobody but the visitor, who asks each time whether it still
+    holds. Times are told in the listener's time zone: the visitor is not known.
+    """
+
+    def decorate(view: SharedView) -> Callable[..., HttpResponseBase]:
+        @require_safe
+        @wraps(view)
+        def shared_view(request: HttpRequest, token: str) -> HttpResponseBase:
+            if wait := fill({f"share address {household_of(address_of(request))}": MOST_REQUESTS}):
+                log_refusal(request, "limit:share")
+                headers = {"Retry-After": str(int(wait.total_seconds()))}
+                return _message(request, "too_often", 429, headers=headers)
+            try:
+                link = find_link(token)
+            except LinkEnded:
+                return _message(request, "ended", 410)
+            if link is None or link.kind not in kinds or not where(link):
+                log_refusal(request, "share")
+                return _message(request, "unknown", 404)
+            note_use(link)
+            with timezone.override(_zone_of(link)):
+                response = view(Visit(request, link, token))
+            response.headers.setdefault("Cache-Control", "private, no-cache")
+            response.headers["X-Robots-Tag"] = "noindex"
+            return response
+
+        return shared_view
+
+    return decorate
+
+
+@shared(PAGE)
+def page(visit: Visit) -> HttpResponseBase:
+    return _unless_known(visit, _page)
+
+
+def _page(visit: Visit) -> HttpResponse:
+    link, asked = visit.link, visit.request.GET
+    facts = facts_of(link)
+    query = plain(asked.get("q", ""))[:200].strip()
+    songs = page_of(link, query=query, number=_number(asked.get("page")), count=facts.count)
+    service = asked.get("at", "") if asked.get("at") in SERVICES else SPOTIFY
+    address = address_at(service)
+
+    def here(**other: object) -> str:
+        """The address of this page with another query."""
+        wanted = {"at": service, "q": query, "page": songs.number, **other}
+        usual = {"at": SPOTIFY, "q": "", "page": 1}
+        return f"?{urlencode({k: v for k, v in wanted.items() if v != usual[k]})}"
+
+    context = {
+        "visit": visit,
+        "link": link,
+        "facts": facts,
+        "page": songs,
+        "songs": [(song, address(song)) for song in songs.songs],
+        "first": (songs.number - 1) * ON_PAGE + 1,
+        "mosaic": _mosaic(songs.songs),
+        "service": service,
+        "services": [(name, here(at=key), key == service) for key, name in SERVICES.items()],
+        "all_songs": here(q="", page=1),
+        "previous": here(page=songs.number - 1) if songs.number > 1 else "",
+        "next": here(page=songs.number + 1) if songs.number < songs.last else "",
+        "summary": _summary(facts.count),
+        "address": visit.address("share"),
+        "preview": visit.address("share_preview"),
+    }
+    return render(visit.request, "sharing/page.html", context)
+
+
+@shared(PAGE)
+def preview(visit: Visit) -> HttpResponseBase:
+    """The picture that messengers put into the card of a link."""
+    return _unless_known(visit, _preview)
+
+
+def _preview(visit: Visit) -> HttpResponse:
+    from sync.mirrors import drawing  # noqa: PLC0415 - 8 MB, for those who are asked
+
+    chosen = visit.link.mirror.cover if visit.link.mirror else ""
+    palette = chosen if chosen in drawing.PALETTES else drawing.DEFAULT_PALETTE
+    picture = drawing.preview(visit.title, _summary(facts_of(visit.link).count), palette)
+    # Messengers show it on pages of their own.
+    headers = {"Cross-Origin-Resource-Policy": "cross-origin"}
+    return HttpResponse(picture, "image/png", headers=headers)
+
+
+@shared(PAGE)
+def oembed(visit: Visit) -> HttpResponseBase:
+    """The link as oEmbed's JSON, whatever ``format`` is asked for."""
+    return JsonResponse(
+        {
+            "version": "1.0",
+            "type": "link",
+            "title": visit.title,
+            "provider_name": "Syncify",
+            "provider_url": settings.BASE_URL,
+            "thumbnail_url": visit.address("share_preview"),
+            "thumbnail_width": 1200,
+            "thumbnail_height": 630,
+        }
+    )
+
+
+@shared(FEED)
+def atom(visit: Visit) -> HttpResponseBase:
+    def build(visit: Visit) -> HttpResponse:
+        feed = feeds.atom(
+            visit.link,
+            newest_of(visit.link, limit=feeds.NEWEST),
+            title=visit.title,
+            url=visit.address("share_atom"),
+            home=_home_of(visit),
+            updated=visit.version[1] or visit.link.created,
+        )
+        return HttpResponse(feed, "application/atom+xml; charset=utf-8")
+
+    return _unless_known(visit, build)
+
+
+@shared(FEED)
+def json_feed(visit: Visit) -> HttpResponseBase:
+    def build(visit: Visit) -> HttpResponse:
+        feed = feeds.json_feed(
+            visit.link,
+            newest_of(visit.link, limit=feeds.NEWEST),
+            title=visit.title,
+            url=visit.address("share_json_feed"),
+            home=_home_of(visit),
+        )
+        return JsonResponse(feed, content_type="application/feed+json")
+
+    return _unless_known(visit, build)
+
+
+def _may_download(link: ShareLink) -> bool:
+    return link.kind == DOWNLOAD or link.has_downloads
+
+
+@shared(DOWNLOAD, PAGE, where=_may_download)
+def songs_csv(visit: Visit) -> HttpResponseBase:
+    return _file(visit, "csv", "text/csv; charset=utf-8", downloads.csv_lines)
+
+
+@shared(DOWNLOAD, PAGE, where=_may_download)
+def songs_jspf(visit: Visit) -> HttpResponseBase:
+    def lines(songs: Iterable[Song]) -> Iterable[str]:
+        return downloads.jspf_lines(visit.title, songs)
+
+    return _file(visit, "jspf", "application/json", lines)
+
+
+@shared(DOWNLOAD, PAGE, where=_may_download)
+def songs_json(visit: Visit) -> HttpResponseBase:
+    def lines(songs: Iterable[Song]) -> Iterable[str]:
+        return downloads.json_lines(visit.title, songs)
+
+    return _file(visit, "json", "application/json", lines)
+
+
+@shared(DOWNLOAD)
+def state(visit: Visit) -> HttpResponseBase:
+    """For dashboards such as Homepage and Home Assistant."""
+    card = card_for(visit.link.user, now=timezone.now(), mirror=visit.link.mirror_id)
+    library = card.library
+    is_due = library.interval != library.Interval.OFF
+    return JsonResponse(
+        {
+            "name": visit.title,
+            "state": card.status.key,
+            "sentence": card.status.title,
+            "songs": facts_of(visit.link).count,
+            "last_sync": card.synced_at,
+            "next_sync": library.next_due if is_due else None,
+        }
+    )
+
+
+def _file(
+    visit: Visit, suffix: str, kind: str, lines: Callable[[Iterable[Song]], Iterable[str]]
+) -> HttpResponseBase:
+    def build(visit: Visit) -> HttpResponse:
+        name = downloads.file_name(visit.title, suffix)
+        disposition = content_disposition_header(as_attachment=True, filename=name)
+        headers = {"Content-Disposition": disposition or "attachment"}
+        return HttpResponse("".join(lines(all_songs(visit.link))), kind, headers=headers)
+
+    return _unless_known(visit, build)
+
+
+def _unless_known(visit: Visit, build: Callable[[Visit], HttpResponseBase]) -> HttpResponseBase:
+    """What ``build`` answers, or 304 to a visitor who has it already.
+
+    The tag is made from all that an answer depends on, without reading a single song.
+    """
+    link = visit.link
+    newest, changed = visit.version
+    parts = [
+        _VERSION,
+        staticfiles_storage.url("css/app.css"),
+        link.pk,
+        link.shows_name,
+        link.has_downloads,
+        visit.title,
+        link.mirror and (link.mirror.description, link.mirror.cover, link.mirror.state),
+        visit.playlist_url,
+        str(link.user),
+        newest,
+        visit.request.get_full_path(),
+    ]
+    etag = quote_etag(sha256(repr(parts).encode()).hexdigest()[:32])
+    known = get_conditional_response(
+        visit.request, etag, int(changed.timestamp()) if changed else None
+    )
+    response = known or build(visit)
+    response.headers["ETag"] = etag
+    if changed:
+        response.headers["Last-Modified"] = f"{changed.astimezone(UTC):%a, %d %b %Y %H:%M:%S} GMT"
+    return response
+
+
+def _home_of(visit: Visit) -> str:
+    return visit.playlist_url or settings.BASE_URL
+
+
+def _mosaic(songs: list[Song]) -> list[str]:
+    """The first four different covers; none unless there are four."""
+    covers = list(dict.fromkeys(song.cover_url for song in songs if song.cover_url))
+    return covers[:_IN_MOSAIC] if len(covers) >= _IN_MOSAIC else []
+
+
+def _summary(count: int) -> str:
+    return songs_in_words(count)
+
+
+def _number(text: str | None) -> int:
+    return int(text) if text and text.isascii() and text.isdigit() and len(text) < 7 else 1
+
+
+def _zone_of(link: ShareLink) -> ZoneInfo | None:
+    try:
+        return ZoneInfo(link.user.library.time_zone)
+    except (ObjectDoesNotExist, ValueError, OSError):  # none is known
+        return None
+
+
+def _message(
+    request: HttpRequest, case: str, status: int, *, headers: dict[str, str] | None = None
+) -> HttpResponse:
+    response = render(request, "sharing/message.html", {"case": case}, status=status)
+    response.headers["X-Robots-Tag"] = "noindex"
+    for name, value in (headers or {}).items():
+        response.headers[name] = value
+    return response

@@ -1,0 +1,91 @@
+"""``{% load songs %}``: lengths, dates and addresses of songs."""
+
+from collections.abc import Sequence
+from datetime import datetime
+from functools import cache
+from urllib.parse import quote, urlencode
+
+from django import template
+from django.conf import settings
+from django.urls import reverse
+from django.utils.html import format_html_join
+from django.utils.safestring import SafeString
+
+from sync.library.search import Period, Query
+from sync.pages.words import counted, full_day
+from syncify.text import plain
+
+register = template.Library()
+register.filter("full_day", full_day)
+
+
+@register.filter
+def duration(milliseconds: int) -> str:
+    """ "3:35", or "1:02:03" from an hour on."""
+    minutes, seconds = divmod(round(milliseconds / 1000), 60)
+    hours, minutes = divmod(minutes, 60)
+    return f"{hours}:{minutes:02}:{seconds:02}" if hours else f"{minutes}:{seconds:02}"
+
+
+@register.filter(expects_localtime=True)
+def short_day(moment: datetime) -> str:
+    """ "5 Mar 2024"; Django's own filter takes five times as long, and a list has a hundred."""
+    return f"{moment.day} {moment:%b} {moment.year}"
+
+
+@register.simple_tag
+def artist_links(names: Sequence[str]) -> SafeString:
+    """The artists of a song, each with a link to their songs."""
+    begin = _songs()
+    return format_html_join(
+        ", ",
+        '<a href="{}?{}"><bdi>{}</bdi></a>',
+        ((begin, urlencode({"artist": name}), plain(name)) for name in names),
+    )
+
+
+@register.filter
+def hours(milliseconds: int) -> str:
+    """ "4 minutes", "1 hour", "751 hours"."""
+    minutes = round(milliseconds / 60_000)
+    return counted(minutes, "minute") if minutes < 60 else counted(round(minutes / 60), "hour")
+
+
+@register.filter
+def released(release_date: str) -> str:
+    """Spotify's "1972", "1972-01" or "1972-01-16" as people write it."""
+    period = Period.parse(release_date)
+    if period is None:
+        return release_date
+    if len(release_date) == 10:
+        return full_day(period.first)
+    return f"{period.first:%B} {period.first.year}" if "-" in release_date else release_date
+
+
+@register.filter
+def at_spotify(track_id: str) -> str:
+    """Where people open the song."""
+    return f"{settings.SPOTIFY_OPEN_URL}/track/{track_id}"
+
+
+@register.simple_tag
+def songs_url(**query: object) -> str:
+    """The list of songs with this query: ``{% songs_url artist="Kiasmos" %}``."""
+    found = Query(**{name: str(value) for name, value in query.items()}).urlencoded()
+    return f"{_songs()}?{found}" if found else _songs()
+
+
+@register.filter
+def song_url(track_id: str) -> str:
+    """The page of a song; a list has a hundred, and reversing the route takes longer."""
+    return f"{_songs()}{quote(track_id, safe='')}/"
+
+
+@cache
+def _songs() -> str:
+    return reverse("songs")
+
+
+@register.filter
+def item(mapping: dict[str, str], key: str) -> str:
+    return mapping.get(key, "")

@@ -1,0 +1,90 @@
+"""A listener makes a playlist by a sentence, and it follows their likes."""
+
+from pathlib import Path
+
+import pytest
+from playwright.sync_api import Page, expect
+
+from syncify.simulator.server import Simulator
+from tests.browser.test_browser import A_WHILE
+from tests.browser.test_scan import barriers
+
+pytestmark = [pytest.mark.browser, pytest.mark.slow]
+
+NINETIES = ("1990", "2000")
+
+
+def nineties(simulator: Simulator) -> list[str]:
+    """Ada's likes that were released in the nineties, newest first."""
+    songs = [simulator.known_song(saved.id) for saved in simulator.saved("ada")]
+    first, last = NINETIES
+    return [f"spotify:track:{song.id}" for song in songs if first <= song.release_date < last]
+
+
+def in_spotify(simulator: Simulator, name: str) -> list[str | None]:
+    for playlist_id in simulator.playlists("ada"):
+        if simulator.playlist(playlist_id).name == name:
+            return simulator.playlist_uris(playlist_id)
+    return []
+
+
+def wait_for(page: Page, simulator: Simulator, name: str) -> list[str | None]:
+    """What the playlist holds, once it holds the right songs or the time is over."""
+    for _ in range(120):
+        if in_spotify(simulator, name) == nineties(simulator):
+            break
+        page.wait_for_timeout(250)
+    return in_spotify(simulator, name)
+
+
+def test_a_playlist_is_made_by_a_sentence_and_follows_the_likes(
+    site: str, page: Page, simulator: Simulator, tmp_path: Path
+) -> None:
+    complaints: list[str] = []
+    page.on("pageerror", lambda error: complaints.append(str(error)))
+    for year in ("1991-03-01", "1994", "1999-12-31", "1989-12-31", "2000-01-01"):
+        simulator.like("ada", simulator.new_track(release_date=year))
+    page.goto(site)
+    page.get_by_role("button", name="Sign in with Spotify").click()
+    page.get_by_role("radio", name="Ada").check()
+    page.get_by_role("button", name="Agree").click()
+    expect(page.locator(".sentence")).to_contain_text("ready", timeout=A_WHILE)
+
+    # By sentence, with a preview while one writes.
+    page.get_by_role("navigation", name="Main").get_by_role("link", name="Playlists").click()
+    page.get_by_label("Say what you want to hear").press_sequentially(
+        "songs from the 90s", delay=10
+    )
+    count = str(len(nineties(simulator)))
+    expect(page.locator("#box-preview [data-count]")).to_have_attribute("data-count", count)
+    complaints += barriers(page)
+    page.get_by_role("button", name="Continue").click()
+    expect(page.get_by_text("Songs from 1990 to 1999.")).to_be_visible()
+    page.get_by_label("Name").fill("Nineties")
+
+    # A row more, and gone again, without leaving the page.
+    page.get_by_role("button", name="Add a condition").click()
+    page.get_by_label("Test 2").select_option("title contains")
+    page.get_by_label("Text").fill("no title has this")
+    expect(page.locator("#live-preview [data-count]")).to_have_attribute("data-count", "0")
+    complaints += barriers(page)
+    page.get_by_role("button", name="Remove test 2").click()
+    expect(page.locator("#live-preview [data-count]")).to_have_attribute("data-count", count)
+    page.get_by_role("button", name="Make this playlist").last.click()
+
+    expect(page.get_by_role("heading", name="Nineties")).to_be_visible()
+    assert wait_for(page, simulator, "Nineties") == nineties(simulator)
+    complaints += barriers(page)
+
+    # A like comes, another one goes.
+    simulator.like("ada", simulator.new_track(release_date="1995-05-05"))
+    simulator.unlike("ada", nineties(simulator)[-1])
+    page.reload()
+    page.get_by_role("button", name="Sync now").click()
+    assert wait_for(page, simulator, "Nineties") == nineties(simulator)
+    assert len(nineties(simulator)) == int(count)
+
+    for path in ("/playlists/", "/playlists/new/", "/duplicates/", "/plays/"):
+        page.goto(f"{site}{path}")
+        complaints += barriers(page)
+    assert complaints == []

@@ -1,0 +1,215 @@
+"""Songs, insights and history in a real browser: by mouse, by keyboard, without script."""
+
+import re
+from collections.abc import Iterator, Mapping
+
+import pytest
+from axe_playwright_python.sync_playwright import Axe
+from playwright.sync_api import Browser, Page, expect
+
+from syncify.simulator.server import Simulator
+from tests.browser.conftest import started
+from tests.browser.states import State, cookies_for
+from tests.library.rows import fill_library
+from tests.processes import WebServer
+
+pytestmark = [pytest.mark.browser, pytest.mark.slow]
+
+WIDTHS = [(320, 640), (390, 844), (1280, 900)]
+PATHS = [
+    *("/songs/", "/songs/?q=e&show=gone&sort=title", "/songs/?at=2025-05-01&since=2024-05-01"),
+    *("/songs/again/", "/insights/", "/insights/2025/", "/sync/history/", "/"),
+]
+
+
+@pytest.fixture
+def cookies(simulator: Simulator, process_env: dict[str, str]) -> Mapping[str, str]:
+    """Of a listener with 240 songs, whose covers the simulator draws."""
+    process_env["SPOTIFY_IMAGES_URL"] = simulator.accounts_url
+    fill = lambda user: fill_library(user, songs=240, syncs=60, covers="https://i.scdn.co")  # noqa: E731
+    return cookies_for(State("songs", arrange=fill))
+
+
+@pytest.fixture
+def site(cookies: Mapping[str, str], server: WebServer, process_env: dict[str, str]) -> str:
+    return process_env["SYNCIFY_BASE_URL"]
+
+
+@pytest.fixture
+def browser(site: str, chromium: str) -> Iterator[Browser]:
+    with started(chromium) as browser:
+        yield browser
+
+
+def opened(browser: Browser, site: str, cookies: Mapping[str, str], **options: object) -> Page:
+    context = browser.new_context(**{"viewport": {"width": 390, "height": 844}, **options})  # type: ignore[arg-type]
+    context.add_cookies([{"name": k, "value": v, "url": site} for k, v in cookies.items()])
+    return context.new_page()
+
+
+def test_every_page_fits_every_screen_and_shuts_nobody_out(
+    site: str, cookies: Mapping[str, str], browser: Browser
+) -> None:
+    found = {}
+    for width, height in WIDTHS:
+        for scheme in ("light", "dark"):
+            page = opened(
+                browser,
+                site,
+                cookies,
+                viewport={"width": width, "height": height},
+                color_scheme=scheme,
+            )
+            for path in PATHS:
+                page.goto(f"{site}{path}")
+                wide = page.evaluate("document.documentElement.scrollWidth")
+                violations = Axe().run(page).response["violations"]
+                found[f"{path} {width} {scheme}"] = [
+                    *([f"{wide} pixels wide"] if wide > width else []),
+                    *(f"{v['id']} {[n['html'][:120] for n in v['nodes']][:3]}" for v in violations),
+                ]
+            page.context.close()
+
+    assert {name: complaints for name, complaints in found.items() if complaints} == {}
+
+
+def test_search_answers_while_one_types_and_the_address_follows(
+    site: str, cookies: Mapping[str, str], browser: Browser
+) -> None:
+    page = opened(browser, site, cookies)
+    page.goto(f"{site}/songs/")
+    name = page.locator(".like .song").nth(5).inner_text()
+
+    box = page.get_by_role("searchbox", name="Search your songs")
+    box.press_sequentially(name.upper(), delay=15)
+
+    expect(page.locator(".like .song").first).to_have_text(name)
+    expect(page).to_have_url(re.compile(r"/songs/\?q=[^&]+$"))
+    expect(page.get_by_role("status")).to_have_text(re.compile(r"\b\d+ songs?\b"))
+    expect(box).to_be_focused()
+    page.reload()
+    expect(page.locator(".like .song").first).to_have_text(name)
+
+    box.fill("nothing is called that")
+    expect(page.get_by_text("No song fits.")).to_be_visible()
+    page.get_by_role("link", name="Show all songs").click()
+    expect(page.locator(".like")).to_have_count(100)
+
+
+def test_filters_apply_at_once_and_are_taken_away_by_their_chips(
+    site: str, cookies: Mapping[str, str], browser: Browser
+) -> None:
+    page = opened(browser, site, cookies)
+    page.goto(f"{site}/songs/")
+    page.get_by_text("Sort, filter, go back in time").click()
+
+    page.get_by_label("Explicit").select_option("yes")
+
+    expect(page).to_have_url(f"{site}/songs/?explicit=yes")
+    chip = page.get_by_role("link", name="Explicit only")
+    expect(chip).to_be_visible()
+    chip.click()
+    expect(page).to_have_url(f"{site}/songs/")
+    expect(page.get_by_label("Explicit")).to_have_value("")
+
+
+def test_more_songs_come_as_one_scrolls_each_once_with_covers(
+    site: str, cookies: Mapping[str, str], browser: Browser
+) -> None:
+    page = opened(browser, site, cookies)
+    page.goto(f"{site}/songs/")
+    rows = page.locator(".like")
+    expect(rows).to_have_count(100)
+
+    every = int(page.get_by_role("status").inner_text().split()[0])
+    for count in (200, every):
+        page.locator(".likes-more").scroll_into_view_if_needed()
+        expect(rows).to_have_count(count)
+
+    addresses = [row.get_attribute("href") for row in page.locator(".like > a").all()]
+    assert len(set(addresses)) == every > 200
+    expect(page.locator(".likes-more")).to_have_count(0)
+    assert page.evaluate("document.querySelector('img.art').naturalWidth") > 0
+
+
+def test_all_of_it_works_without_script(
+    site: str, cookies: Mapping[str, str], browser: Browser
+) -> None:
+    page = opened(browser, site, cookies, java_script_enabled=False)
+    page.goto(f"{site}/songs/")
+    name = page.locator(".like .song").first.inner_text()
+
+    page.get_by_role("link", name="More songs").click()
+    expect(page.locator(".like")).to_have_count(100)
+    expect(page).to_have_url(f"{site}/songs/?page=2")
+    page.get_by_role("searchbox").fill(name)
+    page.get_by_role("button", name="Search").click()
+    expect(page.locator(".like .song").first).to_have_text(name)
+    page.get_by_role("link", name=f"About {name}").first.click()
+    expect(page.get_by_role("heading", level=1)).to_have_text(name)
+
+    page.get_by_role("link", name="Insights").click()
+    page.locator("#months + .heat td a").first.click()
+    expect(page.get_by_role("list", name="Filters")).to_contain_text("Liked in")
+    page.goto(f"{site}/sync/history/")
+    page.get_by_role("link", name="With changes").click()
+    expect(page.get_by_text("nothing new")).to_have_count(0)
+
+
+def test_all_of_it_works_by_keyboard(
+    site: str, cookies: Mapping[str, str], browser: Browser
+) -> None:
+    page = opened(browser, site, cookies, viewport={"width": 1280, "height": 900})
+    page.goto(f"{site}/insights/")
+
+    def press_until(name: str) -> None:
+        for _ in range(200):
+            page.keyboard.press("Tab")
+            focused = page.evaluate("document.activeElement.textContent.trim()")
+            if name in focused:
+                return
+        pytest.fail(f"{name} cannot be reached")
+
+    press_until("As numbers")
+    page.keyboard.press("Enter")
+    expect(page.locator("table.numbers").first).to_be_visible()
+    page.locator(".bars-labels a").first.focus()
+    decade = page.locator(".bars-labels a .visually-hidden").first.inner_text().split("s:")[0]
+    page.keyboard.press("Enter")
+    expect(page).to_have_url(f"{site}/songs/?decade={decade}")
+    press_until("Sort, filter")
+    page.keyboard.press("Enter")
+    expect(page.get_by_label("Sort by")).to_be_hidden()  # it was open: a filter is in force
+
+
+@pytest.mark.parametrize("name", ["songs.csv", "transfer.csv", "songs.jspf"])
+def test_a_list_is_downloaded_under_its_name(
+    site: str, cookies: Mapping[str, str], browser: Browser, name: str
+) -> None:
+    page = opened(browser, site, cookies)
+    page.goto(f"{site}/songs/?q=e")
+    page.get_by_text("Download these").click()
+
+    with page.expect_download() as waiting:
+        page.get_by_role("link", name=name).click()
+
+    saved = waiting.value
+    assert saved.suggested_filename.startswith("liked-songs-of-songs-e-")
+    text = saved.path().read_text(encoding="utf-8-sig")
+    shown = int(page.get_by_role("status").inner_text().split()[0])
+    lines = text.count("https://open.spotify.com/track/") or text.count("spotify:track:")
+    assert lines in {shown, 2 * shown}
+
+
+def test_a_phone_has_the_places_at_the_bottom(
+    site: str, cookies: Mapping[str, str], browser: Browser
+) -> None:
+    page = opened(browser, site, cookies)
+    page.goto(f"{site}/")
+
+    box = page.get_by_role("navigation", name="Main").bounding_box()
+
+    assert box is not None
+    assert (round(box["x"]), round(box["y"] + box["height"])) == (0, 844)
+    page.get_by_role("link", name="Songs", exact=True).click()
+    expect(page.locator("[aria-current=page]")).to_have_text("Songs")
