@@ -15,7 +15,9 @@ LIKES_OF_TASTE = 2
 #: With fewer such artists on one side, nothing is said about tastes.
 ARTISTS_OF_TASTE = 5
 #: Songs and artists that a page lists.
-MOST_SONGS, MOST_ARTISTS, MOST_NEWEST = 24, 24, 12
+MOST_SONGS, MOST_ARTISTS, MOST_NEWEST = 12, 12, 8
+#: Songs of a shared playlist of which a page says whose they are.
+MOST_HELD = 50
 
 #: What is said from each overlap on.
 WORDS = (
@@ -123,7 +125,7 @@ def whose_songs(mirror: Mirror, user: User, other: User) -> list[tuple[SavedTrac
     """The first songs that a shared playlist holds, each with who likes it, in words."""
     held = PlaylistItems.objects.filter(playlist__mirror=mirror, playlist__number=1)
     uris = held.values_list("uris__0_100", flat=True).first() or []
-    ids = [uri.removeprefix("spotify:track:") for uri in uris if uri][:MOST_SONGS]
+    ids = [uri.removeprefix("spotify:track:") for uri in uris if uri][:MOST_HELD]
     likes: dict[str, dict[int, SavedTrack]] = {}
     of_both = SavedTrack.objects.filter(
         user__in=[user.pk, other.pk], track__in=ids, removed_at=None
