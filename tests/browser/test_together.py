@@ -1,6 +1,5 @@
 """Three listeners in a browser: a friend's song becomes a like, and two agree to be together."""
 
-import os
 from collections.abc import Iterator
 from datetime import timedelta
 
@@ -43,20 +42,13 @@ def signed_in(browser: Browser, site: str, name: str) -> Page:
 
 def barriers(page: Page) -> list[str]:
     """What axe finds in light and dark, and whether a phone has to be moved sideways."""
-    found = []
+    found: list[str] = []
     for scheme in ("light", "dark"):
         page.emulate_media(color_scheme=scheme)
-        for violation in Axe().run(page).response["violations"]:
-            found.append(f"{violation['id']} {[n['html'][:120] for n in violation['nodes']][:3]}")
-        if folder := os.environ.get("SHOTS"):
-            for width in (390, 1280):
-                page.set_viewport_size({"width": width, "height": 900})
-                name = page.url.split("/", 3)[3].strip("/").replace("/", "-")
-                number = len(os.listdir(folder))
-                page.screenshot(
-                    path=f"{folder}/{number:02}-{name}-{scheme}-{width}.png", full_page=True
-                )
-            page.set_viewport_size(PHONE)
+        found += [
+            f"{scheme}: {violation['id']} {[n['html'][:120] for n in violation['nodes']][:3]}"
+            for violation in Axe().run(page).response["violations"]
+        ]
     page.set_viewport_size({"width": 320, "height": 640})
     if (width := page.evaluate("document.documentElement.scrollWidth")) > 320:
         found.append(f"{width} pixels wide")
