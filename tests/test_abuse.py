@@ -123,8 +123,10 @@ ROWS = {
     "privacy/": PUBLIC_PAGE,
     "robots.txt": PUBLIC_PAGE,
     "s/<str:token>/": SHARED,
+    "s/<str:token>/<int:number>/": Row(404, 405),  # of no year
     "s/<str:token>/feed.atom": SHARED,
     "s/<str:token>/feed.json": SHARED,
+    "s/<str:token>/insights/": SHARED,
     "s/<str:token>/oembed": SHARED,
     "s/<str:token>/preview.png": SHARED,
     "s/<str:token>/songs.csv": SHARED,
@@ -208,7 +210,7 @@ def token_for(user: User, route: str) -> str:
     kind = "feed" if "feed." in route else "page"
     if "songs." in route or "state." in route:
         kind = "download"
-    return create_link(user=user, kind=kind, mirror=main_mirror(user)).token
+    return create_link(user=user, kind=kind, mirror=main_mirror(user), has_insights=True).token
 
 
 def everything() -> list[dict[str, Any]]:
