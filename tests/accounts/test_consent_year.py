@@ -123,12 +123,12 @@ def test_a_consent_ends_and_is_renewed(
     days = list(live(TO_RENEWAL, emil, simulator, inbox, since=0))
 
     # Exactly these notices on the page, each from its day on.
-    before = "Sign in again before then, and nothing stops."
+    before = "Sign in again before then, so that syncs continue."
     assert changes(days, "notice_without_count") == {
         5: "",
         151: f"Spotify's permission ends in … days. {before}",
-        180: "Spotify's permission ends within a day. Sign in again, and nothing stops.",
-        181: "Spotify's permission ends any moment now. Sign in again, and nothing stops.",
+        180: "Spotify's permission ends within a day. Sign in again, so that syncs continue.",
+        181: "Spotify's permission ends any moment now. Sign in again, so that syncs continue.",
         ENDED: "",
     }
     counted = [

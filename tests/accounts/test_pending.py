@@ -147,7 +147,7 @@ def test_behind_a_tunnel_from_another_port_the_address_is_pasted(
 ) -> None:
     there: dict[str, Any] = {"HTTP_HOST": host}
     explained = client.post("/accounts/login/", **there).headers["Location"]
-    assert "cannot lead you back" in client.get(explained, **there).content.decode()
+    assert "cannot redirect your browser" in client.get(explained, **there).content.decode()
     spotify = client.post("/accounts/login/", {"explained": "yes"}, **there).headers["Location"]
     assert f'href="{explained}"' in client.get("/", **there).content.decode()
 

@@ -297,7 +297,7 @@ def test_no_playlist_is_created_twice(
 
     assert outcome(request) == ("queued", "outcome_unknown", 1)
     assert simulator.count() == request.api_requests == 2
-    assert "Spotify did not say whether it had made a change" in card(client, emil)
+    assert "Spotify did not confirm a change" in card(client, emil)
 
     request = run_again(emil)
 
@@ -448,8 +448,8 @@ def mend(simulator: Simulator) -> None:
 
 
 SPENT = "Spotify asks us to wait Its quota of requests for today is used up."
-LAPSED = "Spotify has stopped this Syncify for now It wants the operator to have Premium"
-BROKEN = "This Syncify's own access to Spotify is broken Please tell its operator."
+LAPSED = "Spotify has stopped this Syncify for now Spotify requires the operator to have Premium"
+BROKEN = "This Syncify's own access to Spotify is broken Please tell the operator."
 HOUR = timedelta(hours=1)
 #: Cause, its code, how long nobody calls, calls of both hosts, the sentence.
 PARKED = [
@@ -632,7 +632,7 @@ REFUSALS = [
     pytest.param(
         forbidden,
         "forbidden",
-        "Spotify refuses, and does not say why",
+        "Spotify refuses access without a reason",
         "Try again",
         id="forbidden",
     ),
