@@ -88,7 +88,7 @@ def form(**fields: object) -> dict[str, object]:
         ({"sentence": ""}, "", "For example"),
         ({"sentence": "released before 1900"}, "0", "No song fits at the moment"),
         (form(), "2", "Nothing while its songs stay the same"),
-        (form(**{"limit": "1", "refresh": "daily"}), "1", "At most 1 request a day."),
+        (form(limit="1", refresh="daily"), "1", "At most 1 request a day."),
         (form(**{"what-1": "explicit no"}), "1", "Nightcall"),
         (form(**{"what-1": "explicit no", "match": "any"}), "3", "Looped"),
         (form(**{"what-1": "title contains", "value-1": ""}), "2", "Nightcall"),
@@ -275,7 +275,9 @@ def fields_of(response: Any) -> dict[str, str]:
         is_off = 'type="checkbox"' in tag and "checked" not in tag
         if name and not is_off:
             fields[name[1]] = html.unescape(value[1]) if value else ""
-    for name, options in re.findall(r'<select[^>]*name="([^"]*)"[^>]*>(.*?)</select>', text, re.S):
+    for name, options in re.findall(
+        r'<select[^>]*name="([^"]*)"[^>]*>(.*?)</select>', text, re.DOTALL
+    ):
         every = re.findall(r'<option value="([^"]*)"([^>]*)>', options)
         chosen = [value for value, rest in every if "selected" in rest]
         fields[name] = chosen[0] if chosen else every[0][0]
