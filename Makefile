@@ -51,7 +51,8 @@ compose-check: .venv
 	$(BIN)/python -m scripts.compose_check
 
 test: .venv
-	$(BIN)/python -m pytest
+	# Both processes must list the tests alike, whatever sets they are listed from.
+	PYTHONHASHSEED=0 $(BIN)/python -m pytest --numprocesses 2 --dist loadfile
 
 # Settings that have no default; nothing is read from Spotify here.
 lint: export SPOTIFY_CLIENT_ID = lint
@@ -77,6 +78,7 @@ bench: .venv
 	$(BIN)/python -m bench.events
 	$(BIN)/python -m bench.matching
 	$(BIN)/python -m bench.rules
+	$(BIN)/python -m bench.scale
 
 lock: .venv
 	$(LOCK) pyproject.toml --output-file requirements.txt

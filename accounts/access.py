@@ -29,6 +29,13 @@ def may_use(user: User) -> bool:
     )
 
 
+def why_not(user: User) -> str:
+    """Why ``may_use`` says no, as a sentence; "" where it says yes."""
+    if not user.is_active:
+        return "The operator has blocked this account."
+    return "" if may_use(user) else "SYNCIFY_ALLOWED_USERS does not list this account."
+
+
 def may_use_q(prefix: str = "") -> Q:
     """``may_use`` as a condition of a queryset; ``prefix`` leads to the user, as ``"user__"``."""
 

@@ -47,6 +47,16 @@ def near_q(now: datetime) -> Q:
     )
 
 
+def moved_lately_q(now: datetime, lately: timedelta) -> Q:
+    """Connections that may have another ``Consent.stage`` than ``lately`` ago."""
+    has_token = Q(state__in=[State.CONNECTED, State.REFUSED])
+    moved = Q(state_since__gt=now - lately)
+    # Signed in, or come to a stage, within that time.
+    for until in [now, *(now + timedelta(days=most) - CONSENT_LIFE for most, _ in STAGES)]:
+        moved |= has_token & Q(authorized_at__lte=until, authorized_at__gt=until - lately)
+    return moved
+
+
 def stage_of_near(now: datetime) -> Case:
     """The ``Consent.stage`` of a connection of ``near_q``, as an expression."""
     reached = [

@@ -2,11 +2,9 @@
 
 import logging
 
-from django.contrib.auth import SESSION_KEY
-from django.contrib.sessions.models import Session
 from django.db import transaction
 
-from accounts.models import SpotifyConnection, User
+from accounts.models import ListenerSession, SpotifyConnection, User
 from accounts.signals import access_ended, account_locked
 
 logger = logging.getLogger(__name__)
@@ -23,15 +21,6 @@ def delete_account(user: User) -> None:
     account_locked.send(sender=User, user_id=user.pk)
     list(SpotifyConnection.objects.select_for_update().filter(pk=user.pk))
     access_ended.send(sender=User, user_id=user.pk)
-    Session.objects.filter(pk__in=_session_keys(user)).delete()
+    ListenerSession.objects.filter(user_id=user.pk).delete()
     User.objects.filter(pk=user.pk).delete()
     logger.info("account deleted user=%s", user.pk)
-
-
-def _session_keys(user: User) -> list[str]:
-    """Their sessions. Only the sessions' encoded content says whose they are."""
-    return [
-        session.session_key
-        for session in Session.objects.iterator()
-        if session.get_decoded().get(SESSION_KEY) == str(user.pk)
-    ]

@@ -66,7 +66,7 @@ def limited(
                 buckets[f"{what} listener {request.user.pk}"] = per_listener
             if wait := fill(buckets):
                 log_refusal(request, f"limit:{what}")
-                return _too_often(request, wait)
+                return too_often(request, wait)
             return view(request, *args, **kwargs)
 
         return limited_view
@@ -105,9 +105,12 @@ def _duration(seconds: int) -> str:
     return f"{seconds} seconds" if seconds < 120 else f"{math.ceil(seconds / 60)} minutes"
 
 
-def _too_often(request: Request, wait: timedelta) -> HttpResponse:
-    seconds = int(wait.total_seconds())
-    message = f"Too many requests. Try again in {_duration(seconds)}."
+def too_often(
+    request: Request, wait: timedelta, reason: str = "Too many requests."
+) -> HttpResponse:
+    """The answer to who asks too soon: 429, which names the wait."""
+    seconds = max(1, math.ceil(wait.total_seconds()))
+    message = f"{reason} Try again in {_duration(seconds)}."
     if request.htmx:  # app.js shows it beside the page
         response = HttpResponse(message, "text/plain", status=429)
     else:

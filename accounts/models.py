@@ -7,12 +7,15 @@ from typing import ClassVar
 from django.conf import settings
 from django.contrib.auth.base_user import AbstractBaseUser, BaseUserManager
 from django.contrib.postgres.fields import ArrayField
+from django.contrib.sessions.backends.base import SessionBase
+from django.contrib.sessions.base_session import AbstractBaseSession
 from django.db import models
 from django.db.models.functions import Now
 from django.utils.crypto import salted_hmac
 
 from accounts.consent import Consent, consent
 from accounts.encryption import EncryptedTextField
+from syncify.sessions import SessionStore
 from syncify.text import plain
 
 #: Spotify ends a consent this long after the listener gave it; a refresh does not extend it.
@@ -110,8 +113,10 @@ class SpotifyConnection(models.Model):
     class Meta:
         db_table = "spotify_connections"
         indexes = [
-            # Consents that end soon, refused ones to be tried again, and counts by state.
-            models.Index(fields=["state", "authorized_at"], name="spotify_connections_consent")
+            # Consents that end soon, refused ones to be tried again, counts by state; and what
+            # has changed lately.
+            models.Index(fields=["state", "authorized_at"], name="spotify_connections_consent"),
+            models.Index(fields=["state_since"], name="spotify_connections_since"),
         ]
 
     def __str__(self) -> str:
@@ -124,6 +129,25 @@ class SpotifyConnection(models.Model):
     def consent(self, now: datetime) -> Consent:
         has_ended = self.state == self.State.SIGN_IN_NEEDED
         return consent(ends_at=self.consent_ends_at, has_ended=has_ended, now=now)
+
+
+class ListenerSession(AbstractBaseSession):
+    """Django's table of sessions, with a column that says whose each is.
+
+    Another model of the same table, so that sessions outlast the upgrade, and the version before
+    runs beside this one.
+    """
+
+    #: Null before a sign-in.
+    user_id = models.BigIntegerField(null=True)
+
+    class Meta(AbstractBaseSession.Meta):
+        db_table = "django_session"
+        managed = False
+
+    @classmethod
+    def get_session_store_class(cls) -> type[SessionBase]:
+        return SessionStore
 
 
 class OperatorCode(models.Model):

@@ -53,6 +53,7 @@ def main() -> None:
         os.environ["SPOTIFY_ACCOUNTS_URL"] = settings.SPOTIFY_ACCOUNTS_URL = simulator.accounts_url
         for size in SIZES:
             bench_requests(simulator, size)
+        bench_wal(simulator, 10_000)
         bench_time(simulator)
         bench_planner(10_000)
         bench_memory(simulator, 10_000)
@@ -74,10 +75,10 @@ class Bench:
     def volumes(self) -> int:
         return Playlist.objects.filter(mirror__user=self.user).count()
 
-    def sync(self) -> int:
+    def sync(self, trigger: str = "scheduled") -> int:
         """The requests of a sync after which the playlists equal the Liked Songs."""
         self.simulator.forget_requests()
-        request = run(self.user)
+        request = run(self.user, trigger)
         assert request.state == "succeeded", request.errors
         assert mirrored(self.simulator, self.user) == self.simulator.liked(self.name)
         return self.simulator.count()
@@ -131,9 +132,11 @@ def bench_requests(simulator: Simulator, size: int) -> None:
     first = pages + -(-size // 100) + volumes + 2
     measure("first copy", f"≤ {first:,}", nothing)
     measure("nothing changed", "1", nothing)
-    measure("nothing changed, first look of the day", f"{3 + more}", nora.next_day)
-    nora.unlike(*range(200))  # room, so that the rows below do not meet a full playlist
-    nora.sync()
+    row("nothing changed, asked for by hand", str(nora.sync("manual")), "3", "", "")
+    measure("nothing changed, first look of the day", f"{min(3, 3 + more)}", nora.next_day)
+    for _ in range(10):  # room, so that the rows below do not meet a full playlist
+        nora.unlike(*range(20))
+        nora.sync()
     measure("3 new", f"{3 + more}", lambda: nora.like(3))
     measure("49 new", f"{3 + more}", lambda: nora.like(49))
     measure("3 new, first look of the day", f"{4 + more}", lambda: (nora.next_day(), nora.like(3)))
@@ -151,10 +154,27 @@ def bench_requests(simulator: Simulator, size: int) -> None:
     measure("an old song liked again", f"≤ {4 + more}", lambda: nora.like_again(-1))
     if size >= PLAYLIST_CAPACITY:
         [first_volume, *_] = Playlist.objects.filter(mirror__user=nora.user)
-        nora.like(PLAYLIST_CAPACITY - len(first_volume.items))
+        nora.like(PLAYLIST_CAPACITY - len(first_volume.items.uris))
         nora.sync()
         measure("1 new into a full playlist (every 500 likes)", "–", lambda: nora.like(1))
     measure("full read (once a week), nothing changed", "–", nora.next_week)
+
+
+def bench_wal(simulator: Simulator, size: int) -> None:
+    """What a sync of one new song writes to PostgreSQL's log."""
+    wanda = listener(simulator, "wanda", size)
+    wanda.sync()
+    print(f"\nWritten to the log (WAL) by a sync, {size:,} Liked Songs")
+    for what, change in (("nothing changed", nothing), ("1 new", lambda: wanda.like(1))):
+        change()
+        with connection.cursor() as cursor:
+            cursor.execute("SELECT pg_current_wal_insert_lsn()")
+            [before] = cursor.fetchone()
+        run(wanda.user, "scheduled")
+        with connection.cursor() as cursor:
+            cursor.execute("SELECT pg_wal_lsn_diff(pg_current_wal_insert_lsn(), %s)", [before])
+            [written] = cursor.fetchone()
+        print(f"  {what:46}{written / 1024:8.1f} kB")
 
 
 def nothing() -> None:

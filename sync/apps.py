@@ -14,10 +14,13 @@ class SyncConfig(AppConfig):
     def ready(self) -> None:
         # Models are ready only now.
         from sync.mirrors.services import connected  # noqa: PLC0415
+        from sync.mirrors.shared import provide  # noqa: PLC0415
         from sync.queue.changes import tell_pages  # noqa: PLC0415
         from sync.queue.locks import lock_all  # noqa: PLC0415
+        from sync.sharing.common import songs_of_pair  # noqa: PLC0415
 
         account_locked.connect(lock_all, dispatch_uid="sync.account_locked")
         spotify_connected.connect(connected, dispatch_uid="sync.connected")
+        provide(songs_of_pair)
         access_ended.connect(tell_pages, dispatch_uid="sync.access_ended")
         connection_changed.connect(tell_pages, dispatch_uid="sync.connection_changed")

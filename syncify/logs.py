@@ -14,7 +14,7 @@ _SECRET = re.compile(
     r"[\"']?\s*[=:]\s*[\"']?)[\w\-.~+/=]{6,}"
 )
 # The token of a share link, as it stands in its address.
-_SHARE_TOKEN = re.compile(r"(/s/)[\w\-]{8,}")
+_SHARE_TOKEN = re.compile(r"(/s/|/together/join/)[\w\-]{8,}")
 
 _FORMATTERS: dict[str, dict[str, Any]] = {
     "text": {"format": "{asctime} {levelname} {name} {message}", "style": "{"},

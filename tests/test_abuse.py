@@ -16,7 +16,7 @@ from hypothesis import strategies as st
 
 from accounts.models import SpotifyConnection, User
 from accounts.operators import make_code
-from sync.models import Mirror, Playlist, ShareLink, SyncRequest
+from sync.models import InboxItem, Mirror, Pair, Playlist, ShareLink, SyncRequest
 from sync.sharing.links import create_link
 from syncify.simulator.server import Simulator
 from tests.accounts.signing_in import sign_in
@@ -80,11 +80,17 @@ ROWS = {
     "events/": Row((204, 200, 200), 405),
     "favicon.ico": Row(301, 405),
     "healthz": PUBLIC_PAGE,
+    "inbox/": PERSONAL_PAGE,
+    "inbox/<int:pk>/": OWNERS_BUTTON,
+    "inbox/all/": PERSONAL_BUTTON,
+    "inbox/count/": PERSONAL_PAGE,
+    "inbox/options/": PERSONAL_BUTTON,
     "insights/": PERSONAL_PAGE,
     "insights/<int:number>/": OWNERS_PAGE,
     "metrics": Row(404, 405),  # there is no token
     "operator/": OPERATOR_PAGE,
     "operator/<int:pk>/retry/": OPERATOR_BUTTON,
+    "operator/ask-spotify/": OPERATOR_BUTTON,
     "operator/checks/": OPERATOR_PAGE,
     "operator/code/": Row((302, 200, 200), (302, 422, 422)),  # while a code is unused
     "operator/listeners/<int:listener>/block/": Row((404, 404, 200), (404, 404, 303)),
@@ -130,6 +136,15 @@ ROWS = {
     "songs/transfer.csv": PERSONAL_PAGE,
     "sync/": PERSONAL_BUTTON,
     "sync/history/": PERSONAL_PAGE,
+    "together/": PERSONAL_PAGE,
+    "together/<int:pk>/": OWNERS_PAGE,
+    "together/<int:pk>/end/": OWNERS_BUTTON,
+    "together/<int:pk>/newest/": OWNERS_BUTTON,
+    "together/<int:pk>/playlist/": OWNERS_BUTTON,
+    "together/invite/": Row(405, (302, 200, 200)),  # the answer alone knows the code
+    "together/join/": PERSONAL_BUTTON,
+    "together/join/<str:code>/": Row((302, 404, 404), (302, 404, 404)),  # that of no invitation
+    "together/withdraw/": PERSONAL_BUTTON,
 }
 
 
@@ -154,6 +169,7 @@ def path_of(route: str, pk: object, listener: object, token: str = "") -> str:
         "<int:listener>": listener,
         "<str:token>": token,
         "<str:artist>": pk,
+        "<str:code>": "no-such-code",
     }
     for name, value in parts.items():
         route = route.replace(name, str(value))
@@ -165,12 +181,16 @@ NUMBER = 10**9
 
 
 def own_everything(request: SyncRequest) -> None:
-    """Give the listener a playlist and a link of the request's number: one names all of theirs."""
+    """Give the listener one of each thing of the request's number: one names all of theirs."""
     mirror = main_mirror(request.user)
     Mirror.objects.filter(pk=mirror.pk).update(id=request.pk)
     Playlist.objects.create(mirror_id=request.pk, number=1, spotify_id="hers")
     link, _ = create_link(user=request.user, kind="page", mirror=None)
     ShareLink.objects.filter(pk=link.pk).update(id=request.pk)
+    InboxItem.objects.create(
+        id=request.pk, user=request.user, mirror_id=request.pk, track_id="looped"
+    )
+    Pair.objects.create(id=request.pk, first=request.user, second=make_user("friend"))
 
 
 def token_for(user: User, route: str) -> str:
@@ -183,7 +203,7 @@ def token_for(user: User, route: str) -> str:
 
 def everything() -> list[dict[str, Any]]:
     """What no refused request may change."""
-    tables = (User, SpotifyConnection, Mirror, SyncRequest)
+    tables = (User, SpotifyConnection, Mirror, SyncRequest, InboxItem, Pair)
     rows = [table.objects.order_by("pk").values() for table in tables]
     # A look at a shared page is remembered.
     links = ShareLink.objects.order_by("pk").values("pk", "revoked")
@@ -281,6 +301,7 @@ FIELDS = [
     *("sentence", "preset", "value", "by", "rule", "do", "json", "what-0", "value-0", "value2-0"),
     *("unit-0", "raw-0", "match", "source", "day", "limit", "per_artist", "refresh", "mirror"),
     *("keep_same", "keep_twin", "at_spotify", "one", "other", "keep", "genres", "clear", "undo"),
+    *("do", "upto", "likes_own", "keep", "of", "shows"),
     *("username", "password", "token", "mirrors", "stars", "q", "song", "nowhere", "forget"),
 ]
 COOKIES = ["sessionid", "csrftoken", "timezone", "messages"]

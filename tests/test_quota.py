@@ -10,6 +10,7 @@ from django.db import connection
 from django.utils import timezone
 from pytest_django.fixtures import DjangoAssertNumQueries
 
+from sync.queue.fair import may_use_reserve
 from syncify.spotify.errors import Blocked, BudgetSpent
 from syncify.spotify.models import ApiHour, Block
 from syncify.spotify.quota import (
@@ -21,6 +22,7 @@ from syncify.spotify.quota import (
     current_block,
     lift_operator_block,
 )
+from tests.builders import make_request, make_user
 
 pytestmark = pytest.mark.django_db
 
@@ -137,6 +139,42 @@ def test_a_sync_waits_for_room_that_a_day_can_give(
 
     with nullcontext() if fits else pytest.raises(BudgetSpent):
         check_fits(cost, reserve=reserve)
+
+
+@pytest.mark.parametrize(
+    ("trigger", "before", "may"),
+    [
+        ("manual", [("manual", 49)], True),
+        ("manual", [("manual", 30), ("manual", 20)], False),
+        ("manual", [("scheduled", 400), ("first", 300)], True),
+        ("first", [("manual", 50)], True),
+        ("scheduled", [], False),
+    ],
+)
+def test_one_listener_takes_a_quarter_of_the_reserve(
+    settings: Any, trigger: str, before: list[tuple[str, int]], may: bool
+) -> None:
+    settings.SPOTIFY_DAILY_QUOTA = 1000
+    ada, bea = make_user("ada"), make_user("bea")
+    make_request(bea, state="succeeded", trigger="manual", api_requests=50)
+    make_request(
+        ada,
+        state="succeeded",
+        api_requests=50,
+        created=timezone.now() - timedelta(days=1, minutes=1),
+    )
+    for kind, calls in before:
+        make_request(ada, state="succeeded", trigger=kind, api_requests=calls)
+
+    assert may_use_reserve(make_request(ada, trigger=trigger)) is may
+
+
+def test_without_a_budget_there_is_no_share(settings: Any) -> None:
+    settings.SPOTIFY_DAILY_QUOTA = 0
+    ada = make_user("ada")
+    make_request(ada, state="succeeded", api_requests=10_000)
+
+    assert may_use_reserve(make_request(ada))
 
 
 def test_without_a_budget_nothing_is_too_much(settings: Any) -> None:

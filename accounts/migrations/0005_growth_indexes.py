@@ -17,4 +17,8 @@ class Migration(migrations.Migration):
                 fields=["state", "authorized_at"], name="spotify_connections_consent"
             ),
         ),
+        AddIndexConcurrently(
+            model_name="spotifyconnection",
+            index=models.Index(fields=["state_since"], name="spotify_connections_since"),
+        ),
     ]

@@ -49,6 +49,8 @@ class Believed:
     entries: tuple[Entry, ...]
     #: How many likes are counted that were neither shown nor known before.
     hidden: int
+    #: More likes are missing than rows could not be read: it is not known which are gone.
+    is_ambiguous: bool = False
 
 
 @dataclass(frozen=True, slots=True)
@@ -98,11 +100,13 @@ def believe(known: Sequence[Like], memory: Memory, found: Found) -> Believed:
         if base is not None and (unread > base or not found.settled):
             kept[like] = base
     likes = _in_order(known, found.likes, list(kept))
+    fresh = [like for like in kept if like.track_id not in memory.kept]
+    is_ambiguous = found.settled and len(fresh) > max(0, unread - before)
     if not found.settled:
         # Those were not shown because others were shown twice: they have rows like all others.
         found = replace(found, hidden=found.hidden - len(kept))
         kept = {}
-    return Believed(likes, tuple(_entries(found, kept)), found.hidden)
+    return Believed(likes, tuple(_entries(found, kept)), found.hidden, is_ambiguous)
 
 
 def _unread(rows: Iterable[Like], hidden: int) -> int:

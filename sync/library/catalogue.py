@@ -18,38 +18,49 @@ from syncify.text import folded
 if TYPE_CHECKING:
     from syncify.spotify.types import Song
 
-_ARTISTS = """
-INSERT INTO artists (id, name, search)
-SELECT id, name, search FROM jsonb_to_recordset(%(artists)s) AS r (id text, name text, search text)
- ORDER BY id
-ON CONFLICT (id) DO UPDATE SET name = excluded.name, search = excluded.search
- WHERE (artists.name, artists.search) IS DISTINCT FROM (excluded.name, excluded.search)"""
+# Rows that are as they were are left out before the upsert, which would lock, and so write, them.
+_UPSERT = """
+INSERT INTO {table} (id, {columns})
+SELECT r.id, {given} FROM jsonb_to_recordset(%({table})s) AS r (id text, {types})
+ WHERE NOT EXISTS (SELECT FROM {table} AS t
+                    WHERE t.id = r.id AND ({stored}) IS NOT DISTINCT FROM ({given}))
+ ORDER BY r.id
+ON CONFLICT (id) DO UPDATE SET ({columns}) = ROW ({fresh})"""
 
-_ALBUMS = """
-INSERT INTO albums (id, name, album_type, cover_url)
-SELECT id, name, album_type, cover_url FROM jsonb_to_recordset(%(albums)s)
-    AS r (id text, name text, album_type text, cover_url text)
- ORDER BY id
-ON CONFLICT (id) DO UPDATE
-   SET name = excluded.name, album_type = excluded.album_type, cover_url = excluded.cover_url
- WHERE (albums.name, albums.album_type, albums.cover_url)
-       IS DISTINCT FROM (excluded.name, excluded.album_type, excluded.cover_url)"""
 
-_TRACK = (
-    "name, artists, album, album_id, duration_ms, explicit, isrc, release_date, released,"
-    " disc_number, track_number, search"
+def _upsert(table: str, types: Mapping[str, str]) -> str:
+    def names(prefix: str) -> str:
+        return ", ".join(f"{prefix}{name}" for name in types)
+
+    return _UPSERT.format(
+        table=table,
+        columns=names(""),
+        given=names("r."),
+        stored=names("t."),
+        fresh=names("excluded."),
+        types=", ".join(f"{name} {kind}" for name, kind in types.items()),
+    )
+
+
+_ARTISTS = _upsert("artists", {"name": "text", "search": "text"})
+_ALBUMS = _upsert("albums", dict.fromkeys(["name", "album_type", "cover_url"], "text"))
+_TRACKS = _upsert(
+    "tracks",
+    {
+        "name": "text",
+        "artists": "text[]",
+        "album": "text",
+        "album_id": "text",
+        "duration_ms": "int",
+        "explicit": "bool",
+        "isrc": "text",
+        "release_date": "text",
+        "released": "date",
+        "disc_number": "smallint",
+        "track_number": "smallint",
+        "search": "text",
+    },
 )
-_TRACKS = f"""
-INSERT INTO tracks (id, {_TRACK})
-SELECT id, {_TRACK} FROM jsonb_to_recordset(%(tracks)s)
-    AS r (id text, name text, artists text[], album text, album_id text, duration_ms int,
-          explicit bool, isrc text, release_date text, released date, disc_number smallint,
-          track_number smallint, search text)
- ORDER BY id
-ON CONFLICT (id) DO UPDATE
-   SET ({_TRACK}) = ROW ({", ".join(f"excluded.{name.strip()}" for name in _TRACK.split(","))})
- WHERE ({", ".join(f"tracks.{name.strip()}" for name in _TRACK.split(","))})
-       IS DISTINCT FROM ({", ".join(f"excluded.{name.strip()}" for name in _TRACK.split(","))})"""  # noqa: S608 - column names of this file
 
 # A track that has fewer artists than it had loses the places above.
 _TRACK_ARTISTS = """
@@ -62,9 +73,12 @@ WITH fresh AS (
      WHERE old.track_id = r.track_id AND old.position > r.last
 )
 INSERT INTO track_artists (track_id, artist_id, position)
-SELECT track_id, artist_id, position FROM fresh ORDER BY track_id, position
-ON CONFLICT (track_id, position) DO UPDATE SET artist_id = excluded.artist_id
- WHERE track_artists.artist_id <> excluded.artist_id"""
+SELECT track_id, artist_id, position FROM fresh AS r
+ WHERE NOT EXISTS (SELECT FROM track_artists AS t
+                    WHERE (t.track_id, t.position, t.artist_id)
+                        = (r.track_id, r.position, r.artist_id))
+ ORDER BY track_id, position
+ON CONFLICT (track_id, position) DO UPDATE SET artist_id = excluded.artist_id"""
 
 
 def store_songs(songs: Iterable[Song]) -> None:

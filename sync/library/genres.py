@@ -6,7 +6,7 @@ from datetime import timedelta
 from typing import NamedTuple
 
 from django.db import transaction
-from django.db.models import Count, Q, QuerySet
+from django.db.models import Count, Exists, OuterRef, Q, QuerySet
 from django.db.models.functions import Now
 
 from sync.library.gate import GateClosed
@@ -21,6 +21,7 @@ from sync.models import Artist, ArtistGenre, Library, SavedTrack, SyncRequest, T
 from sync.queue import store as queue
 from sync.queue.errors import GiveUp, RetryLater, SnoozeUntil
 from sync.queue.job import Job
+from sync.queue.portions import a_portion
 
 logger = logging.getLogger(__name__)
 
@@ -32,6 +33,8 @@ LOOKUPS_APART = timedelta(days=1)
 #: Artists that one turn of a job looks up, about two minutes; then other jobs have theirs.
 TURN = 100
 PAUSE = timedelta(seconds=5)
+#: Listeners whose artists one turn of a scheduler looks through.
+LISTENERS_A_TURN = 50
 
 
 class Coverage(NamedTuple):
@@ -73,35 +76,52 @@ def run_genres(job: Job) -> None:
 
 def due_artists(user_id: int) -> QuerySet[Artist]:
     """The artists of the likes whose genres are not known or old, the most liked first."""
-    old = Q(genres_checked_at=None)
-    old |= Q(genres_checked_at__lt=Now() - FOUND_AGAIN)
-    old |= Q(mbid="", genres_checked_at__lt=Now() - NOT_FOUND_AGAIN)
     liked = Q(
         track_artists__track__savedtrack__user=user_id,
         track_artists__track__savedtrack__removed_at=None,
     )
-    artists = Artist.objects.filter(old).annotate(likes=Count("track_artists", filter=liked))
+    artists = Artist.objects.filter(_is_old()).annotate(likes=Count("track_artists", filter=liked))
     return artists.filter(likes__gt=0).order_by("-likes", "id")
 
 
 def queue_lookups() -> int:
     """Queue a lookup for every listener whose artists are due, once a day at most.
 
+    Of many listeners it looks at a portion, since MusicBrainz answers one call a second anyway.
     Returns how many are queued. Calls nobody, and is safe to run twice at once.
     """
     if not is_configured():
         return 0
     lately = SyncRequest.objects.filter(
-        kind=SyncRequest.Kind.GENRES, completed__gt=Now() - LOOKUPS_APART
+        Q(completed=None) | Q(completed__gt=Now() - LOOKUPS_APART),
+        user=OuterRef("user"),
+        kind=SyncRequest.Kind.GENRES,
     )
-    listeners = Library.objects.filter(user__is_active=True)
-    listeners = listeners.exclude(user__in=lately.values("user_id"))
-    queued = 0
-    for user_id in listeners.values_list("user_id", flat=True):
-        if due_artists(user_id).exists():
-            _, is_new = queue.enqueue(user_id, SyncRequest.Kind.GENRES, trigger="scheduled")
-            queued += is_new
-    return queued
+    due_likes = SavedTrack.objects.filter(
+        _is_old("track__track_artists__artist__"), user=OuterRef("user"), removed_at=None
+    )
+    listeners = Library.objects.filter(
+        ~Exists(lately),
+        Exists(due_likes),
+        pk__in=a_portion(Library.objects.all(), LISTENERS_A_TURN),
+        user__is_active=True,
+    )
+    due = list(listeners.values_list("user_id", flat=True))
+    for user_id in due:
+        queue.enqueue(user_id, SyncRequest.Kind.GENRES, trigger="scheduled")
+    return len(due)
+
+
+def _is_old(prefix: str = "") -> Q:
+    """Artists, to which ``prefix`` leads, whose genres are not known or were looked up long ago."""
+
+    def artists(**conditions: object) -> Q:
+        return Q(**{f"{prefix}{name}": value for name, value in conditions.items()})
+
+    old = artists(genres_checked_at__lt=Now() - FOUND_AGAIN)
+    old |= artists(mbid="", genres_checked_at__lt=Now() - NOT_FOUND_AGAIN)
+    # Below a prefix, null may also mean that there is no artist.
+    return old | artists(id__isnull=False, genres_checked_at=None)
 
 
 def coverage(user_id: int) -> Coverage:

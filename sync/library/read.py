@@ -200,6 +200,8 @@ def _remember(
         is_doubtful = found.contradicted and not _is_as_before(memory, found)
         is_whole = not is_doubtful if found.settled else not believed.hidden
         library.full_read_at = job.now() if is_whole else None
+    if believed.is_ambiguous:
+        library.full_read_at = None
     if [getattr(library, name) for name in _REMEMBERED] != before:
         library.save(update_fields=_REMEMBERED)
 

@@ -11,7 +11,7 @@ from accounts.models import SpotifyConnection
 from sync.library.likes import PAGE_SIZE
 from sync.library.read import read_library
 from sync.library.record import MirrorGone, Record
-from sync.mirrors import guard, tracks
+from sync.mirrors import decisions, guard, tracks
 from sync.mirrors.adoption import adopt_playlists
 from sync.mirrors.looking import Looks
 from sync.mirrors.mirror_sync import MirrorSync, Surroundings
@@ -66,6 +66,8 @@ class _Sync:
 
     def run(self) -> None:
         self._check_states()
+        decisions.send(self.job, self.record)
+        self._check_waits()
         self.job.safe_point(stage=SyncRequest.Stage.READING)
         outcome = read_library(
             self.job,
@@ -85,7 +87,7 @@ class _Sync:
     def _check_states(self) -> None:
         """Make sure that the listener wants this sync, and may have it.
 
-        Raises GiveUp, SignInNeeded, or SnoozeUntil while everything waits for a second look.
+        Raises GiveUp or SignInNeeded.
         """
         user = self.job.user
         held = SpotifyConnection.objects.filter(user=user).values_list("state", flat=True).first()
@@ -97,6 +99,9 @@ class _Sync:
             raise SignInNeeded
         if self.library.is_paused and not self.is_manual:
             raise GiveUp("paused", "Syncs are paused.")
+
+    def _check_waits(self) -> None:
+        """Raises SnoozeUntil while everything waits for a second look."""
         waiting = [mirror for mirror in self.mirrors if guard.waits(mirror, self.now)]
         if waiting and len(waiting) == len(self.mirrors):
             raise guard.wait_of(min(waiting, key=lambda one: one.confirm_after or self.now))
@@ -108,7 +113,9 @@ class _Sync:
             quota.check_fits(all_pages - 1 + writes, reserve=self.is_manual)
         self.pages = pages
         self.job.safe_point(
-            song_count=min(pages * PAGE_SIZE, total), progress=min(1, pages / (all_pages + writes))
+            song_count=min(pages * PAGE_SIZE, total),
+            song_total=total,
+            progress=min(1, pages / (all_pages + writes)),
         )
 
     # --- The mirrors --------------------------------------------------------------------------
@@ -210,6 +217,8 @@ class _Sync:
                 self.record.say(f"Left out: {error.message}", of=mirror.name)
         if worst := self._worst():
             raise worst
+        # Asks for a sync after this one, which tells Spotify.
+        decisions.like_own_additions(self.job, self.record, self.library)
         try:
             self._succeed(self.mirrors, songs)
         except MirrorGone:

@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING
 
 from django.db.models.functions import Now
 
+from sync.mirrors.shared import is_shared
 from sync.mirrors.tracks import is_track, track_id, track_uri
 from sync.models import InboxItem, Mirror, Track
 
@@ -132,12 +133,14 @@ def kept_additions(mirror: Mirror, present: Sequence[str], liked: Collection[str
     """Songs that others added to a mirror that keeps such songs, in their order.
 
     ``liked`` are those of ``present`` that the listener likes, or liked once: those are here by
-    the rule, or were.
+    the rule, or were. Songs of other listeners must leave when these end the sharing, so that a
+    mirror of such songs keeps only those that a look has seen added.
     """
     items = InboxItem.objects.filter(mirror=mirror, kind=InboxItem.Kind.ADDED, is_present=True)
     offered = {track_uri(track) for track in items.values_list("track_id", flat=True)}
     return [
         uri
         for uri in dict.fromkeys(present)
-        if uri in offered or (uri not in liked and (is_track(uri) or ":episode:" in uri))
+        if uri in offered
+        or (not is_shared(mirror) and uri not in liked and (is_track(uri) or ":episode:" in uri))
     ]

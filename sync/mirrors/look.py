@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING, NoReturn
 from sync.mirrors import edits, looking, tracks
 from sync.mirrors.inbox import Additions, additions, record_additions
 from sync.mirrors.relinks import Recording, as_added, relinked
+from sync.mirrors.shared import is_shared
 from sync.models import Mirror, Track
 from sync.queue.errors import GiveUp
 from syncify.spotify.errors import NotFound
@@ -168,6 +169,8 @@ class Look:
         arrived = Additions()
         if playlist.snapshot_id != before.snapshot_id:
             arrived = self._arrived(named, before, others, stuck)
+        if arrived.is_much:
+            self._say("So much had changed at once that the inbox lists none of it.")
         volume.uris = uris
         with self._record.fenced(self._mirror):
             self._details.adopt(volume.playlist, playlist)
@@ -198,8 +201,11 @@ class Look:
     ) -> Additions:
         """What the inbox should tell of an edited playlist.
 
-        Where a write of ours was under way, all that Syncify ever put there counts as its own.
+        Where a write of ours was under way, all that Syncify ever put there counts as its own; of
+        a mirror with songs of other listeners that is not known, so nothing is told.
         """
+        if is_shared(self._mirror) and not before.is_sure:
+            return Additions()
         base = set(before.base)
         foreign = [row.uri for row in named if row.uri and row.uri not in base]
         count = tracks.liked_now if before.is_sure else tracks.ever_liked

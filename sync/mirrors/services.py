@@ -8,6 +8,7 @@ from django.db.models.functions import Now
 
 from accounts import access
 from accounts.models import User
+from sync.mirrors import decisions
 from sync.models import Library, Mirror, Playlist, PlaylistItems, SyncRequest
 from sync.queue import store as queue
 from sync.queue.changes import tell_pages
@@ -115,7 +116,10 @@ def make_new_playlist(mirror: Mirror) -> None:
             written_name="",
         )
         Mirror.objects.filter(pk=mirror.pk).update(
-            state=Mirror.State.ACTIVE, confirm_after=None, confirm_gone=None
+            state=Mirror.State.ACTIVE,
+            confirm_after=None,
+            confirm_gone=None,
+            cover_written_at=None,
         )
         tell_pages(user_id=mirror.user_id)
         request_sync(user=mirror.user)
@@ -210,7 +214,8 @@ def connected(*, user: User, first: bool, **signal: object) -> None:  # noqa: AR
         request_sync(user=user, trigger=SyncRequest.Trigger.FIRST)
         return
     tell_pages(user_id=user.pk)
-    if mirror.state == Mirror.State.ACTIVE and _has_waited_for_consent(user):
+    is_active = mirror.state == Mirror.State.ACTIVE
+    if is_active and (_has_waited_for_consent(user) or decisions.await_sync(user)):
         request_sync(user=user)
 
 

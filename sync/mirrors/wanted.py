@@ -12,8 +12,9 @@ from sync.library.duplicates import find_pairs, left_out
 from sync.library.record import MirrorGone
 from sync.library.songs import different_pairs, load_songs
 from sync.mirrors.conditions import Scope
-from sync.mirrors.rules import Likes, Rule, RuleError, from_json
+from sync.mirrors.rules import Likes, PairSongs, Rule, RuleError, from_json
 from sync.mirrors.selection import is_due, select
+from sync.mirrors.shared import songs_for
 from sync.mirrors.tracks import facts_of, is_track, liked_now, track_id, track_uri
 from sync.mirrors.volumes import volumes_of
 from sync.models import Library, Mirror, SavedTrack
@@ -65,12 +66,12 @@ def wanted_tracks(
     mirror.broken = ""
     if rule.refresh == "sync" and mirror.refresh != Mirror.Refresh.SYNC:
         rule = replace(rule, refresh=Mirror.Refresh(mirror.refresh).value)  # type: ignore[arg-type]
-    scope = Scope(mirror.user_id, now, _zone(library), mirror.pk)
+    scope = Scope(mirror.user_id, now, _zone(library), mirror.pk, songs_for(mirror.user_id))
     is_known = bool(volumes) and all(
         volume.has_base and volume.playlist.items_known for volume in volumes
     )
     if is_known and not is_due(rule, scope, mirror.refreshed_at):
-        return _still(mirror, rule, volumes)
+        return _still(rule, scope, volumes)
     selection = select(rule, scope, mirror.rotation)
     mirror.rotation = selection.rotation
     if rule.refresh != "sync":
@@ -93,12 +94,20 @@ def without_duplicates(mirror: Mirror, uris: list[str]) -> list[str]:
     return [uri for uri in uris if track_id(uri) not in out]
 
 
-def _still(mirror: Mirror, rule: Rule, volumes: Sequence[Volume]) -> list[str]:
-    """What the playlists hold of the songs that were selected last."""
+def _still(rule: Rule, scope: Scope, volumes: Sequence[Volume]) -> list[str]:
+    """What the playlists hold of the songs that were selected last.
+
+    Songs of other listeners stay only for as long as these share them.
+    """
     held = [uri for volume in volumes for uri in volume.uris if uri and is_track(uri)]
-    if not isinstance(rule.source, Likes):
-        return held
-    liked = liked_now(mirror.user_id, held)
+    match rule.source:
+        case Likes():
+            liked = liked_now(scope.user_id, held)
+        case PairSongs() as songs:
+            shared = scope.songs_of_pair(songs) if scope.songs_of_pair else ()
+            liked = {track_uri(like.track_id) for like in shared}
+        case _:
+            return held
     return [uri for uri in held if uri in liked]
 
 

@@ -213,6 +213,15 @@ class InboxItem(models.Model):
         UNLIKED = "unliked"
         DISMISSED = "dismissed"
 
+    class Delivery(models.TextChoices):
+        """How far a decision has come that Spotify is to be told of."""
+
+        NONE = ""
+        ASKED = "asked"  #: waits for a sync; can be undone.
+        SENDING = "sending"  #: Spotify may have been told.
+        DONE = "done"
+        REFUSED = "refused"  #: Spotify did not take it.
+
     id = models.BigAutoField(primary_key=True)
     user = models.ForeignKey(
         settings.AUTH_USER_MODEL, models.DB_CASCADE, related_name="inbox_items", db_index=False
@@ -232,6 +241,9 @@ class InboxItem(models.Model):
     #: Whether the song is in the playlist still, or again, as far as we know.
     is_present = models.BooleanField(db_default=False)
     decided_at = models.DateTimeField(null=True)
+    delivery = models.CharField(
+        max_length=10, choices=Delivery, blank=True, db_default=Delivery.NONE
+    )
 
     class Meta:
         db_table = "inbox_items"

@@ -13,13 +13,14 @@ from django.db.models import CharField, Count, Exists, F, OuterRef, Q, QuerySet,
 from django.db.models.functions import Cast, Concat, Now
 from django.utils import timezone
 
-from accounts.connections import near_q, stage_of_near
+from accounts.connections import moved_lately_q, near_q, stage_of_near
 from accounts.consent import Consent, Stage
 from accounts.models import SpotifyConnection, User
 from sync.models import Incident, Mirror, SyncRequest
 from sync.operations import backups
 from sync.queue.backoff import LISTENERS_OWN
 from sync.queue.processes import WORKER, alive
+from sync.queue.sweeps import EVER, Sweeps
 from syncify.spotify.models import Block
 
 if TYPE_CHECKING:
@@ -74,21 +75,42 @@ class Trouble:
     user: User | None = None
 
 
-def check_incidents() -> None:
+class Watch:
+    """``check_incidents`` as often as a scheduler likes: consents of all listeners once a day.
+
+    Between, those who signed in, came to a stage or lost their token; a listener who rests or goes
+    on without that is noticed within the day.
+    """
+
+    def __init__(self) -> None:
+        self._sweeps = Sweeps()
+
+    def __call__(self) -> None:
+        with self._sweeps.turn() as lately:
+            check_incidents(lately=lately)
+
+
+def check_incidents(*, lately: timedelta = EVER) -> None:
     """Open an incident for each new trouble, close those that are over, and send what is due.
 
-    As many statements for any number of listeners, unless something is new or over.
+    As many statements for any number of listeners, unless something is new or over. With
+    ``lately``, it looks at the consents that have changed since then.
     """
-    troubles = list(_troubles())
     now = timezone.now()
-    lasting = _consents_in_trouble(now)
-    _close(
-        Incident.objects.filter(closed=None)
-        .exclude(key__in=[trouble.key for trouble in troubles])
-        .exclude(Exists(lasting.filter(user=OuterRef("user"), key=OuterRef("key"))))
-    )
-    is_told = Incident.objects.filter(closed=None, user=OuterRef("user"), key=OuterRef("key"))
-    consents = list(_told_of(lasting.filter(~Exists(is_told)), now))
+    troubles = list(_troubles())
+    lasting, open_ones = _consents_in_trouble(now), Incident.objects.filter(closed=None)
+    of_consents = open_ones.filter(user__isnull=False)
+    fresh = lasting
+    if lately < EVER:
+        moved = SpotifyConnection.objects.filter(moved_lately_q(now, lately))
+        of_consents = of_consents.filter(user__in=moved.values("user"))
+        fresh = lasting.filter(moved_lately_q(now, lately))
+    keys = [trouble.key for trouble in troubles]
+    _close(open_ones.filter(user=None).exclude(key__in=keys))
+    still = lasting.filter(user=OuterRef("user"), key=OuterRef("key"))
+    _close(of_consents.exclude(Exists(still)))
+    is_told = open_ones.filter(user=OuterRef("user"), key=OuterRef("key"))
+    consents = list(_told_of(fresh.filter(~Exists(is_told)), now))
     if consents:
         # A stage is told once for each consent, though its listener may have rested in between.
         Incident.objects.filter(
@@ -123,11 +145,6 @@ def _open(troubles: Sequence[Trouble]) -> None:
     for key, message in opened:
         # A listener's name may hold anything, such as the end of a line.
         logger.error("incident key=%s message=%r", key, message)
-
-
-def was_delivered(key: str) -> bool:
-    """Whether an alert of the open incident ``key`` has reached at least one address."""
-    return Incident.objects.filter(key=key, closed=None, alerted_at__isnull=False).exists()
 
 
 def undelivered() -> int:

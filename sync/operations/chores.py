@@ -2,13 +2,13 @@
 
 from sync.library.genres import queue_lookups
 from sync.library.uploads import drop_old_uploads
-from sync.operations.alerts import check_incidents
+from sync.operations.alerts import Watch
 from sync.operations.backups import make_backup_if_due
 from sync.queue.connected import enqueue_due_services
 
 CHORES = (
     make_backup_if_due,
-    check_incidents,
+    Watch(),
     queue_lookups,
     drop_old_uploads,
     enqueue_due_services,

@@ -30,6 +30,9 @@ from sync.pages.status import (
     rhythm,
     steps,
 )
+from sync.pages.words import exact
+from sync.queue.alerted import was_delivered
+from sync.queue.fair import PRESSABLE_AT_SQL
 from sync.queue.processes import WORKER
 from syncify.spotify.quota import current_block
 
@@ -110,6 +113,8 @@ class Card:
     consent: Permission
     #: What a listener may press beside the status, beside the rhythm, and beside the consent.
     presses: Sequence[Press]
+    #: From when on its button asks for a sync again; "" for now, and where it does something else.
+    pressable_at: str
     pause: Press | None
     renew: Press | None
 
@@ -175,6 +180,7 @@ SELECT {", ".join(part.columns for part in _PARTS)},
                    WHERE p.mirror_id = m.id) END,
        (SELECT count(*) FROM mirror_tracks AS t
          WHERE t.mirror_id = m.id AND t.refused_at IS NOT NULL),
+       {PRESSABLE_AT_SQL},
        EXISTS (SELECT FROM processes WHERE kind = %(worker)s AND alive_until > now()),
        ARRAY(SELECT p.number || ' ' || p.spotify_id FROM playlists AS p
               WHERE p.mirror_id = m.id AND p.spotify_id IS NOT NULL ORDER BY p.number),
@@ -238,16 +244,18 @@ def card_for(user: User, *, now: datetime, mirror: int | None = None) -> Card:
         if (row := cursor.fetchone()) is None:
             raise Mirror.DoesNotExist
     shown, library, consent, latest, changed, result, *facts = _parted(row)
-    synced_at, song_count, refused_count, has_worker, playlists, covers = facts
+    synced_at, song_count, refused_count, pressable_at, has_worker, playlists, covers = facts
     is_queued = latest is not None and latest.state == SyncRequest.State.QUEUED
     is_running = latest is not None and latest.state == SyncRequest.State.RUNNING
+    block = current_block() if is_queued else None
     status = describe(
         connection=consent,
         mirror=shown,
         library=library,
         latest=latest,
-        block=current_block() if is_queued else None,
+        block=block,
         has_worker=has_worker,
+        is_told=block is not None and was_delivered(f"block:{block.because}"),
         now=now,
     )
     # What came to the library and left it; other mirrors only tell how many songs.
@@ -269,6 +277,7 @@ def card_for(user: User, *, now: datetime, mirror: int | None = None) -> Card:
         rhythm=told,
         consent=notice,
         presses=_presses(shown, status, latest),
+        pressable_at=exact(pressable_at) if pressable_at and status.asks_for_sync else "",
         pause=_pause(shown, "link") if told else None,
         renew=_renew(notice, status),
     )

@@ -7,10 +7,11 @@ from django.urls import reverse
 from django.utils import timezone
 from django.views.decorators.http import require_POST, require_safe
 
-from accounts.limits import limited
+from accounts.limits import limited, too_often
 from sync.mirrors import services
 from sync.models import Mirror, SyncRequest
 from sync.pages.card import card_for
+from sync.queue.fair import pressable_at
 from syncify.http import Request
 
 _limited = limited("sync", per_address=600, per_listener=120)
@@ -28,6 +29,8 @@ def card(request: Request, pk: int) -> HttpResponse:
 def sync(request: Request, pk: int) -> HttpResponse:
     """Sync the listener's library, and with it this mirror."""
     mirror = _own(request, pk)
+    if answer := too_early(request):
+        return answer
     services.request_sync(user=request.user)
     return _card_or_home(request, mirror)
 
@@ -47,7 +50,10 @@ def cancel(request: Request, pk: int, sync: int) -> HttpResponse:
 def retry(request: Request, pk: int, sync: int) -> HttpResponse:
     mirror = _own(request, pk)
     dead = SyncRequest.objects.filter(state=SyncRequest.State.DEAD)
-    services.retry_dead(request=get_object_or_404(dead, pk=sync, user=request.user))
+    letter = get_object_or_404(dead, pk=sync, user=request.user)
+    if answer := too_early(request):
+        return answer
+    services.retry_dead(request=letter)
     return _card_or_home(request, mirror)
 
 
@@ -62,6 +68,14 @@ def pause(request: Request, pk: int) -> HttpResponse:
     else:
         services.pause_mirror(request.user, mirror)
     return _card_or_home(request, mirror)
+
+
+def too_early(request: Request) -> HttpResponse | None:
+    """The answer to who presses again within a minute; None to who may press."""
+    moment = pressable_at(request.user.pk)
+    if moment is None:
+        return None
+    return too_often(request, moment - timezone.now(), "A sync has just been made for you.")
 
 
 def _own(request: Request, pk: int) -> Mirror:

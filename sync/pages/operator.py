@@ -15,6 +15,8 @@ from sync.mirrors import services
 from sync.models import SyncRequest
 from sync.operations.doctor import examine
 from sync.operations.overview import overview
+from sync.operations.unblock import ask_spotify_now
+from sync.pages.words import counted
 from syncify import __version__
 from syncify.http import Request
 
@@ -39,7 +41,21 @@ def checks(request: Request) -> HttpResponse:
 def retry(request: Request, pk: int) -> HttpResponse:
     _operators_only(request)
     dead = SyncRequest.objects.filter(state=SyncRequest.State.DEAD)
-    services.retry_dead(request=get_object_or_404(dead, pk=pk))
+    letter = get_object_or_404(dead.select_related("user"), pk=pk)
+    if reason := access.why_not(letter.user):
+        messages.error(request, f"Nothing is synced for {letter.user}. {reason}")
+    else:
+        services.retry_dead(request=letter)
+    return _to_the_page()
+
+
+@require_POST
+@limited("ask-spotify", per_address=60)
+def ask(request: Request) -> HttpResponse:
+    """End a block at once, because its cause may be cured; the next call finds out."""
+    _operators_only(request)
+    waiting = ask_spotify_now()
+    messages.success(request, f"Spotify is asked again, for {counted(waiting, 'waiting request')}.")
     return _to_the_page()
 
 

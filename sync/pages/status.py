@@ -51,6 +51,10 @@ class Status:
     #: When it goes on by itself.
     until: datetime | None = None
 
+    @property
+    def asks_for_sync(self) -> bool:
+        return self.action in {Action.SYNC, Action.RETRY}
+
 
 @dataclass(frozen=True, slots=True)
 class Step:
@@ -68,9 +72,13 @@ def describe(
     latest: SyncRequest | None,
     block: Block | None,
     has_worker: bool,
+    is_told: bool = False,
     now: datetime,
 ) -> Status:
-    """``latest`` is the newest request; ``block`` and ``has_worker`` matter while it is queued."""
+    """``latest`` is the newest request; the others matter while it is queued.
+
+    ``is_told``: an alert of the block has reached the operator.
+    """
     if latest and latest.state == SyncRequest.State.RUNNING:
         return _running(latest, now)
     if connection.state == SpotifyConnection.State.SIGN_IN_NEEDED:
@@ -85,7 +93,9 @@ def describe(
             "Sign in again",
         )
     if latest and latest.state == SyncRequest.State.QUEUED:
-        return _queued(latest, block=block, has_worker=has_worker, now=now)
+        if block and block.until > now:
+            return _blocked(block, is_told=is_told)
+        return _queued(latest, has_worker=has_worker, now=now)
     if connection.state == SpotifyConnection.State.REFUSED:
         return _refused(connection.state_reason)
     if mirror.state == Mirror.State.REMOVED:
@@ -106,15 +116,16 @@ def describe(
     if latest and latest.state == SyncRequest.State.DEAD:
         return _dead(latest)
     if library.confirm_after:
+        is_early = library.confirm_after > now
         return Status(
             "guard",
-            "More than half of your Liked Songs seem to be gone",
+            "Many of your Liked Songs seem to be gone",
             Tone.WAITING,
             "To be safe, nothing is removed from your playlist before a second look has seen the "
             "same.",
-            Action.SYNC,
+            Action.NONE if is_early else Action.SYNC,
             "Look now",
-            until=library.confirm_after if library.confirm_after > now else None,
+            until=library.confirm_after if is_early else None,
         )
     return _at_rest(library, latest)
 
@@ -139,7 +150,8 @@ def _running(job: SyncRequest, now: datetime) -> Status:
         case stage.READING:
             title = "Reading your Liked Songs"
             if job.song_count:
-                details = [f"{job.song_count:,} so far"]
+                of = f"of {job.song_total:,}" if job.song_total else "so far"
+                details = [f"{job.song_count:,} {of}"]
         case stage.COMPARING:
             title = "Comparing them with your playlist"
             details = [songs(job.song_count)]
@@ -161,11 +173,7 @@ def _remaining(job: SyncRequest, now: datetime) -> timedelta | None:
     return taken * ((1 - job.progress) / job.progress)
 
 
-def _queued(
-    request: SyncRequest, *, block: Block | None, has_worker: bool, now: datetime
-) -> Status:
-    if block and block.until > now:
-        return _blocked(block)
+def _queued(request: SyncRequest, *, has_worker: bool, now: datetime) -> Status:
     title, rest = _parted(request.error_message)
     detail = f"{rest} {_AS_IT_IS}".strip()
     if request.run_at > now and request.failures:
@@ -198,7 +206,7 @@ def _queued(
     return Status("queued", "Your sync is waiting for its turn", Tone.BUSY)
 
 
-def _blocked(block: Block) -> Status:
+def _blocked(block: Block, *, is_told: bool) -> Status:
     match block.because:
         case Block.Because.QUOTA:
             title = "Spotify asks us to wait"
@@ -206,13 +214,13 @@ def _blocked(block: Block) -> Status:
             return Status("blocked_quota", title, Tone.WAITING, detail, until=block.until)
         case Block.Because.PREMIUM:
             title = "Spotify has stopped this Syncify for now"
-            detail = (
-                "It wants the operator to have Premium, and they do not have it at the moment. "
-                f"They have been told. {_AS_IT_IS} Your sync goes on once it is renewed."
-            )
+            cause = "It wants the operator to have Premium, and they do not have it at the moment."
+            end = "Your sync goes on once it is renewed."
         case _:
             title = "This Syncify's own access to Spotify is broken"
-            detail = f"Its operator has been told. {_AS_IT_IS} Your sync goes on once it is mended."
+            cause, end = "", "Your sync goes on once it is mended."
+    told = "Its operator has been told." if is_told else "Please tell its operator."
+    detail = " ".join(filter(None, [cause, told, _AS_IT_IS, end]))
     return Status(f"blocked_{block.because}", title, Tone.WAITING, detail)
 
 

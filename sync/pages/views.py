@@ -26,6 +26,7 @@ from django.views.decorators.http import (
 
 from accounts.limits import limited
 from accounts.pending import awaits_paste
+from accounts.scopes import Wish, safe_path
 from sync.library.export import export
 from sync.library.exports import file_name
 from sync.library.schedule import change_schedule
@@ -34,6 +35,7 @@ from sync.models import Library, Mirror
 from sync.pages.card import card_for
 from sync.pages.events import Stream, hub, listener_of, mirrors_of
 from sync.pages.forms import SettingsForm
+from sync.pages.mirror import too_early
 from sync.pages.words import at
 from syncify.http import Request
 
@@ -46,6 +48,8 @@ def home(request: Request) -> HttpResponse:
         context = {
             "base_url": django_settings.BASE_URL,
             "awaits_paste": awaits_paste(request.session),
+            # An invitation, or another page that needs a sign-in, is shown after it.
+            "wish": Wish(next=safe_path(request.GET.get("next", ""))),
             "redirect_case": django_settings.SPOTIFY_REDIRECT_CASE,
         }
         return render(request, "landing.html", context)
@@ -87,6 +91,8 @@ async def events(request: Request) -> HttpResponseBase:
 @login_required
 def sync(request: Request) -> HttpResponse:
     """Sync all that the listener has, whichever page asks."""
+    if answer := too_early(request):
+        return answer
     services.request_sync(user=request.user)
     return _see_other("home")
 

@@ -44,6 +44,12 @@ def at(moment: datetime, now: datetime) -> str:
     return f"on {words}" if " at " in words else f"at {words}"
 
 
+def exact(moment: datetime) -> str:
+    """ "14:20:31", of today."""
+    zone = " UTC" if timezone.get_current_timezone_name() == "UTC" else ""
+    return f"{timezone.localtime(moment):%H:%M:%S}{zone}"
+
+
 def day(moment: datetime) -> str:
     local = timezone.localtime(moment)
     return f"{local.day} {local:%B}"

@@ -7,10 +7,11 @@ from django.db.models.functions import Now
 
 from sync.models import Connection, SyncRequest
 from sync.queue import store as queue
+from sync.queue.portions import a_portion
 
 #: A service is looked at so often although no like has changed: it may have new songs.
 EVERY = timedelta(days=1)
-#: Runs that one turn of the scheduler queues.
+#: Services that one turn of the scheduler looks at; of more, each has its turn within some hours.
 _MOST = 200
 _WORKING = [Connection.State.ACTIVE, Connection.State.FAILING]
 
@@ -26,7 +27,10 @@ def enqueue_connected(user_id: int) -> None:
 
 
 def enqueue_due_services() -> None:
-    """Queue a run for each service that had none for a day; the scheduler calls this each turn."""
+    """Queue a run for each service that had none for a day; the scheduler calls this each turn.
+
+    Of many services it looks at a portion.
+    """
     lately = SyncRequest.objects.filter(
         user=OuterRef("user"), kind=OuterRef("service"), created__gt=Now() - EVERY
     )
@@ -34,7 +38,11 @@ def enqueue_due_services() -> None:
         user=OuterRef("user"), kind=OuterRef("service"), completed=None
     )
     due = Connection.objects.filter(
-        ~Exists(lately), ~Exists(is_open), state__in=_WORKING, user__is_active=True
+        ~Exists(lately),
+        ~Exists(is_open),
+        pk__in=a_portion(Connection.objects.all(), _MOST),
+        state__in=_WORKING,
+        user__is_active=True,
     )
-    for user_id, service in due.order_by("pk").values_list("user_id", "service")[:_MOST]:
+    for user_id, service in due.order_by("pk").values_list("user_id", "service"):
         queue.enqueue(user_id, service, trigger=SyncRequest.Trigger.SCHEDULED)

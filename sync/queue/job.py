@@ -12,6 +12,7 @@ from accounts.models import User
 from accounts.tokens import spotify_client_for
 from sync.models import SyncRequest
 from sync.queue import store as queue
+from sync.queue.fair import may_use_reserve
 from sync.queue.store import Fields
 from syncify.spotify.client import SpotifyClient
 from syncify.spotify.waits import CALL_DEADLINE
@@ -46,9 +47,11 @@ class Job:
     @cached_property
     def client(self) -> SpotifyClient:
         """Spotify as the listener; what a person waits for may use the last of the budget."""
-        reserve = self.request.trigger != SyncRequest.Trigger.SCHEDULED
         return spotify_client_for(
-            self.user, reserve=reserve, sleep=self.sleep, before_send=self.before_write
+            self.user,
+            reserve=may_use_reserve(self.request),
+            sleep=self.sleep,
+            before_send=self.before_write,
         )
 
     @property

@@ -3,7 +3,6 @@
 # ruff: noqa: S608 - statements are put together from constants of this file
 
 import logging
-import math
 import time
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
@@ -24,6 +23,7 @@ from sync.models.operations import ALIVE_FOR
 from sync.queue import processes
 from sync.queue import store as queue
 from sync.queue.store import CHANGES, WAKE
+from sync.queue.sweeps import EVER, Sweeps
 from syncify.database import is_passing
 from syncify.sessions import SessionStore
 from syncify.spotify.quota import RESERVE, calls_last_day, current_block
@@ -32,8 +32,6 @@ logger = logging.getLogger(__name__)
 
 #: Seconds between two turns.
 TURN = 60.0
-#: What has become too old is looked for among all rows so often, and among the latest each turn.
-SWEEP, LATELY = timedelta(days=1), timedelta(hours=2)
 #: Calls to Spotify that a scheduled sync is expected to take, when the budget is shared out.
 TYPICAL_CALLS = 3
 #: How long a process that is gone is remembered.
@@ -106,6 +104,7 @@ UPDATE libraries AS l SET next_due = statement_timestamp()
   FROM spotify_connections AS c, mirrors AS m
  WHERE c.user_id = l.user_id AND c.state = 'connected'
    AND c.authorized_at <= statement_timestamp() - %(age)s
+   AND c.authorized_at > statement_timestamp() - %(age)s - %(lately)s
    AND m.user_id = l.user_id AND m.is_main AND m.state = 'active' AND m.remind_in_spotify
    AND l.interval = 'weekly' AND l.next_due > statement_timestamp()
    AND NOT EXISTS (SELECT FROM sync_requests AS r
@@ -153,15 +152,16 @@ def _room() -> int | None:
     return max(0, (budget - calls_last_day()) // TYPICAL_CALLS - promised)
 
 
-def bring_reminders_forward() -> None:
+def bring_reminders_forward(*, lately: timedelta = EVER) -> None:
     """Let a weekly sync be due at once where the playlist should ask for a new sign-in.
 
     Those of other intervals come by within a day; nobody is synced who does not want to be. Each
-    once: whoever had any sync since then is left alone.
+    once: whoever had any sync since then is left alone. With ``lately``, only where the time to
+    ask has come so lately.
     """
     with connection.cursor() as cursor:
-        age: dict[str, Any] = {"age": CONSENT_LIFE - REMIND}
-        cursor.execute(_BRING_FORWARD, age)
+        when: dict[str, Any] = {"age": CONSENT_LIFE - REMIND, "lately": lately}
+        cursor.execute(_BRING_FORWARD, when)
 
 
 def plan_next(user: User) -> None:
@@ -176,18 +176,16 @@ def take_turn(
     *chores: Callable[[], object],
     name: str = "",
     alive_for: timedelta = ALIVE_FOR,
-    sweeps: bool = True,
+    lately: timedelta = EVER,
 ) -> Scheduled:
     """All that a scheduler does, once; ``chores`` belong to other rooms.
 
-    Unless it ``sweeps``, it relies on a turn within LATELY to have cleared away what was old then.
+    With ``lately``, it relies on a turn since then to have seen what was old by then.
     """
     processes.seen(processes.SCHEDULER, name=name, alive_for=alive_for)
-    bring_reminders_forward()
+    bring_reminders_forward(lately=lately)
     scheduled = enqueue_due_syncs()
-    pruned = queue.prune(
-        age=timedelta(days=settings.HISTORY_DAYS), lately=queue.EVER if sweeps else LATELY
-    )
+    pruned = queue.prune(age=timedelta(days=settings.HISTORY_DAYS), lately=lately)
     processes.prune(age=PROCESS_AGE)
     limits.prune()
     SessionStore.clear_expired()
@@ -205,14 +203,10 @@ def take_turn(
 
 def keep_scheduling(stopping: Callable[[], bool], *chores: Callable[[], object]) -> None:
     """Take turns until ``stopping`` says so; a lost database is waited for."""
-    swept = -math.inf
+    sweeps = Sweeps()
     while not stopping():
-        with _database_may_be_lost("schedule"):
-            began = time.monotonic()
-            sweeps = began - swept >= SWEEP.total_seconds()
-            take_turn(*chores, sweeps=sweeps)
-            if sweeps:
-                swept = began
+        with _database_may_be_lost("schedule"), sweeps.turn() as lately:
+            take_turn(*chores, lately=lately)
         until = time.monotonic() + TURN
         while time.monotonic() < until and not stopping():
             time.sleep(0.5)

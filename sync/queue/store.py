@@ -17,6 +17,7 @@ from django.db import connection, transaction
 
 from sync.models import SyncRequest
 from sync.queue.locks import lock_user
+from sync.queue.sweeps import EVER
 
 #: A claim holds this long, unless a heartbeat extends it.
 LEASE = timedelta(seconds=60)
@@ -24,8 +25,6 @@ LEASE = timedelta(seconds=60)
 HEARTBEAT = LEASE / 4
 #: How long other workers leave alone a job that a stopping worker left in the middle of a write.
 HANDOVER = timedelta(seconds=30)
-#: Longer ago than anything is.
-EVER = timedelta(days=365 * 100)
 #: The rescue of this number buries the request.
 MOST_RESCUES = 3
 
@@ -49,8 +48,8 @@ _WOKEN = f"""{_TOLD},
 # person's wish that meets a running request is remembered in ``again``: that run may have read its
 # data already.
 _ENQUEUE = f"""
-INSERT INTO sync_requests AS r (user_id, kind, trigger, priority)
-VALUES (%(user)s, %(kind)s, %(trigger)s, %(priority)s)
+INSERT INTO sync_requests AS r (user_id, kind, trigger, priority, run_at)
+VALUES (%(user)s, %(kind)s, %(trigger)s, %(priority)s, statement_timestamp() + %(wait)s)
 ON CONFLICT (user_id, kind) WHERE completed IS NULL DO UPDATE
    SET trigger = CASE WHEN r.state = 'queued' AND excluded.priority > r.priority
                       THEN excluded.trigger ELSE r.trigger END,
@@ -162,6 +161,7 @@ class Fields(TypedDict, total=False):
 
     stage: str
     song_count: int
+    song_total: int
     progress: float
     added: int
     removed: int
@@ -171,8 +171,12 @@ class Fields(TypedDict, total=False):
     api_requests: int
 
 
-def enqueue(user_id: int, kind: str = "spotify", *, trigger: str) -> tuple[SyncRequest, bool]:
+def enqueue(
+    user_id: int, kind: str = "spotify", *, trigger: str, wait: timedelta = timedelta()
+) -> tuple[SyncRequest, bool]:
     """Return the open request of this kind, and whether this call made it.
+
+    A new request becomes ready after ``wait``.
 
     A person's wish (manual, first) raises a queued request's priority and ends its wait, unless
     Spotify asked for the wait. One that meets a running request runs once more after it.
@@ -183,6 +187,7 @@ def enqueue(user_id: int, kind: str = "spotify", *, trigger: str) -> tuple[SyncR
         kind=kind,
         trigger=trigger,
         priority=_PRIORITY[trigger],
+        wait=wait,
         spotify_asked=SPOTIFY_ASKED,
     )
     return request, request.is_new  # type: ignore[attr-defined]  # a column of the statement

@@ -59,10 +59,11 @@ _LIBRARY_FACTS = """
 # The likes are walked from the newest on until one is in the playlist. IS TRUE keeps the planner
 # from a join: it cannot know how long the array is, and would look up each of its songs.
 _MIRROR_FACTS = f"""
-    SELECT (SELECT count(*) FROM ({_ITEMS}) AS items WHERE items.track_id IS NOT NULL),
+    WITH items AS MATERIALIZED ({_ITEMS})
+    SELECT (SELECT count(items.track_id) FROM items),
            (SELECT s.added_at FROM saved_tracks AS s
              WHERE s.user_id = %(user)s AND s.removed_at IS NULL
-               AND (s.track_id IN (SELECT items.track_id FROM ({_ITEMS}) AS items)) IS TRUE
+               AND (s.track_id IN (SELECT items.track_id FROM items)) IS TRUE
              ORDER BY s.added_at DESC LIMIT 1)"""
 
 

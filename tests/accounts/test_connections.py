@@ -12,9 +12,12 @@ from accounts.connections import (
     mark_connected,
     mark_refused,
     may_be_synced_q,
+    near_q,
     retry_due_q,
+    stage_of_near,
 )
-from accounts.models import SpotifyConnection, User
+from accounts.consent import Stage
+from accounts.models import CONSENT_LIFE, SpotifyConnection, User
 from tests.builders import make_user
 
 pytestmark = pytest.mark.django_db
@@ -97,3 +100,19 @@ def test_who_is_refused_is_tried_again_once_a_day(
                 f"SELECT count(*) FROM spotify_connections AS c WHERE {condition}"  # noqa: S608
             )
             assert cursor.fetchone() == (int(expected),)
+
+
+@pytest.mark.parametrize("state", SpotifyConnection.State)
+@pytest.mark.parametrize("edge", [-1, 0, 1, 7, 30])
+@pytest.mark.parametrize("second", [-1, 0, 1])
+def test_the_stage_of_a_consent_in_sql_is_the_same(
+    ada: User, state: str, edge: int, second: int
+) -> None:
+    now = timezone.now()
+    ends_at = now + edge * DAY + timedelta(seconds=second)
+    SpotifyConnection.objects.update(state=state, authorized_at=ends_at - CONSENT_LIFE)
+
+    near = SpotifyConnection.objects.filter(near_q(now)).annotate(stage=stage_of_near(now))
+
+    stage = SpotifyConnection.objects.get().consent(now).stage
+    assert [each.stage for each in near] == ([] if stage == Stage.FAR else [stage])

@@ -16,6 +16,7 @@ from django.utils import timezone
 from accounts.models import User
 from sync.mirrors.details import PLAIN, REMINDER
 from sync.models import Incident, Library, SavedTrack, SyncRequest
+from sync.operations.alerts import check_incidents
 from sync.pages.card import card_for
 from sync.queue.scheduler import plan_next, take_turn
 from syncify.simulator.server import Simulator
@@ -87,7 +88,7 @@ def live(
         let_pass((number - before) * DAY, simulator)
         simulator.forget_requests()
         told, latest = len(inbox), SyncRequest.objects.latest("id").pk
-        take_turn()
+        take_turn(check_incidents)
         drain()
         card = card_for(user, now=timezone.now())
         yield Day(

@@ -13,11 +13,12 @@ from django.contrib.sessions.models import Session
 from django.core.exceptions import ObjectDoesNotExist
 from django.db import IntegrityError, connection, transaction
 from django.test import Client
+from django.test.utils import CaptureQueriesContext
 from django.utils import timezone
 
 from accounts.connections import mark_refused
 from accounts.deletion import delete_account
-from accounts.models import SpotifyConnection, User
+from accounts.models import ListenerSession, SpotifyConnection, User
 from accounts.problems import SignInFailed
 from accounts.sign_in import connect_spotify
 from sync.mirrors.services import (
@@ -79,6 +80,22 @@ def test_deleting_an_account_takes_everything_of_theirs_and_nothing_else(
     assert [session["_auth_user_id"] for session in sessions] == [str(bea.pk)]
     assert len(simulator.playlist_uris(playlist_id)) == 3
     assert simulator.requests == []
+
+
+def test_sessions_of_others_are_neither_read_nor_counted(ada: User, bea: User) -> None:
+    """Only the row says whose a session is; what is in the others is nobody's business."""
+    for user in (ada, ada, bea):
+        Client().force_login(user)
+    Session.objects.create(session_key="x" * 32, session_data="odd", expire_date=timezone.now())
+
+    with CaptureQueriesContext(connection) as captured:
+        delete_account(ada)
+
+    asked = [each["sql"] for each in captured if "django_session" in each["sql"]]
+    assert len(asked) == 1
+    assert asked[0].startswith("DELETE")
+    owners = ListenerSession.objects.values_list("user_id", flat=True)
+    assert sorted(owners, key=str) == sorted([bea.pk, None], key=str)
 
 
 def test_a_deleted_listener_may_come_back_as_a_new_one(

@@ -221,7 +221,7 @@ def test_a_hidden_origin_is_accepted_with_the_forms_token_where_that_is_safe(
 
 
 @pytest.mark.parametrize(
-    ("origin", "cause"), [("null", "hides which page"), ("https://evil.example", "open for too")]
+    ("origin", "cause"), [("null", "hides the address"), ("https://evil.example", "open for too")]
 )
 def test_a_form_that_is_not_accepted_names_the_likely_cause(origin: str, cause: str) -> None:
     client = Client(enforce_csrf_checks=True)

@@ -22,9 +22,11 @@ from sync.models import (
     SavedTrack,
     Track,
 )
+from sync.sharing.links import create_link, revoke_link
 from syncify.spotify.models import ApiHour
 from tests.builders import main_mirror, make_like, make_refused, make_request, make_user
 from tests.library.rows import add_song, fill_library, like
+from tests.sharing.rows import make_playlist, make_songs
 
 PHONE = {"width": 390, "height": 844}
 _SOON = timezone.now() + timedelta(hours=2)
@@ -105,6 +107,14 @@ def _synced(user: User) -> None:
     make_refused(user, f"Held {user.pk}")
 
 
+def _shared(user: User) -> None:
+    """Links of each kind, one of them revoked, and a playlist with songs."""
+    make_playlist(main_mirror(user), make_songs(user, "Looped", "Swayed", "Burnt", cover=""))
+    for kind in ("page", "feed", "download"):
+        link, _ = create_link(user=user, kind=kind, mirror=main_mirror(user), name="for Bea")
+    revoke_link(link)
+
+
 def _years(user: User) -> None:
     """A library with something for every chart and list."""
     fill_library(user, songs=240, syncs=40)
@@ -150,8 +160,11 @@ def _operator(user: User) -> None:
     make_request(user, state="dead", error_message="Spotify is down.", errors=[error])
     make_request(user, state="running", stage="writing", progress=0.5)
     User.objects.filter(pk=user.pk).update(is_operator_by_code=True)
-    Incident.objects.create(key="no_worker", message="No worker has been seen.")
-    ApiHour.objects.create(hour=timezone.now().replace(minute=0, second=0, microsecond=0), calls=5)
+    Incident.objects.get_or_create(
+        key="backup", defaults={"message": "No backup was made for two days."}
+    )
+    hour = timezone.now().replace(minute=0, second=0, microsecond=0)
+    ApiHour.objects.get_or_create(hour=hour, defaults={"calls": 5})
 
 
 def _impatient(user: User) -> None:
@@ -193,6 +206,40 @@ def _open(link: str) -> Callable[[Page], object]:
 def _open_all_numbers(page: Page) -> None:
     for summary in page.get_by_text("As numbers").all():
         summary.click()
+
+
+def _open_the_sheet(page: Page) -> None:
+    page.locator(".share > summary").click()
+    expect(page.get_by_label("Link to part 2")).to_be_visible()
+
+
+def _go_to_the_cover(page: Page) -> None:
+    page.get_by_role("link", name="Cover", exact=True).click()
+    expect(page.get_by_role("button", name="Use this cover")).to_be_visible()
+
+
+def _choose_a_cover(page: Page) -> None:
+    _go_to_the_cover(page)
+    page.get_by_role("radio", name="Lagoon").check()
+    _press("Use this cover", "Saved.")(page)
+
+
+def _look_at_a_shared_page(page: Page) -> None:
+    _press("Make the link", "Your new link")(page)
+    page.get_by_role("link", name="Look at the page").click()
+    expect(page.get_by_text("Songs open in")).to_be_visible()
+
+
+def _find_nothing(page: Page) -> None:
+    _look_at_a_shared_page(page)
+    page.get_by_role("searchbox").fill("zebra")
+    page.get_by_role("button", name="Search").click()
+    expect(page.get_by_text("0 of 3 songs match")).to_be_visible()
+
+
+def _ask_to_block(page: Page) -> None:
+    page.get_by_role("link", name="Block").first.click()
+    expect(page.get_by_role("button", name="Block them")).to_be_visible()
 
 
 def _save_without_a_name(page: Page) -> None:
@@ -289,7 +336,17 @@ STATES = [
     State(
         "signed out everywhere", "/settings/", act=_press("Sign out everywhere", "on every device")
     ),
+    State("share sheet", arrange=_synced, act=_open_the_sheet),
+    State("share links", "/settings/links/", _shared),
+    State("a new share link", "/settings/links/", act=_press("Make the link", "Your new link")),
+    State("cover", "/settings/", act=_go_to_the_cover),
+    State("cover chosen", "/settings/", act=_choose_a_cover),
+    State("shared page", "/settings/links/", _shared, _look_at_a_shared_page),
+    State("shared page, nothing found", "/settings/links/", _shared, _find_nothing),
+    State("no such link", f"/s/{'x' * 22}/", signed_in=False),
     State("operator", "/operator/", _operator),
+    State("checks", "/operator/checks/", _operator),
+    State("operator, asks before it blocks", "/operator/", _operator, _ask_to_block),
     State("something broke", arrange=_broken),
 ]
 

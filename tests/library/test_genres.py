@@ -8,11 +8,12 @@ from typing import Any
 
 import pytest
 from django.db import connection
+from django.test.utils import CaptureQueriesContext
 from hypothesis import given
 from hypothesis import strategies as st
 
 from accounts.models import User
-from sync.library import genre_tree, musicbrainz
+from sync.library import genre_tree, genres, musicbrainz
 from sync.library.gate import GateClosed, rest, take_turn
 from sync.library.genre_tree import is_below, usual, with_below
 from sync.library.genres import (
@@ -24,7 +25,15 @@ from sync.library.genres import (
     set_genres,
 )
 from sync.library.musicbrainz import MusicBrainz, MusicBrainzUnavailable
-from sync.models import Artist, ArtistGenre, Library, ServiceGate, SyncRequest, TrackArtist
+from sync.models import (
+    Artist,
+    ArtistGenre,
+    Library,
+    SavedTrack,
+    ServiceGate,
+    SyncRequest,
+    TrackArtist,
+)
 from sync.queue import store as queue
 from sync.queue.errors import GiveUp, RetryLater, SnoozeUntil
 from sync.queue.job import Job
@@ -397,3 +406,28 @@ def test_no_lookup_is_queued_without_a_contact(user: User, settings: Any) -> Non
 
     assert queue_lookups() == 0
     assert not SyncRequest.objects.exists()
+
+
+def test_of_many_listeners_a_turn_looks_at_some_and_in_time_at_all(
+    user: User, server: MusicBrainzServer, monkeypatch: Any
+) -> None:
+    monkeypatch.setattr(genres, "LISTENERS_A_TURN", 2)
+    likes = SavedTrack.objects.filter(user=user)
+    for name in ("bea", "cy", "dora", "eve"):
+        another = make_user(name)
+        for like in likes:
+            SavedTrack.objects.create(user=another, track=like.track, added_at=like.added_at)
+    make_user("zoe")
+    Library.objects.get_or_create(user=user)
+
+    queued = []
+    while sum(queued) < 5:
+        queued.append(queue_lookups())
+        assert len(queued) < 1000
+
+    assert max(queued) <= 2
+    lookups = SyncRequest.objects.filter(kind="genres").values_list("user__spotify_id", flat=True)
+    assert sorted(lookups) == sorted([user.spotify_id, "bea", "cy", "dora", "eve"])
+    with CaptureQueriesContext(connection) as captured:
+        queue_lookups()
+    assert len(captured) <= 4

@@ -6,10 +6,13 @@ from typing import Any
 
 import pytest
 from django.apps.registry import Apps
+from django.contrib.auth import SESSION_KEY
+from django.contrib.sessions.backends.db import SessionStore as DatabaseStore
 from django.db import DatabaseError, IntegrityError, connection, connections
 from django.db.migrations.executor import MigrationExecutor
 from psycopg.conninfo import conninfo_to_dict
 
+from accounts.models import ListenerSession
 from sync.models import Library, Mirror, MirrorTrack, Playlist, PlaylistItems, SyncResult, Track
 from tests.builders import main_mirror, make_user
 from tests.scratch import scratch_database
@@ -114,6 +117,23 @@ def test_data_of_a_release_lives_on_and_its_code_runs_on_the_newest_schema(
     twice = {model: 2 * len(rows) for model, rows in before.items()}
     assert {model: len(rows) for model, rows in contents(old).items()} == twice
     assert main_playlist("bea-b").spotify_id == "playlist-of-bea-b"
+
+
+def test_sessions_of_before_outlast_the_upgrade_and_say_whose_they_are(
+    executor: MigrationExecutor,
+) -> None:
+    old = migrate(executor, [*LAST_RELEASE, ("sessions", "0001_initial")])
+    contents = {"a" * 32: {SESSION_KEY: "42", "used": True}, "b" * 32: {"begun": True}}
+    for key, content in contents.items():
+        old.get_model("sessions.Session")._default_manager.using(SCRATCH).create(
+            session_key=key, session_data=DatabaseStore().encode(content), expire_date=NOON
+        )
+
+    migrate(executor, executor.loader.graph.leaf_nodes())
+
+    found = ListenerSession.objects.using(SCRATCH).order_by("pk")
+    assert [(each.pk, each.user_id) for each in found] == [("a" * 32, 42), ("b" * 32, None)]
+    assert [each.get_decoded() for each in found] == list(contents.values())
 
 
 def main_playlist(name: str) -> Playlist:

@@ -10,11 +10,16 @@ from typing import Any
 import pytest
 from django.db import connection
 from django.db.models import F
+from django.test.utils import CaptureQueriesContext
 from django.utils import timezone
 
-from sync.models import Incident, Process
+from accounts.models import CONSENT_LIFE, SpotifyConnection
+from sync.models import Incident, Process, SyncRequest
 from sync.models.operations import ALIVE_FOR
-from sync.operations.alerts import check_incidents, deliver_alerts, undelivered, was_delivered
+from sync.operations import alerts
+from sync.operations.alerts import check_incidents, deliver_alerts, undelivered
+from sync.queue.alerted import was_delivered
+from sync.queue.sweeps import LATELY
 from syncify.spotify.models import Block
 from tests.builders import make_request, make_user
 
@@ -157,6 +162,86 @@ def test_without_an_address_there_is_a_line_in_the_log(caplog: Any) -> None:
     assert [record.getMessage().split()[:2] for record in caplog.records] == [
         ["incident", "key=dead:internal"]
     ]
+
+
+def test_more_listeners_take_no_more_statements() -> None:
+    """Neither those whose consent ends soon, when told and afterwards, nor those given up."""
+
+    def join(names: str) -> None:
+        for name in names:
+            make_user(name)
+            dead(name * 2)
+        SpotifyConnection.objects.update(authorized_at=timezone.now() - timedelta(days=178))
+
+    def statements() -> int:
+        with CaptureQueriesContext(connection) as captured:
+            check_incidents()
+            check_incidents(lately=LATELY)
+        return len(captured)
+
+    join("ab")
+    few = statements(), statements()
+    assert Incident.objects.filter(closed=None).count() == 5
+    join("cdefghijkl")
+
+    assert (statements(), statements()) == few
+    assert Incident.objects.filter(closed=None).count() == 25
+    # And all of them end at once.
+    SpotifyConnection.objects.update(authorized_at=timezone.now())
+    SyncRequest.objects.all().delete()
+    assert statements() <= few[1] + 2
+    assert open_keys() == []
+
+
+@pytest.mark.parametrize("days", [30, 7, 1])
+def test_between_sweeps_a_stage_is_noticed_when_it_comes(days: int) -> None:
+    ada, bea = make_user("ada"), make_user("bea")
+    SpotifyConnection.objects.update(state_since=timezone.now() - 9 * HOUR)
+    just_now = timezone.now() + timedelta(days=days) - CONSENT_LIFE - MINUTE
+    SpotifyConnection.objects.filter(user=ada).update(authorized_at=just_now)
+    SpotifyConnection.objects.filter(user=bea).update(authorized_at=just_now - LATELY)
+
+    check_incidents(lately=LATELY)
+    assert [incident.user for incident in Incident.objects.all()] == [ada]
+
+    check_incidents()
+    assert Incident.objects.filter(closed=None).count() == 2
+
+
+def test_between_sweeps_a_new_sign_in_and_a_lost_consent_are_noticed() -> None:
+    for name in ("ada", "bea", "cy"):
+        make_user(name)
+    SpotifyConnection.objects.update(
+        authorized_at=timezone.now() - timedelta(days=178), state_since=timezone.now() - 9 * HOUR
+    )
+    check_incidents()
+    dead("dora")
+    anew, ended = SpotifyConnection.objects.order_by("pk")[:2]
+    SpotifyConnection.objects.filter(pk=anew.pk).update(authorized_at=timezone.now())
+    SpotifyConnection.objects.filter(pk=ended.pk).update(
+        state="sign_in_needed", state_since=timezone.now()
+    )
+
+    check_incidents(lately=LATELY)
+
+    third = ended.pk + 1
+    assert open_keys() == [f"consent:{ended.pk}:ended", f"consent:{third}:week", "dead:internal"]
+    SyncRequest.objects.all().delete()
+    check_incidents(lately=LATELY)
+    assert "dead:internal" not in open_keys()
+
+
+def test_two_schedulers_open_one_incident(caplog: Any) -> None:
+    """The second finds the trouble before the first has told of it."""
+    dead("ada")
+    SpotifyConnection.objects.update(authorized_at=timezone.now() - timedelta(days=178))
+    found = [*alerts._troubles()]
+
+    check_incidents()
+    alerts._open(found)
+
+    assert [key.split(":")[0] for key in open_keys()] == ["consent", "dead"]
+    assert caplog.text.count("incident key=dead:internal") == 1
 
 
 # --- Delivery ---------------------------------------------------------------------------------

@@ -5,6 +5,7 @@ from datetime import UTC, datetime, timedelta
 from typing import Any
 
 import pytest
+from django.core.management import CommandError, call_command
 from django.db import connection
 from django.test import Client
 from django.test.utils import CaptureQueriesContext
@@ -241,6 +242,38 @@ def test_queries_do_not_grow_with_the_installation(client: Client, operator: Use
     assert queries() == few
 
 
+def test_each_page_of_listeners_shows_its_own(client: Client, operator: User) -> None:
+    others = [make_user(f"listener-{number:02}") for number in range(120)]
+    make_request(others[-1], state="succeeded", song_count=77)
+
+    shown = [client.get("/operator/", {"page": page}).context["overview"] for page in (1, 3, 99)]
+
+    first, last, beyond = ([user.pk for user in each.listeners] for each in shown)
+    keys = [operator.pk, *(user.pk for user in others)]
+    assert (first, last, beyond) == (keys[:50], keys[100:], keys[100:])
+    assert [each.listeners.number for each in shown] == [1, 3, 3]
+    assert [user.song_count for user in shown[1].listeners][-1] == 77
+    assert "Page 1 of 3" in page_of(client)
+
+
+def test_a_later_page_looks_up_no_more_requests_than_the_first(
+    client: Client, operator: User
+) -> None:
+    for number in range(120):
+        make_request(make_user(f"listener-{number:02}"), state="succeeded")
+
+    def looked_up(page: int) -> int:
+        """Scans of the index that finds a listener's requests."""
+        asked = "SELECT pg_stat_get_xact_numscans('sync_requests_history'::regclass)"
+        with connection.cursor() as cursor:
+            cursor.execute("SET LOCAL enable_seqscan = off")
+            before = cursor.execute(asked).fetchone()[0]
+            client.get("/operator/", {"page": page})
+            return int(cursor.execute(asked).fetchone()[0] - before)
+
+    assert 0 < looked_up(3) <= looked_up(1)
+
+
 def test_what_to_register_with_spotify_is_told(client: Client, operator: User) -> None:
     assert "Register exactly http://127.0.0.1:8000/accounts/callback/ as" in page_of(client)
 
@@ -317,3 +350,51 @@ def test_no_retry_is_offered_for_who_is_blocked(client: Client, operator: User, 
     client.post(f"/operator/listeners/{bea.pk}/block/")
 
     assert f"/operator/{letter}/retry/" not in page_of(client)
+
+
+def test_a_blocked_listeners_sync_is_not_retried_and_the_page_says_why(
+    client: Client, operator: User, bea: User
+) -> None:
+    letter = dead(bea)
+    User.objects.filter(pk=bea.pk).update(is_active=False)
+
+    page = client.post(f"/operator/{letter}/retry/", follow=True).content.decode()
+
+    assert "Nothing is synced for Bea. The operator has blocked this account." in page
+    assert bea.sync_requests.count() == 1
+
+
+def test_spotify_is_asked_again_before_a_block_is_over(
+    client: Client, operator: User, bea: User
+) -> None:
+    later = timezone.now() + timedelta(hours=9)
+    waiting = make_request(bea, run_at=later, error_code="quota")
+    assert "Ask Spotify now" not in page_of(client)
+    Block.objects.create(until=later, because="quota")
+    assert "Ask Spotify now" in page_of(client)
+
+    page = client.post("/operator/ask-spotify/", follow=True).content.decode()
+
+    assert "Spotify is asked again, for 1 waiting request." in page
+    assert not Block.objects.exists()
+    waiting.refresh_from_db()
+    assert waiting.run_at <= timezone.now()
+
+
+def test_sync_now_refuses_with_the_reason(bea: User, settings: Any) -> None:
+    User.objects.filter(pk=bea.pk).update(is_active=False)
+    with pytest.raises(CommandError, match="The operator has blocked this account"):
+        call_command("sync_now", "bea")
+
+    User.objects.filter(pk=bea.pk).update(is_active=True)
+    settings.ALLOWED_USERS = ["ada"]
+    with pytest.raises(CommandError, match="SYNCIFY_ALLOWED_USERS does not list this account"):
+        call_command("sync_now", "bea")
+    assert not bea.sync_requests.exists()
+
+
+@pytest.mark.parametrize(("options", "trigger"), [([], "manual"), (["--scheduled"], "scheduled")])
+def test_sync_now_queues_a_sync_of_either_kind(bea: User, options: list[str], trigger: str) -> None:
+    call_command("sync_now", "bea", *options)
+
+    assert bea.sync_requests.get().trigger == trigger

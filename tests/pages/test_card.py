@@ -6,8 +6,9 @@ import pytest
 from django.utils import timezone
 
 from accounts.models import SpotifyConnection, User
-from sync.models import Library, Mirror, PlaylistItems, Process, SyncResult
+from sync.models import Incident, Library, Mirror, PlaylistItems, Process, SyncResult
 from sync.pages.card import Card, card_for
+from syncify.spotify.models import Block
 from tests.builders import main_mirror, make_like, make_refused, make_request, make_user
 from tests.sharing.rows import make_mirror, make_playlist, make_songs
 
@@ -145,3 +146,29 @@ def test_buttons_lead_to_their_own_mirror(ada: User) -> None:
         f"/playlists/{jazz.pk}/syncs/{request.pk}/cancel/",
         f"/playlists/{jazz.pk}/pause/",
     ]
+
+
+def test_an_alert_counts_as_told_once_it_was_delivered(ada: User) -> None:
+    later = timezone.now() + timedelta(hours=1)
+    make_request(ada, run_at=later, error_code="credentials")
+    Block.objects.create(until=later, because="credentials")
+    alert = Incident.objects.create(key="block:credentials", message="No access.", alert_tries=3)
+    assert "Please tell its operator." in card_of(ada).status.detail
+
+    alert.alerted_at = timezone.now()
+    alert.save(update_fields=["alerted_at"])
+    assert "Its operator has been told." in card_of(ada).status.detail
+
+    alert.closed = timezone.now()
+    alert.save(update_fields=["closed"])
+    assert "Please tell its operator." in card_of(ada).status.detail
+
+
+def test_the_second_look_can_be_had_once_it_is_due(ada: User) -> None:
+    make_request(ada, state="cancelled")
+    due = timezone.now() + timedelta(minutes=9)
+    Library.objects.update(confirm_after=due)
+    assert (card_of(ada).status.key, list(card_of(ada).presses)) == ("guard", [])
+
+    Library.objects.update(confirm_after=timezone.now())
+    assert [press.label for press in card_of(ada).presses] == ["Look now"]

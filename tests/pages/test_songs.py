@@ -379,7 +379,7 @@ def test_pages_stay_small_ask_little_and_never_call_spotify(client: Client, sett
         assert response.status_code == 200
         costs[f"{path} {params}"] = (len(queries), len(response.content))
 
-    assert {name: cost for name, cost in costs.items() if cost[0] > 8} == {}
+    assert {name: cost for name, cost in costs.items() if cost[0] > 9} == {}
     assert {name: cost for name, cost in costs.items() if cost[1] > 100_000} == {}
 
 

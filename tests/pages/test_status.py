@@ -38,6 +38,7 @@ def status(request: dict[str, Any] | None = None, **facts: Any) -> Status:
         latest=None if request is None else SyncRequest(**{**BLANK, **request}),
         block=facts.get("block"),
         has_worker=facts.get("has_worker", True),
+        is_told=facts.get("is_told", False),
         now=NOW,
     )
 
@@ -91,7 +92,8 @@ AS_IT_IS = "Your playlist stays as it is meanwhile."
             f"wait. Its quota of requests for today is used up. {AS_IT_IS}",
             "",
         ),
-        (queued(), blocked("credentials"), "own access to Spotify is broken. Its operator", ""),
+        (queued(), blocked("credentials"), "is broken. Please tell its operator.", ""),
+        (queued(), {**blocked("credentials"), "is_told": True}, "Its operator has been told.", ""),
         (
             queued(),
             blocked("premium"),
@@ -119,6 +121,12 @@ AS_IT_IS = "Your playlist stays as it is meanwhile."
         (running(), {}, "is starting", Action.NONE),
         (running(stage="reading"), {}, "Reading your Liked Songs. ", Action.NONE),
         (running(stage="reading", song_count=1250), {}, "1,250 so far", Action.NONE),
+        (
+            running(stage="reading", song_count=450, song_total=1250),
+            {},
+            "Songs. 450 of 1,250",
+            Action.NONE,
+        ),
         (running(stage="comparing", song_count=1), {}, "your playlist. 1 song", Action.NONE),
         (running(stage="writing", progress=0.62), {}, "62% done", Action.NONE),
         (
@@ -176,7 +184,7 @@ AS_IT_IS = "Your playlist stays as it is meanwhile."
         (done(), mirror(state="paused"), "Paused", Action.RESUME),
         (queued(), mirror(state="paused"), "waiting for its turn", Action.NONE),
         (done(), mirror(state="removed"), "no longer in your library", Action.SYNC),
-        (done(), library(confirm_after=LATER), "before a second look has seen", Action.SYNC),
+        (done(), library(confirm_after=LATER), "before a second look has seen", Action.NONE),
     ],
 )
 def test_each_state_has_its_words_and_at_most_one_button(

@@ -6,6 +6,7 @@ from typing import Any
 
 import pytest
 from django.db import connection
+from django.db.models import F
 from django.test import Client
 from django.test.utils import CaptureQueriesContext
 from django.utils import timezone
@@ -30,6 +31,7 @@ from sync.models import (
     SyncRequest,
     UploadPart,
 )
+from sync.queue import store as queue
 from tests.builders import (
     at_playlist,
     main_mirror,
@@ -276,7 +278,7 @@ def test_a_name_of_a_playlist_is_text_and_no_markup(client: Client, ada: User) -
     assert "&lt;b&gt;bold&lt;/b&gt;" in text_of(client.get("/"))
 
 
-@pytest.mark.parametrize(("path", "most"), [("/", 6), ("card/", 6), ("/sync/history/", 8)])
+@pytest.mark.parametrize(("path", "most"), [("/", 7), ("card/", 6), ("/sync/history/", 9)])
 def test_queries_do_not_grow_with_syncs_songs_or_volumes(
     client: Client, ada: User, path: str, most: int
 ) -> None:
@@ -328,6 +330,68 @@ def test_a_second_wish_shows_the_sync_that_runs(client: Client, ada: User) -> No
 
     assert "50% done" in text_of(response)
     assert ada.sync_requests.get() == running
+
+
+@pytest.mark.parametrize("ending", ["succeeded", "cancelled", "dead"])
+def test_the_button_rests_for_a_minute_and_the_page_says_so(
+    client: Client, ada: User, ending: str
+) -> None:
+    last = make_request(ada, state=ending, attempt=1)
+    again = [at_playlist(ada, "sync/"), "/sync/"]
+    again += [at_playlist(ada, f"syncs/{last.pk}/retry/")] if ending == "dead" else []
+    from_when = f"{last.created + timedelta(minutes=1):%H:%M:%S} UTC"
+
+    assert f"The button works again from {from_when} on." in text_of(client.get("/"))
+    for url in again:
+        response = client.post(url, headers=HTMX)
+        assert response.status_code == 429
+        assert 50 <= int(response.headers["Retry-After"]) <= 60
+        assert "A sync has just been made for you. Try again in " in text_of(response)
+    assert ada.sync_requests.count() == 1
+
+    SyncRequest.objects.update(created=F("created") - timedelta(minutes=1))
+    assert "works again" not in text_of(client.get("/"))
+    assert client.post(again[-1]).status_code == 303
+    assert ada.sync_requests.filter(state="queued").count() == 1
+
+
+@pytest.mark.parametrize(
+    "before",
+    [
+        pytest.param({"state": "succeeded", "attempt": 1, "trigger": "scheduled"}, id="scheduled"),
+        pytest.param({"state": "succeeded", "attempt": 1, "trigger": "first"}, id="first"),
+        pytest.param({"state": "cancelled"}, id="never begun"),
+    ],
+)
+def test_the_button_rests_after_syncs_by_hand_alone(
+    client: Client, ada: User, bea: User, before: dict[str, Any]
+) -> None:
+    make_request(ada, **before)
+    make_request(bea, state="succeeded", attempt=1)
+
+    assert client.post("/sync/").status_code == 303
+    assert ada.sync_requests.filter(state="queued").count() == 1
+
+
+@pytest.mark.parametrize("is_cancelling", [False, True])
+def test_a_press_while_a_sync_runs_is_remembered(
+    client: Client, ada: User, is_cancelling: bool
+) -> None:
+    request = make_request(ada, state="running")
+    if is_cancelling:
+        client.post(at_playlist(ada, f"syncs/{request.pk}/cancel/"))
+
+    client.post(at_playlist(ada, "pause/"))
+    client.post(at_playlist(ada, "pause/"), {"resume": "yes"})
+    request.refresh_from_db()
+    assert request.again == "manual"
+    assert client.post(at_playlist(ada, "sync/")).status_code == 303
+
+    (queue.cancelled if is_cancelling else queue.succeed)(request)
+    assert [each.state for each in ada.sync_requests.order_by("id")] == [
+        "cancelled" if is_cancelling else "succeeded",
+        "queued",
+    ]
 
 
 def test_cancel_stops_a_queued_sync_at_once(client: Client, ada: User) -> None:

@@ -9,11 +9,15 @@ from zoneinfo import ZoneInfo
 import pytest
 from django.core.management import call_command
 from django.db import connection
+from django.test.utils import CaptureQueriesContext
 from django.utils import timezone
 
 from accounts.models import SpotifyConnection, User
 from sync.models import Library, Mirror, Process, SyncRequest
+from sync.operations.alerts import Watch
+from sync.queue.connected import enqueue_due_services
 from sync.queue.scheduler import Scheduled, enqueue_due_syncs, plan_next, take_turn
+from sync.queue.sweeps import EVER, LATELY
 from syncify.spotify.models import ApiHour, Block
 from tests.builders import make_request, make_user
 
@@ -209,6 +213,40 @@ def test_a_turn_prunes_what_is_old_but_keeps_the_latest(settings: Any) -> None:
     assert [request.pk for request in SyncRequest.objects.all()] == [latest.pk]
     assert old.pk != latest.pk
     assert [process.kind for process in Process.objects.all()] == ["scheduler"]
+
+
+@pytest.mark.parametrize(
+    ("lately", "kept"), [(EVER, ["latest"]), (LATELY, ["older", "latest"])], ids=["sweep", "turn"]
+)
+def test_a_turn_between_sweeps_prunes_what_has_just_grown_old(
+    settings: Any, lately: timedelta, kept: list[str]
+) -> None:
+    settings.HISTORY_DAYS = 30
+    user, minute = make_user("ada"), timedelta(minutes=1)
+    for note, age in (("older", 40 * DAY), ("old", 30 * DAY + minute), ("latest", 20 * DAY)):
+        make_request(user, state="succeeded", completed=timezone.now() - age, note=note)
+
+    take_turn(lately=lately)
+
+    assert list(SyncRequest.objects.order_by("id").values_list("note", flat=True)) == kept
+
+
+def test_a_turn_takes_the_same_few_statements_for_any_number_of_listeners() -> None:
+    def statements() -> int:
+        with CaptureQueriesContext(connection) as captured:
+            take_turn(Watch(), enqueue_due_services, lately=LATELY)
+        return len(captured)
+
+    many_due(2)
+    statements()
+    few = statements()
+    User.objects.all().delete()
+    many_due(40)
+    SyncRequest.objects.all().delete()
+    Library.objects.update(next_due=timezone.now() - HOUR)
+
+    assert statements() == few
+    assert SyncRequest.objects.count() == 40
 
 
 def test_the_command_says_what_it_did(settings: Any, capsys: Any) -> None:

@@ -21,13 +21,15 @@ from tests.builders import make_user
 NOON = datetime(2026, 5, 2, 12, tzinfo=UTC)
 
 
-def make_songs(user: User, *names: str, **fields: Any) -> list[SavedTrack]:
+def make_songs(
+    user: User, *names: str, cover: str = "https://i.scdn.co/image/{}", **fields: Any
+) -> list[SavedTrack]:
     """Likes an hour apart, the first the newest, each with an album that has a picture."""
     likes = []
     for at, name in enumerate(names):
         key = f"{user.pk}x{at}"
         album = Album.objects.create(
-            id=f"album {key}", name=f"Album of {name}", cover_url=f"https://i.scdn.co/image/{at}"
+            id=f"album {key}", name=f"Album of {name}", cover_url=cover.format(at)
         )
         values = {
             "name": name,

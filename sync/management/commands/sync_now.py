@@ -6,6 +6,7 @@ from typing import Any
 
 from django.core.management.base import BaseCommand, CommandError
 
+from accounts.access import why_not
 from accounts.models import User
 from sync.mirrors.services import request_sync
 from sync.models import SyncRequest
@@ -17,12 +18,21 @@ class Command(BaseCommand):
     def add_arguments(self, parser: ArgumentParser) -> None:
         parser.add_argument("spotify_id", metavar="SPOTIFY_ID")
         parser.add_argument("--wait", action="store_true", help="follow it to its end")
+        parser.add_argument(
+            "--scheduled",
+            action="store_true",
+            help="by the rules of a scheduled sync: it looks at each playlist once a day, and "
+            "leaves the reserve of the day's requests alone",
+        )
 
-    def handle(self, *, spotify_id: str, wait: bool, **_: Any) -> None:
+    def handle(self, *, spotify_id: str, wait: bool, scheduled: bool, **_: Any) -> None:
         user = User.objects.filter(spotify_id=spotify_id).first()
         if not user:
             raise CommandError(f"Nobody with the Spotify id {spotify_id!r} has signed in here.")
-        request = request_sync(user=user)
+        if reason := why_not(user):
+            raise CommandError(f"Nothing is synced for {user}. {reason}")
+        trigger = SyncRequest.Trigger.SCHEDULED if scheduled else SyncRequest.Trigger.MANUAL
+        request = request_sync(user=user, trigger=trigger)
         self.stdout.write(f"Sync {request.pk} of {user} is {request.state}.")
         if wait:
             self._follow(request)
