@@ -7,7 +7,7 @@ from playwright.sync_api import Page, expect
 
 from syncify.simulator.server import Simulator
 from tests.browser.test_browser import A_WHILE
-from tests.browser.test_scan import barriers
+from tests.browser.test_targets import looked_over
 
 pytestmark = [pytest.mark.browser, pytest.mark.slow]
 
@@ -57,7 +57,7 @@ def test_a_playlist_is_made_by_a_sentence_and_follows_the_likes(
     )
     count = str(len(nineties(simulator)))
     expect(page.locator("#box-preview [data-count]")).to_have_attribute("data-count", count)
-    complaints += barriers(page)
+    complaints += looked_over(page)
     page.get_by_role("button", name="Continue").click()
     expect(page.get_by_text("Songs from 1990 to 1999.")).to_be_visible()
     page.get_by_label("Name").fill("Nineties")
@@ -67,14 +67,14 @@ def test_a_playlist_is_made_by_a_sentence_and_follows_the_likes(
     page.get_by_label("Test 2").select_option("title contains")
     page.get_by_label("Text").fill("no title has this")
     expect(page.locator("#live-preview [data-count]")).to_have_attribute("data-count", "0")
-    complaints += barriers(page)
+    complaints += looked_over(page)
     page.get_by_role("button", name="Remove test 2").click()
     expect(page.locator("#live-preview [data-count]")).to_have_attribute("data-count", count)
     page.get_by_role("button", name="Make this playlist").last.click()
 
     expect(page.get_by_role("heading", name="Nineties")).to_be_visible()
     assert wait_for(page, simulator, "Nineties") == nineties(simulator)
-    complaints += barriers(page)
+    complaints += looked_over(page)
 
     # A like comes, another one goes.
     simulator.like("ada", simulator.new_track(release_date="1995-05-05"))
@@ -86,5 +86,5 @@ def test_a_playlist_is_made_by_a_sentence_and_follows_the_likes(
 
     for path in ("/playlists/", "/playlists/new/", "/duplicates/", "/plays/"):
         page.goto(f"{site}{path}")
-        complaints += barriers(page)
+        complaints += looked_over(page)
     assert complaints == []
