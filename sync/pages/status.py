@@ -33,6 +33,7 @@ class Action(StrEnum):
     RETRY = "retry"
     SIGN_IN = "sign_in"
     RESUME = "resume"
+    RETURN = "return"
 
 
 @dataclass(frozen=True, slots=True)
@@ -105,7 +106,7 @@ def describe(
             Tone.RESTING,
             "You, or somebody with your Spotify account, removed it there. Nothing is synced until "
             "you want it back; its link stays the same.",
-            Action.SYNC,
+            Action.RETURN,
             "Bring it back",
         )
     if mirror.state == Mirror.State.PAUSED:

@@ -177,7 +177,7 @@ AS_IT_IS = "Your playlist stays as it is meanwhile."
         ),
         (done(), mirror(state="paused"), "Paused", Action.RESUME),
         (queued(), mirror(state="paused"), "waiting for its turn", Action.NONE),
-        (done(), mirror(state="removed"), "no longer in your library", Action.SYNC),
+        (done(), mirror(state="removed"), "no longer in your library", Action.RETURN),
         (done(), library(confirm_after=LATER), "before a second look has seen", Action.NONE),
     ],
 )
