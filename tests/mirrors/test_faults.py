@@ -580,6 +580,7 @@ def test_the_daily_budget_keeps_a_reserve_for_people(
 def test_a_budget_that_ends_in_the_middle_loses_no_page(
     ada: User, simulator: Simulator, client: Client, settings: Any
 ) -> None:
+    ApiHour.objects.all().delete()
     settings.SPOTIFY_DAILY_QUOTA = 3
 
     request = run(ada, "first")
