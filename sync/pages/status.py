@@ -35,6 +35,7 @@ class Action(StrEnum):
     RESUME = "resume"
     #: Make a new playlist, under another link.
     MAKE = "make"
+    RETURN = "return"
 
 
 @dataclass(frozen=True, slots=True)
@@ -251,7 +252,7 @@ def _removed(latest: SyncRequest | None) -> Status:
         Tone.RESTING,
         "It was removed with your Spotify account. Nothing is synced until "
         "you bring it back; its link stays the same.",
-        Action.SYNC,
+        Action.RETURN,
         "Bring it back",
     )
 

@@ -183,7 +183,7 @@ AS_IT_IS = "Your playlist stays as it is."
         ),
         (done(), mirror(state="paused"), "Paused", Action.RESUME),
         (queued(), mirror(state="paused"), "waiting for its turn", Action.NONE),
-        (done(), mirror(state="removed"), "no longer in your library", Action.SYNC),
+        (done(), mirror(state="removed"), "no longer in your library", Action.RETURN),
         (done(), library(confirm_after=LATER), "until a second check confirms it", Action.NONE),
     ],
 )
