@@ -1,6 +1,6 @@
 """What a listener may settle about their playlist."""
 
-from typing import TYPE_CHECKING, ClassVar
+from typing import TYPE_CHECKING, Any, ClassVar
 
 from django import forms
 
@@ -28,6 +28,12 @@ class SettingsForm(MirrorForm):
         choices=[("", "as the device has them"), ("light", "light"), ("dark", "dark")],
         help_text="For this browser.",
     )
+
+    def __init__(self, *args: Any, **kwargs: Any) -> None:
+        super().__init__(*args, **kwargs)
+        # What was shown comes back with the form: Spotify may have changed it since.
+        for name in ("name", "description"):
+            self.fields[name].show_hidden_initial = True
 
     class Meta:
         model = Mirror
