@@ -764,6 +764,8 @@ def test_a_playlist_that_left_the_library_rests_until_a_person_wants_it_back(
     assert outcome(request) == ("queued", "confirming_gone", 0)
     assert abs(wait_of(request) - HOUR) < timedelta(minutes=1)
     assert request.api_requests == simulator.count() == 2
+    # A look before the hour is over is no second one.
+    assert outcome(run_again(emil)) == ("queued", "confirming_gone", 0)
     time_for_a_second_look()
     assert outcome(run_again(emil)) == ("dead", "playlist_removed", 1)
     assert Mirror.objects.get(user=emil).state == "removed"

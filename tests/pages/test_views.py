@@ -531,6 +531,22 @@ def test_settings_are_saved_and_confirmed(client: Client, ada: User) -> None:
     assert mirror.description == "From my heart."
 
 
+def test_a_form_that_was_open_while_spotify_renamed_the_playlist_leaves_its_name(
+    client: Client, ada: User
+) -> None:
+    shown = main_mirror(ada).name
+    assert f'name="initial-name" value="{shown}"' in text_of(client.get("/settings/"))
+    Mirror.objects.update(name="Given in Spotify")
+
+    client.post("/settings/", {**wishes(name=shown, public="on"), "initial-name": shown})
+
+    mirror = main_mirror(ada)
+    assert (mirror.name, mirror.public) == ("Given in Spotify", True)
+
+    client.post("/settings/", {**wishes(name="Given here"), "initial-name": shown})
+    assert main_mirror(ada).name == "Given here"
+
+
 @pytest.mark.parametrize(
     "fields",
     [
