@@ -152,13 +152,13 @@ WORDS = {
     ),
     Problem.CREDENTIALS: Words(
         503,
-        "This Syncify is set up wrongly",
+        "This Syncify has a wrong setting",
         "Spotify does not accept its client ID or secret. Its operator has to correct that; your "
         "Spotify account and your playlist are fine.",
     ),
     Problem.PREMIUM: Words(
         503,
-        "Spotify lets nobody sign in here at the moment",
+        "Spotify blocks all sign-ins here at the moment",
         "Spotify requires the operator of this Syncify to have Premium, and they do not have it. "
         "Your Spotify account and your playlist are fine.",
     ),

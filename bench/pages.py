@@ -1,8 +1,8 @@
 """Benchmark of a listener's pages: ``python -m bench.pages``.
 
 Processor and server time, queries and size of each page at 10,500 likes and 300 syncs, downloads
-with their memory, and with ``--large`` the plans of the list and the search among 10 million likes
-of 50,000 listeners. It works in an embedded PostgreSQL of its own, which it empties first.
+with their memory, and with ``--others`` also the plans of the list and the search among the likes
+of many listeners. It works in an embedded PostgreSQL of its own, which it empties first.
 """
 
 import argparse
@@ -34,7 +34,9 @@ SONGS, SYNCS = 10_500, 300
 def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__)
     parser.add_argument("--rounds", type=int, default=15, help="that each page is asked for")
-    parser.add_argument("--large", action="store_true", help="among 10 million likes of others")
+    parser.add_argument(
+        "--others", type=int, default=0, help="listeners with 200 likes each, 50000 for 10 million"
+    )
     options = parser.parse_args()
     settings.ALLOWED_HOSTS.append("testserver")
 
@@ -42,8 +44,8 @@ def main() -> None:
     execute("CREATE SCHEMA public")
     call_command("migrate", verbosity=0)
     ada = big_library("ada", songs=SONGS, syncs=SYNCS, covers="https://i.scdn.co")
-    if options.large:
-        add_others()
+    if options.others:
+        add_others(options.others)
     execute("VACUUM ANALYZE")
     print(f"{os.cpu_count()} cores, busy with {os.getloadavg()[0]:.1f}")
     client = Client()
@@ -51,7 +53,7 @@ def main() -> None:
     client.cookies["timezone"] = "Europe/Berlin"
     pages(client, ada, options.rounds)
     downloads(client)
-    if options.large:
+    if options.others:
         plans(ada)
 
 
@@ -143,27 +145,31 @@ def downloads(client: Client) -> None:
         line(name, f"{taken:.2f} s", f"{peak / 2**20:.1f} MB", f"{size / 1e6:.1f}")
 
 
-def add_others() -> None:
-    """50,000 listeners with 200 likes each, of 2 million songs."""
+def add_others(count: int) -> None:
+    """Listeners with 200 likes each, of forty times as many songs as there are listeners."""
+    songs = count * 40
     execute(
         "INSERT INTO users (spotify_id, display_name, is_active, is_operator, session_version)"
-        " SELECT 'other' || n, '', true, false, 0 FROM generate_series(1, 50000) AS n"
+        " SELECT 'other' || n, '', true, false, 0 FROM generate_series(1, %s) AS n",
+        count,
     )
     execute(
         "INSERT INTO tracks (id, name, artists, album, duration_ms, explicit, isrc, release_date,"
-        " search) SELECT 'other' || n, 'Song ' || n, ARRAY['Artist ' || n % 9999], 'Album ' || n,"
-        " 200000, false, '', '', 'song ' || n || E'\\nartist ' || n % 9999 || E'\\nalbum ' || n"
-        " FROM generate_series(1, 2000000) AS n"
+        " search) SELECT 'other' || n, 'Song ' || n, ARRAY['Artist ' || n %% 9999], 'Album ' || n,"
+        " 200000, false, '', '', 'song ' || n || E'\\nartist ' || n %% 9999 || E'\\nalbum ' || n"
+        " FROM generate_series(1, %s) AS n",
+        songs,
     )
-    for number in range(200):
-        execute(
-            "INSERT INTO saved_tracks (user_id, track_id, added_at, rank)"
-            " SELECT u.id, 'other' || 1 + (u.id * 200 + %s) %% 2000000,"
-            " now() - interval '1 hour' * (u.id %% 999 + 24 * %s), 0"
-            " FROM users AS u WHERE u.spotify_id LIKE 'other%%'",
-            number,
-            number,
-        )
+    # Every row fits: to check each foreign key would take most of the time.
+    execute("SET session_replication_role = replica")
+    execute(
+        "INSERT INTO saved_tracks (user_id, track_id, added_at, rank)"
+        " SELECT u.id, 'other' || 1 + (u.id * 200 + n) %% %s,"
+        " now() - interval '1 hour' * (u.id %% 999 + 24 * n), 0"
+        " FROM users AS u, generate_series(1, 200) AS n WHERE u.spotify_id LIKE 'other%%'",
+        songs,
+    )
+    execute("SET session_replication_role = DEFAULT")
 
 
 def plans(ada: User) -> None:

@@ -111,6 +111,7 @@ ROWS = {
     "playlists/<int:pk>/pause/": OWNERS_BUTTON,
     "playlists/<int:pk>/playlist.nsp": OWNERS_PAGE,
     "playlists/<int:pk>/qr.svg": OWNERS_PAGE,
+    "playlists/<int:pk>/repair/": Row((302, 404, 404), (302, 404, 404)),
     "playlists/<int:pk>/rule.json": OWNERS_PAGE,
     "playlists/<int:pk>/sync/": OWNERS_BUTTON,
     "playlists/<int:pk>/syncs/<int:sync>/cancel/": OWNERS_BUTTON,

@@ -15,6 +15,7 @@ from django.db.models import (
     Exists,
     F,
     Func,
+    IntegerField,
     Max,
     OuterRef,
     Q,
@@ -23,7 +24,7 @@ from django.db.models import (
     Value,
 )
 from django.db.models.expressions import Combinable
-from django.db.models.functions import Collate, Substr
+from django.db.models.functions import Collate, Least, StrIndex, Substr
 
 from sync.library.duplicates import find_pairs, ids_with_duplicates
 from sync.library.songs import load_songs
@@ -192,10 +193,14 @@ _CHECKS: dict[str, Callable[[str], object]] = {
 def search(user: User, query: Query, *, zone: tzinfo) -> QuerySet[SavedTrack]:
     """The listener's likes that ``query`` asks for, in its order."""
     rows = _base(user, query, zone)
-    for word in query.words:
-        rows = rows.filter(track__search__contains=word)
+    # The planner takes LIKE and @> to match next to nothing, and then reads the songs of everybody.
+    # Of these functions it expects much, so that it begins with the listener's likes.
+    if places := [StrIndex("track__search", Value(word)) for word in query.words]:
+        rows = rows.alias(least=Least(*places, places[0])).filter(least__gt=0)
     if query.artist:
-        rows = rows.filter(track__artists__contains=[query.artist])
+        place = Func(F("track__artists"), Value(query.artist), function="array_position")
+        place.output_field = IntegerField()
+        rows = rows.alias(artist_at=place).filter(artist_at__isnull=False)
     if query.album:
         by_name = Q(track__album=None, track__album_name=query.album)
         rows = rows.filter(Q(track__album=query.album) | by_name)

@@ -1,4 +1,4 @@
-"""A listener's state in plain words and, where somebody may act, one button."""
+"""The status of a listener's mirror in plain words, with at most one button."""
 
 from dataclasses import dataclass
 from datetime import datetime, timedelta
@@ -10,45 +10,48 @@ from sync.models import Library, Mirror, SyncRequest
 from sync.pages.words import day, left, songs
 from syncify.spotify.models import Block
 
-#: From this share of the work on, and after this long, the rest of it can be told.
+#: The remaining time is estimated from this share of the work and this duration on.
 _FORESEEABLE_FROM, _FORESEEABLE_AFTER = 0.05, timedelta(seconds=3)
 
-_AS_IT_IS = "Your playlist stays as it is meanwhile."
-_TRIES_DAILY = "Syncify also tries again by itself once a day."
+_AS_IT_IS = "Your playlist stays as it is."
+_TRIES_DAILY = "Syncify also tries again once a day."
 
 
 class Tone(StrEnum):
-    GOOD = "good"  #: all is well.
-    BUSY = "busy"  #: a worker is at it.
-    WAITING = "waiting"  #: it goes on by itself.
-    RESTING = "resting"  #: nothing happens until the listener wants it.
+    GOOD = "good"  #: up to date.
+    BUSY = "busy"  #: a sync runs or starts soon.
+    WAITING = "waiting"  #: continues automatically.
+    RESTING = "resting"  #: nothing happens until the listener acts.
     TROUBLE = "trouble"  #: a person must act.
 
 
 class Action(StrEnum):
-    """What the one button does; the template knows the form for each."""
+    """The action of the button; ``card.py`` has the form for each."""
 
     NONE = ""
     SYNC = "sync"
     RETRY = "retry"
     SIGN_IN = "sign_in"
     RESUME = "resume"
+    #: Make a new playlist, under another link.
+    MAKE = "make"
+    RETURN = "return"
 
 
 @dataclass(frozen=True, slots=True)
 class Status:
-    """``title`` is what happened, ``detail`` what it means for the playlist."""
+    """``title`` names the event, ``detail`` its effect on the playlist."""
 
-    #: Names the case: a screen reader is told when it changes, not at each number.
+    #: Identifies the case. Screen readers announce a new key, not each new number.
     key: str
     title: str
     tone: Tone
     detail: str = ""
     action: Action = Action.NONE
     label: str = "Sync now"
-    #: How long it has been so.
+    #: When the state began.
     since: datetime | None = None
-    #: When it goes on by itself.
+    #: When the sync continues automatically.
     until: datetime | None = None
 
     @property
@@ -58,7 +61,7 @@ class Status:
 
 @dataclass(frozen=True, slots=True)
 class Step:
-    """One of the three of a sync; ``place``: "done", "current" or "to come"."""
+    """One of the three steps of a sync; ``place`` is "done", "current" or "to come"."""
 
     name: str
     place: str
@@ -75,7 +78,7 @@ def describe(
     is_told: bool = False,
     now: datetime,
 ) -> Status:
-    """``latest`` is the newest request; the others matter while it is queued.
+    """The status to show; ``latest`` is the newest request.
 
     ``is_told``: an alert of the block has reached the operator.
     """
@@ -99,15 +102,7 @@ def describe(
     if connection.state == SpotifyConnection.State.REFUSED:
         return _refused(connection.state_reason)
     if mirror.state == Mirror.State.REMOVED:
-        return Status(
-            "removed",
-            "The playlist is no longer in your library",
-            Tone.RESTING,
-            "You, or somebody with your Spotify account, removed it there. Nothing is synced until "
-            "you want it back; its link stays the same.",
-            Action.SYNC,
-            "Bring it back",
-        )
+        return _removed(latest)
     if mirror.state == Mirror.State.PAUSED:
         return Status(
             "paused", "Paused", Tone.RESTING, "Your playlist stays as it is until you resume.",
@@ -121,17 +116,16 @@ def describe(
             "guard",
             "Many of your Liked Songs seem to be gone",
             Tone.WAITING,
-            "To be safe, nothing is removed from your playlist before a second look has seen the "
-            "same.",
+            "Nothing is removed from your playlist until a second check confirms it.",
             Action.NONE if is_early else Action.SYNC,
-            "Look now",
+            "Check now",
             until=library.confirm_after if is_early else None,
         )
     return _at_rest(library, latest)
 
 
 def steps(request: SyncRequest) -> list[Step]:
-    """The way of a running sync, with the place where it is."""
+    """The steps of a running sync, with the current one marked."""
     stage = SyncRequest.Stage
     names = {stage.READING: "Read", stage.COMPARING: "Compare", stage.WRITING: "Write"}
     current = list(names).index(stage(request.stage)) if request.stage else 0
@@ -166,7 +160,7 @@ def _running(job: SyncRequest, now: datetime) -> Status:
 
 
 def _remaining(job: SyncRequest, now: datetime) -> timedelta | None:
-    """By the pace so far."""
+    """The remaining time at the pace so far; None if it is too early to estimate."""
     taken = now - (job.started or now)
     if job.progress < _FORESEEABLE_FROM or taken < _FORESEEABLE_AFTER:
         return None
@@ -194,14 +188,14 @@ def _queued(request: SyncRequest, *, has_worker: bool, now: datetime) -> Status:
             "no_worker",
             "Your sync is waiting, but no worker is running",
             Tone.WAITING,
-            "The operator of this Syncify has to start one. Your sync then goes on by itself.",
+            "The operator of this Syncify must start one. Your sync then continues automatically.",
         )
     if request.trigger == SyncRequest.Trigger.FIRST:
         return Status(
             "queued",
             "Your playlist is about to be made",
             Tone.BUSY,
-            "It starts in a moment, by itself.",
+            "It starts in a moment.",
         )
     return Status("queued", "Your sync is waiting for its turn", Tone.BUSY)
 
@@ -214,12 +208,12 @@ def _blocked(block: Block, *, is_told: bool) -> Status:
             return Status("blocked_quota", title, Tone.WAITING, detail, until=block.until)
         case Block.Because.PREMIUM:
             title = "Spotify has stopped this Syncify for now"
-            cause = "It wants the operator to have Premium, and they do not have it at the moment."
-            end = "Your sync goes on once it is renewed."
+            cause = "Spotify requires the operator to have Premium, and they do not have it."
+            end = "Your sync continues after they renew it."
         case _:
             title = "This Syncify's own access to Spotify is broken"
-            cause, end = "", "Your sync goes on once it is mended."
-    told = "Its operator has been told." if is_told else "Please tell its operator."
+            cause, end = "", "Your sync continues after a repair."
+    told = "The operator was alerted." if is_told else "Please tell the operator."
     detail = " ".join(filter(None, [cause, told, _AS_IT_IS, end]))
     return Status(f"blocked_{block.because}", title, Tone.WAITING, detail)
 
@@ -234,21 +228,42 @@ def _refused(reason: str) -> Status:
             )
         case SpotifyConnection.Reason.SCOPE_MISSING:
             title = "A permission is missing"
-            detail = f"Sign in again and agree to all that Spotify shows. {_AS_IT_IS}"
+            detail = f"Sign in again and agree to all permissions. {_AS_IT_IS}"
             return Status("refused", title, Tone.TROUBLE, detail, Action.SIGN_IN, "Sign in again")
         case _:
-            title = "Spotify refuses, and does not say why"
-            detail = f"If it stays like this, tell the operator. {_TRIES_DAILY} {_AS_IT_IS}"
+            title = "Spotify refuses access without a reason"
+            detail = f"If this continues, tell the operator. {_TRIES_DAILY} {_AS_IT_IS}"
     return Status("refused", title, Tone.TROUBLE, detail, Action.SYNC, "Try again")
+
+
+def _removed(latest: SyncRequest | None) -> Status:
+    if latest and latest.error_code == "playlist_gone":
+        return Status(
+            "gone",
+            "The playlist no longer exists at Spotify",
+            Tone.TROUBLE,
+            "Its link no longer works. Syncify can make a new playlist, which has another link.",
+            Action.MAKE,
+            "Make a new playlist",
+        )
+    return Status(
+        "removed",
+        "The playlist is no longer in your library",
+        Tone.RESTING,
+        "It was removed with your Spotify account. Nothing is synced until "
+        "you bring it back; its link stays the same.",
+        Action.RETURN,
+        "Bring it back",
+    )
 
 
 def _dead(request: SyncRequest) -> Status:
     title, rest = _parted(request.error_message)
     tries = f"Syncify gave up after {request.failures} tries." if request.failures > 1 else ""
-    kept = "Your playlist is as the last sync left it, and nothing of it is lost."
+    kept = "Your playlist stays as the last sync left it."
     return Status(
         "dead",
-        title or "The last sync failed for a reason that we do not know",
+        title or "The last sync failed for an unknown reason",
         Tone.TROUBLE,
         " ".join(filter(None, [rest, tries, kept])),
         Action.RETRY,
@@ -266,7 +281,7 @@ def _at_rest(library: Library, latest: SyncRequest | None) -> Status:
         return Status("never", title, Tone.RESTING, detail, Action.SYNC)
     ended = latest.completed
     if latest.state == SyncRequest.State.CANCELLED:
-        title, detail = "The last sync was stopped", "The next one goes on from there."
+        title, detail = "The last sync was stopped", "The next one continues from there."
         return Status("cancelled", title, Tone.RESTING, detail, Action.SYNC, since=ended)
     if not latest.song_count:
         title = "You have no Liked Songs yet"
@@ -274,7 +289,7 @@ def _at_rest(library: Library, latest: SyncRequest | None) -> Status:
         return Status("no_songs", title, Tone.GOOD, detail, Action.SYNC, since=ended)
     if latest.trigger == SyncRequest.Trigger.FIRST and latest.added == latest.song_count:
         title = "Your playlist is ready"
-        detail = "Copy its link and send it to whoever should hear it. The link never changes."
+        detail = "Copy its link and send it to your friends. The link never changes."
         return Status("ready", title, Tone.GOOD, detail, Action.SYNC, since=ended)
     title = "In step with your Liked Songs"
     return Status("in_step", title, Tone.GOOD, "", Action.SYNC, since=ended)
@@ -296,33 +311,33 @@ def changes_in_words(request: SyncRequest) -> str:
 
 
 def outcome(request: SyncRequest) -> str:
-    """How a finished sync came out, as a headline."""
+    """The result of a finished sync, as a headline."""
     match request.state:
         case SyncRequest.State.DEAD:
             return _parted(request.error_message)[0] or "It failed"
         case SyncRequest.State.CANCELLED:
             changes = changes_in_words(request)
-            return f"Stopped half-way: {changes}" if changes else "Stopped before it was done"
+            return f"Stopped half-way: {changes}" if changes else "Stopped before it finished"
     return changes_in_words(request) or "Nothing had changed"
 
 
 def rhythm(connection: SpotifyConnection, mirror: Mirror, library: Library) -> str:
-    """When syncs happen by themselves; "" while they rest. ``Library.next_due`` is the next."""
+    """How often scheduled syncs run; "" if none do. ``Library.next_due`` is the next one."""
     is_connected = connection.state == SpotifyConnection.State.CONNECTED
     if not is_connected or mirror.state != Mirror.State.ACTIVE:
         return ""
     if library.interval == Library.Interval.OFF or library.next_due is None:
-        return "Looks for changes only when you ask"
-    return f"Looks for changes {Library.Interval(library.interval).label}"
+        return "Checks for changes only when you ask"
+    return f"Checks for changes {Library.Interval(library.interval).label}"
 
 
 @dataclass(frozen=True, slots=True)
 class Permission:
-    """What is said of the consent beside the status, which says itself when it has ended."""
+    """Texts about the consent beside the status; the status itself says when it has ended."""
 
-    #: How long it lasts, said quietly; "" where ``notice`` says it, and after the end.
+    #: How long it lasts, in small print; "" if ``notice`` says it, and after the end.
     sentence: str
-    #: Asks for a new sign-in from 30 days before the end on; else "".
+    #: Asks for a new sign-in, from 30 days before the end; otherwise "".
     notice: str
 
 
@@ -335,15 +350,15 @@ def permission(connection: SpotifyConnection, now: datetime) -> Permission:
         case Stage.MONTH | Stage.WEEK:
             notice = (
                 f"Spotify's permission ends in {consent.days_left} days, on "
-                f"{day(consent.ends_at)}. Sign in again before then, and nothing stops."
+                f"{day(consent.ends_at)}. Sign in again before then, so that syncs continue."
             )
         case Stage.DAY:
             when = "within a day" if consent.days_left else "any moment now"
-            notice = f"Spotify's permission ends {when}. Sign in again, and nothing stops."
+            notice = f"Spotify's permission ends {when}. Sign in again, so that syncs continue."
     return Permission(sentence, notice)
 
 
 def _parted(message: str) -> tuple[str, str]:
-    """The first sentence, as a title without its stop, and the rest."""
+    """The first sentence, as a title without its full stop, and the rest."""
     first, _, rest = message.partition(". ")
     return first.rstrip("."), rest

@@ -41,6 +41,7 @@ urlpatterns = [
     path("playlists/<int:pk>/playlist.nsp", playlists.playlist_nsp, name="playlist_nsp"),
     path("playlists/<int:pk>/card/", mirror.card, name="mirror_card"),
     path("playlists/<int:pk>/sync/", mirror.sync, name="mirror_sync"),
+    path("playlists/<int:pk>/repair/", mirror.repair, name="mirror_repair"),
     path("playlists/<int:pk>/pause/", mirror.pause, name="mirror_pause"),
     path("playlists/<int:pk>/syncs/<int:sync>/cancel/", mirror.cancel, name="mirror_cancel"),
     path("playlists/<int:pk>/syncs/<int:sync>/retry/", mirror.retry, name="mirror_retry"),

@@ -1,4 +1,4 @@
-"""Whether the operator has heard of a trouble, for pages that say so."""
+"""Whether the operator was alerted of an incident, for pages that mention it."""
 
 from sync.models import Incident
 

@@ -1,4 +1,4 @@
-"""What follows when an attempt ended in an error: pure, so that it can be read as a table."""
+"""Decides what follows an attempt that ended in an error: retry, snooze or bury; pure."""
 
 from dataclasses import dataclass
 from datetime import datetime, timedelta
@@ -15,7 +15,7 @@ from syncify.spotify.errors import (
     Unavailable,
 )
 
-#: The wait after each failure; the one after the last of these buries.
+#: The wait after each failure; the failure after the last wait buries the job.
 WAITS = [
     timedelta(seconds=30),
     timedelta(minutes=2),
@@ -24,10 +24,10 @@ WAITS = [
 ]
 JITTER = 0.2
 
-#: The code of an error that nobody foresaw.
+#: The code of an unexpected error.
 INTERNAL = "internal"
 
-#: What only the listener can cure: their page says so, and the operator is not called.
+#: Only the listener can solve these: their page says so, and the operator is not alerted.
 LISTENERS_OWN = [
     "sign_in_needed",
     "scope_missing",
@@ -35,28 +35,32 @@ LISTENERS_OWN = [
     "target_refused",
     "target_trouble",
     "history_refused",
+    "playlist_gone",
+    "library_refused",
+    "creation_refused",
+    "blocked",
+    "paused",
 ]
 
 _REFUSED = {
     "not_registered": "Spotify does not let this app act for you, because the app's owner has not "
-    "added you to it. Ask whoever runs this Syncify to add you, then try again.",
-    "scope_missing": "Spotify says that a permission is missing. Sign in again and allow all that "
-    "Syncify asks for.",
-    "forbidden": "Spotify refused access without saying why. Try again; if it stays so, sign in "
-    "again.",
+    "added you to it. Ask the operator of this Syncify to add you, then try again.",
+    "scope_missing": "Spotify says that a permission is missing. Sign in again and allow all "
+    "permissions.",
+    "forbidden": "Spotify refused access without saying why. Try again; if this continues, sign "
+    "in again.",
 }
 _BLOCKED = {
     "quota": "Spotify asked for a pause, because this Syncify has made many requests.",
-    "credentials": "Spotify does not accept this Syncify's own credentials. Whoever runs it must "
-    "put that right.",
-    "premium": "Spotify wants the owner of this Syncify to have Premium. Whoever runs it must put "
-    "that right.",
+    "credentials": "Spotify does not accept this Syncify's own credentials. The operator must "
+    "correct them.",
+    "premium": "Spotify requires the operator of this Syncify to have Premium. They must renew it.",
 }
 
 
 @dataclass(frozen=True, slots=True)
 class Retry:
-    """A failure was counted; again after ``wait``."""
+    """A failure was counted; the job runs again after ``wait``."""
 
     wait: timedelta
     code: str
@@ -65,7 +69,7 @@ class Retry:
 
 @dataclass(frozen=True, slots=True)
 class Snooze:
-    """Nobody failed; again at ``until``."""
+    """No failure was counted; the job runs again at ``until``."""
 
     until: datetime
     code: str
@@ -74,7 +78,7 @@ class Snooze:
 
 @dataclass(frozen=True, slots=True)
 class Bury:
-    """No retry can cure it, or all were used up; ``alert``: the operator should hear of it."""
+    """A retry cannot help, or all were used up; ``alert``: alert the operator."""
 
     code: str
     message: str
@@ -82,7 +86,7 @@ class Bury:
 
 
 def decide(error: Exception, failures: int, *, jitter: float) -> Retry | Snooze | Bury:
-    """``failures`` went before this one; ``jitter`` from -1 to 1 spreads the retries."""
+    """The decision after ``failures`` earlier ones; ``jitter``, from -1 to 1, spreads retries."""
     match error:
         case SnoozeUntil():
             return Snooze(error.until, error.code, error.message)
@@ -107,14 +111,14 @@ def _bury(code: str, message: str) -> Bury:
 
 
 def _failure(error: Exception) -> tuple[str, str]:
-    """Code and sentence of what may be cured by trying again."""
+    """Code and sentence of an error that a retry may solve."""
     match error:
         case RetryLater():
             return error.code, error.message
         case Unavailable():
             return "unavailable", "Spotify did not answer."
         case OutcomeUnknown():
-            return "outcome_unknown", "Spotify did not say whether it had made a change."
+            return "outcome_unknown", "Spotify did not confirm a change."
         case NotFound():
             return "not_found", "Spotify could not find the playlist."
         case BadRequest():

@@ -1,4 +1,4 @@
-"""Tells a listener's open pages of changes that no transition of a request tells of."""
+"""Notifies a listener's open pages of changes other than those of a request's state."""
 
 from django.db import connection
 
@@ -6,7 +6,7 @@ from sync.queue.store import CHANGES
 
 
 def tell_pages(*, user_id: int, **signal: object) -> None:  # noqa: ARG001
-    """Have the listener's open pages drawn anew, and their sign-in looked at, at the commit.
+    """Make open pages of the listener update, and check their sign-in, at the commit.
 
     Receives ``accounts.signals.access_ended`` and ``connection_changed``.
     """

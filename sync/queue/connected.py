@@ -1,4 +1,4 @@
-"""Queues runs for the services that listeners have connected."""
+"""Queues runs for connected services."""
 
 from datetime import timedelta
 
@@ -9,9 +9,9 @@ from sync.models import Connection, SyncRequest
 from sync.queue import store as queue
 from sync.queue.portions import a_portion
 
-#: A service is looked at so often although no like has changed: it may have new songs.
+#: A service is checked this often even without new likes: it may have new songs.
 EVERY = timedelta(days=1)
-#: Services that one turn of the scheduler looks at; of more, each has its turn within some hours.
+#: The number of services for one turn of the scheduler; with more, each has its turn within hours.
 _MOST = 200
 _WORKING = [Connection.State.ACTIVE, Connection.State.FAILING]
 
@@ -19,7 +19,7 @@ _WORKING = [Connection.State.ACTIVE, Connection.State.FAILING]
 def enqueue_connected(user_id: int) -> None:
     """Queue a run for each service of this listener.
 
-    To be called in the transaction that changed their likes, or the songs of a mirror.
+    Call it in the transaction that changed the likes, or the songs of a mirror.
     """
     services = Connection.objects.filter(user=user_id, state__in=_WORKING)
     for service in services.order_by("service").values_list("service", flat=True):
@@ -29,7 +29,7 @@ def enqueue_connected(user_id: int) -> None:
 def enqueue_due_services() -> None:
     """Queue a run for each service that had none for a day; the scheduler calls this each turn.
 
-    Of many services it looks at a portion.
+    With many services, it checks a portion.
     """
     lately = SyncRequest.objects.filter(
         user=OuterRef("user"), kind=OuterRef("service"), created__gt=Now() - EVERY

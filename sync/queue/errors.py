@@ -1,9 +1,9 @@
-"""How a sync says that it did not end: the worker asks ``sync/queue/backoff.py`` what follows.
+"""Exceptions that end an attempt; ``sync/queue/backoff.py`` decides what follows.
 
 SyncError
-├── RetryLater    passing trouble: counts as a failure
-├── SnoozeUntil   a wait that is nobody's failure
-└── GiveUp        what no retry can cure
+├── RetryLater    a temporary error; counts as a failure
+├── SnoozeUntil   a wait that counts no failure
+└── GiveUp        an error that a retry cannot solve
 """
 
 from datetime import datetime

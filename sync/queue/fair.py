@@ -1,4 +1,4 @@
-"""What one listener may take of what all share: how often they may press, and of the reserve."""
+"""Limits for one listener: how often the sync button works, and their part of the reserve."""
 
 # ruff: noqa: S608 - the statement is put together from constants of this file
 
@@ -12,13 +12,13 @@ from django.db.models.functions import Now
 from sync.models import SyncRequest
 from syncify.spotify.quota import RESERVE
 
-#: The button asks for a sync no sooner than so long after the one before.
+#: The time between two syncs by button.
 COOL_DOWN = timedelta(minutes=1)
-#: Of the reserve of a day, in percent: what one listener's manual syncs may take.
+#: The part of a day's reserve, in percent, for one listener's manual syncs.
 SHARE = 25
 
-#: ``pressable_at`` for raw SQL, of the listener ``%(user)s``. A sync that runs or waits is none
-#: that went before: a wish that meets it is remembered. Nor is one that was cancelled in the queue.
+#: ``pressable_at`` for raw SQL, of the listener ``%(user)s``. An open sync does not count, because
+#: a request during it is stored. A sync that was cancelled in the queue does not count either.
 PRESSABLE_AT_SQL = f"""(
     SELECT max(created) + interval '{COOL_DOWN.total_seconds()} seconds'
       FROM (SELECT * FROM sync_requests WHERE user_id = %(user)s AND kind = 'spotify'
@@ -28,7 +28,7 @@ PRESSABLE_AT_SQL = f"""(
 
 
 def pressable_at(user_id: int) -> datetime | None:
-    """When the listener's button may ask for a sync again; None: now."""
+    """When the listener's button works again; None: now."""
     with connection.cursor() as cursor:
         cursor.execute(f"SELECT {PRESSABLE_AT_SQL}", {"user": user_id})
         moment: datetime | None = cursor.fetchone()[0]
@@ -36,10 +36,10 @@ def pressable_at(user_id: int) -> datetime | None:
 
 
 def may_use_reserve(request: SyncRequest) -> bool:
-    """Whether the calls of ``request`` may use what scheduled syncs leave of the day's budget.
+    """Whether the calls of ``request`` may use the reserve, which scheduled syncs leave unused.
 
     A first sync may. A manual one may until its listener's manual syncs of the past day have made
-    as many calls as their share of the reserve; after that it waits as a scheduled one does.
+    as many calls as their share of the reserve; then it waits like a scheduled one.
     """
     if request.trigger != SyncRequest.Trigger.MANUAL:
         return request.trigger == SyncRequest.Trigger.FIRST

@@ -1,4 +1,4 @@
-"""A claimed job as the sync sees it: where it may stop, and whether it may still write."""
+"""A claimed job for its runner: safe points to stop at, and the check before each write."""
 
 import time
 from collections.abc import Callable
@@ -17,18 +17,18 @@ from sync.queue.store import Fields
 from syncify.spotify.client import SpotifyClient
 from syncify.spotify.waits import CALL_DEADLINE
 
-#: The longest that one call lasts, a few seconds to connect included.
+#: The longest duration of one call, including a few seconds to connect.
 CALL = timedelta(seconds=CALL_DEADLINE + 10)
-#: Progress is written no oftener, in seconds.
+#: Seconds between two writes of the progress.
 PAUSE = 0.5
 
 
 class Cancelled(Exception):
-    """Somebody asked for this sync to stop."""
+    """A person cancelled this sync."""
 
 
 class Released(Exception):
-    """The process is stopping; another worker goes on with the sync."""
+    """The process is stopping; another worker continues the sync."""
 
 
 class Job:
@@ -46,7 +46,7 @@ class Job:
 
     @cached_property
     def client(self) -> SpotifyClient:
-        """Spotify as the listener; what a person waits for may use the last of the budget."""
+        """Spotify as the listener; first and manual syncs may use the reserve of the budget."""
         return spotify_client_for(
             self.user,
             reserve=may_use_reserve(self.request),
@@ -56,12 +56,12 @@ class Job:
 
     @property
     def calls(self) -> int:
-        """Calls to Spotify's API, of earlier attempts too."""
+        """Calls to Spotify's API, including those of earlier attempts."""
         return self._calls_before + (self.client.calls if "client" in vars(self) else 0)
 
     @staticmethod
     def now() -> datetime:
-        """By the database's clock: this machine's may be wrong, and jump."""
+        """The time by the database's clock, as this machine's clock may be wrong."""
         with connection.cursor() as cursor:
             cursor.execute("SELECT statement_timestamp()")
             now: datetime = cursor.fetchone()[0]
@@ -73,11 +73,11 @@ class Job:
 
     @property
     def seconds_since_safe_point(self) -> float:
-        """How long the work has not come to a place where it may stop."""
+        """The time since the last safe point."""
         return time.monotonic() - self._safe_at
 
     def safe_point(self, **fields: Unpack[Fields]) -> None:
-        """Note how far the sync is, and stop it here if need be.
+        """Record the progress, and stop the sync here if requested.
 
         ``fields`` are saved twice a second at most, a new stage at once; what waits goes along
         with the next. Raises LeaseLost, Cancelled or Released.
@@ -93,14 +93,14 @@ class Job:
         self._stop_if_asked()
 
     def sleep(self, seconds: float) -> None:
-        """Wait, as the client does between two requests; raises what ``safe_point`` raises."""
+        """Wait between two requests; raises the same exceptions as ``safe_point``."""
         until = time.monotonic() + seconds
         while (left := until - time.monotonic()) > 0:
             time.sleep(min(left, PAUSE))
             self.safe_point()
 
     def before_write(self) -> None:
-        """Make sure that nobody else takes this job while a write is under way.
+        """Make sure that no other worker can take this job during a write.
 
         The client calls it right before it sends a write.
 

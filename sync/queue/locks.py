@@ -11,15 +11,15 @@ from sync.models import Library, Mirror, SyncRequest
 
 
 def lock_user(user_id: int) -> None:
-    """Keep the user from being deleted, and from being locked before rows that come later."""
+    """Lock the user against deletion, as the first lock of the transaction."""
     with connection.cursor() as cursor:
         cursor.execute("SELECT FROM users WHERE id = %s FOR KEY SHARE", [user_id])
 
 
 def lock_listener(user_id: int) -> None:
-    """Keep a listener and their library as they are, to the end of the transaction.
+    """Lock a listener and their library until the end of the transaction.
 
-    To be called first in every transaction that changes what a sync reads and then queues one.
+    Call it first in every transaction that changes data for a sync and then queues one.
     """
     lock_user(user_id)
     Library.objects.select_for_update(no_key=True).filter(pk=user_id).first()

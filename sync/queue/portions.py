@@ -1,4 +1,4 @@
-"""Portions of all listeners, for chores that need not look at everybody at each turn."""
+"""Portions of a table, for chores that need not read all rows at each turn."""
 
 import random
 from typing import Any
@@ -7,10 +7,10 @@ from django.db.models import Max, QuerySet
 
 
 def a_portion(rows: QuerySet[Any], most: int) -> list[int]:
-    """The primary keys of ``most`` rows that follow each other, from a random one on.
+    """The primary keys of ``most`` consecutive rows, from a random one on.
 
-    All of them where there are no more. Whoever asks again and again sees each row equally often,
-    and neither needs to remember where the last portion ended nor agree with others about it.
+    All keys if there are fewer rows. Repeated calls return each row equally often, without a
+    stored position and without coordination between processes.
     """
     keys = rows.order_by("pk").values_list("pk", flat=True)
     highest = rows.aggregate(highest=Max("pk"))["highest"]

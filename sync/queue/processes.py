@@ -1,4 +1,4 @@
-"""Which workers and schedulers are alive: each says so in its row of ``processes``."""
+"""Which workers and schedulers are alive: each updates its row of ``processes``."""
 
 import os
 import secrets
@@ -17,23 +17,23 @@ from sync.models.operations import ALIVE_FOR
 WORKER = "worker"
 SCHEDULER = "scheduler"
 
-#: How long a scheduler counts as alive that cron starts again and again.
+#: How long a scheduler that cron starts counts as alive.
 ALIVE_BETWEEN_RUNS = timedelta(hours=1)
 
 
 @cache
 def own_name() -> str:
-    """Unlike any other's: containers may share a host name, and all begin with the same pid."""
+    """A unique name: containers may share a host name, and all start with the same pid."""
     return f"{socket.gethostname()}:{os.getpid()}:{secrets.token_hex(2)}"
 
 
 def alive(kind: str) -> QuerySet[Process]:
-    """The processes of this kind that are alive: pages, alerts, metrics and doctor ask here."""
+    """The live processes of this kind, for pages, alerts, metrics and doctor."""
     return Process.objects.filter(kind=kind, alive_until__gt=Now())
 
 
 def seen(kind: str, *, name: str = "", alive_for: timedelta = ALIVE_FOR) -> None:
-    """This process is alive, as a ``kind``; its health check may ask a file of that name."""
+    """Record that this process is alive, in its row and in the file of its health check."""
     Process.objects.update_or_create(
         kind=kind,
         name=name or own_name(),
@@ -44,7 +44,7 @@ def seen(kind: str, *, name: str = "", alive_for: timedelta = ALIVE_FOR) -> None
 
 
 def gone(kind: str) -> None:
-    """This process ends."""
+    """Delete the row of this process."""
     Process.objects.filter(kind=kind, name=own_name()).delete()
 
 

@@ -1,4 +1,4 @@
-"""The scheduler: queues the syncs that are due, clears away what is old, looks for trouble."""
+"""The scheduler: queues due syncs, deletes old rows, and runs the chores of other rooms."""
 
 # ruff: noqa: S608 - statements are put together from constants of this file
 
@@ -32,14 +32,14 @@ logger = logging.getLogger(__name__)
 
 #: Seconds between two turns.
 TURN = 60.0
-#: Calls to Spotify that a scheduled sync is expected to take, when the budget is shared out.
+#: Expected calls of a scheduled sync, for the distribution of the budget.
 TYPICAL_CALLS = 3
-#: How long a process that is gone is remembered.
+#: How long the row of a stopped process is kept.
 PROCESS_AGE = timedelta(days=1)
 
-# Every listener has a slot of their own within the period, so that not all come at once: within
-# the hour that they prefer, if they prefer one. The next is the first of these from now on, so it
-# is never more than one period away, and what was missed is not made up for.
+# Every listener has their own slot within the period, or within their preferred hour, so that not
+# all syncs are due at once. The next sync is at the first slot from now on: at most one period
+# away. Missed slots are skipped.
 _NEXT_DUE = """(
     SELECT coalesce(preferred.next, to_timestamp(
                floor((extract(epoch FROM statement_timestamp()) - slot) / period + 1) * period
@@ -48,7 +48,7 @@ _NEXT_DUE = """(
                                    WHEN 'daily' THEN 86400 WHEN 'weekly' THEN 7 * 86400 END
            ) AS intervals (period),
            LATERAL (SELECT mod(l.user_id * 2654435761, period)) AS slots (slot),
-           -- A name that PostgreSQL does not know would end the whole statement.
+           -- A time zone unknown to PostgreSQL would fail the whole statement.
            LATERAL (SELECT CASE WHEN l.preferred_hour IS NULL THEN 'UTC'
                                 WHEN l.time_zone IN (SELECT name FROM pg_timezone_names)
                                 THEN l.time_zone ELSE 'UTC' END) AS zones (zone),
@@ -64,8 +64,8 @@ _NEXT_DUE = """(
                    AND extract(dow FROM due AT TIME ZONE zone) = mod(l.user_id, 7))
            ) AS preferred (next))"""
 
-# Each of the two reasons has an index, which their OR has not. The OR is asked all the same, since
-# another scheduler may have moved the row after it was found.
+# Each of the two conditions has an index; their OR has none. The OR is checked again, because
+# another scheduler may have changed the row after it was found.
 _DUE = f"""
     libraries AS l
       JOIN users AS u ON u.id = l.user_id AND {MAY_USE_SQL}
@@ -77,7 +77,7 @@ _DUE = f"""
        AND l.interval <> 'off' AND NOT l.is_paused
        AND EXISTS (SELECT FROM mirrors AS m WHERE m.user_id = l.user_id AND m.state = 'active')"""
 
-# An open request serves the wish as well: the unique index leaves it alone.
+# An open request serves a due sync too, so a conflict with the unique index changes nothing.
 _ENQUEUE_DUE = f"""
 WITH due AS MATERIALIZED (
     SELECT l.user_id, {_NEXT_DUE} AS next_due FROM {_DUE}
@@ -93,7 +93,7 @@ WITH due AS MATERIALIZED (
 )
 SELECT count(told), CASE WHEN count(told) > 0 THEN pg_notify('{WAKE}', '')::text END FROM queued"""
 
-# Only what is queued counts as tried, and whatever comes of it: the next try is a day later.
+# A queued sync counts as a try, whatever its result: the next try is a day later.
 _NOTE_RETRIES = f"""
 UPDATE spotify_connections AS c SET retry_at = statement_timestamp() + interval '1 day'
   FROM sync_requests AS r
@@ -114,16 +114,16 @@ UPDATE libraries AS l SET next_due = statement_timestamp()
 
 @dataclass(frozen=True, slots=True)
 class Scheduled:
-    """Syncs that were queued, and those due that wait for room in the budget."""
+    """Numbers of syncs: queued, and due but waiting for the budget."""
 
     queued: int
     waiting: int
 
 
 def enqueue_due_syncs() -> Scheduled:
-    """Queue a sync for every listener who is due; where the budget is short, the longest waiting.
+    """Queue a sync for every due library; if the budget is short, the longest waiting first.
 
-    Safe to run twice at once, and calls Spotify never.
+    Safe to run twice at once. Makes no calls to Spotify.
     """
     room = _room()
     with connection.cursor() as cursor:
@@ -138,7 +138,7 @@ def enqueue_due_syncs() -> Scheduled:
 
 
 def _room() -> int | None:
-    """How many scheduled syncs the rest of the budget is expected to carry; None: any number."""
+    """The number of scheduled syncs that the rest of the budget allows; None: any number."""
     if current_block():
         return 0
     if not settings.SPOTIFY_DAILY_QUOTA:
@@ -153,11 +153,11 @@ def _room() -> int | None:
 
 
 def bring_reminders_forward(*, lately: timedelta = EVER) -> None:
-    """Let a weekly sync be due at once where the playlist should ask for a new sign-in.
+    """Make a weekly sync due at once if its playlist should ask for a new sign-in.
 
-    Those of other intervals come by within a day; nobody is synced who does not want to be. Each
-    once: whoever had any sync since then is left alone. With ``lately``, only where the time to
-    ask has come so lately.
+    Other intervals have a sync within a day, and disabled schedules stay disabled. Libraries with
+    a sync since then are skipped. With ``lately``, only consents whose time to ask came within
+    this time.
     """
     with connection.cursor() as cursor:
         when: dict[str, Any] = {"age": CONSENT_LIFE - REMIND, "lately": lately}
@@ -178,9 +178,9 @@ def take_turn(
     alive_for: timedelta = ALIVE_FOR,
     lately: timedelta = EVER,
 ) -> Scheduled:
-    """All that a scheduler does, once; ``chores`` belong to other rooms.
+    """Do one turn of the scheduler; ``chores`` belong to other rooms.
 
-    With ``lately``, it relies on a turn since then to have seen what was old by then.
+    With ``lately``, it skips rows that an earlier turn within this time has handled.
     """
     processes.seen(processes.SCHEDULER, name=name, alive_for=alive_for)
     bring_reminders_forward(lately=lately)
@@ -202,7 +202,7 @@ def take_turn(
 
 
 def keep_scheduling(stopping: Callable[[], bool], *chores: Callable[[], object]) -> None:
-    """Take turns until ``stopping`` says so; a lost database is waited for."""
+    """Take turns until ``stopping`` returns true; wait for a lost database to come back."""
     sweeps = Sweeps()
     while not stopping():
         with _database_may_be_lost("schedule"), sweeps.turn() as lately:

@@ -19,11 +19,11 @@ from sync.models import SyncRequest
 from sync.queue.locks import lock_user
 from sync.queue.sweeps import EVER
 
-#: A claim holds this long, unless a heartbeat extends it.
+#: The length of a lease, unless a heartbeat extends it.
 LEASE = timedelta(seconds=60)
 #: Three heartbeats may fail before a lease runs out.
 HEARTBEAT = LEASE / 4
-#: How long other workers leave alone a job that a stopping worker left in the middle of a write.
+#: The lease of a job that a stopping worker left in the middle of a write.
 HANDOVER = timedelta(seconds=30)
 #: The rescue of this number buries the request.
 MOST_RESCUES = 3
@@ -32,7 +32,7 @@ MOST_RESCUES = 3
 WAKE = "syncify_wake"
 CHANGES = "syncify_changes"
 
-#: The error codes of waits that Spotify asked for, which no wish of a person shortens.
+#: Error codes of waits that Spotify asked for; a manual request does not shorten them.
 SPOTIFY_ASKED = ["quota", "credentials", "premium"]
 
 _PRIORITY = {"manual": 10, "first": 10, "scheduled": 0}
@@ -44,9 +44,8 @@ _WOKEN = f"""{_TOLD},
     CASE WHEN r.state = 'queued' AND r.run_at <= statement_timestamp()
          THEN pg_notify('{WAKE}', '')::text END AS woken"""
 
-# A conflict updates the open request even where nothing changes, so that its row is returned. A
-# person's wish that meets a running request is remembered in ``again``: that run may have read its
-# data already.
+# A conflict updates the open request even if nothing changes, so that its row is returned. A manual
+# request during a run is stored in ``again``, because that run may have read its data already.
 _ENQUEUE = f"""
 INSERT INTO sync_requests AS r (user_id, kind, trigger, priority, run_at)
 VALUES (%(user)s, %(kind)s, %(trigger)s, %(priority)s, statement_timestamp() + %(wait)s)
@@ -87,7 +86,7 @@ RETURNING r.id"""
 
 _NO_LEASE = "leased_by = '', leased_until = NULL, stage = ''"
 
-# A request that was asked to stop is not queued again.
+# A request with a pending cancellation is not queued again.
 _REQUEUED = f"""{_NO_LEASE},
     state = CASE WHEN r.cancel_asked_at IS NULL THEN 'queued' ELSE 'cancelled' END,
     completed = CASE WHEN r.cancel_asked_at IS NULL THEN NULL ELSE statement_timestamp() END"""
@@ -130,7 +129,7 @@ UPDATE sync_requests AS r SET run_at = statement_timestamp()
    AND r.run_at > statement_timestamp()
 RETURNING r.id, {_WOKEN}"""
 
-# Cancelling drops a remembered wish: it was made before the wish to stop.
+# Cancelling clears ``again``: that sync was requested before the cancellation.
 _ASK_CANCEL = f"""
 UPDATE sync_requests AS r
    SET state = CASE WHEN r.state = 'queued' THEN 'cancelled' ELSE r.state END,
@@ -140,7 +139,7 @@ UPDATE sync_requests AS r
  WHERE r.id = %(id)s AND r.completed IS NULL
 RETURNING r.*, {_TOLD}"""
 
-# The latest request of a listener says how they are, so it stays whatever its age.
+# Pages show the state of a listener's latest request, so it is never deleted.
 _PRUNE = """
 DELETE FROM sync_requests WHERE id IN (
     SELECT id FROM sync_requests AS old
@@ -178,8 +177,8 @@ def enqueue(
 
     A new request becomes ready after ``wait``.
 
-    A person's wish (manual, first) raises a queued request's priority and ends its wait, unless
-    Spotify asked for the wait. One that meets a running request runs once more after it.
+    A manual or first request raises the priority of a queued one and ends its wait, unless
+    Spotify asked for the wait. During a run, it is stored in ``again`` and runs afterwards.
     """
     [request] = _rows(
         _ENQUEUE,
@@ -194,7 +193,7 @@ def enqueue(
 
 
 def claim(*, worker: str, lease: timedelta = LEASE) -> SyncRequest | None:
-    """Lease to ``worker`` the ready job that goes first; None if none is ready."""
+    """Lease the first ready job to ``worker``; None if none is ready."""
     return next(iter(_rows(_CLAIM, worker=worker, lease=lease)), None)
 
 
@@ -268,7 +267,7 @@ def ask_cancel(request: SyncRequest) -> SyncRequest | None:
 
 
 def rescue() -> Counter[str]:
-    """Requeue or end the jobs whose lease ran out; returns how many became what."""
+    """Requeue or end the jobs whose lease ran out; returns the number for each new state."""
     message = "The worker that ran this sync disappeared."
     with transaction.atomic():
         rescued = _rows(_RESCUE, code="worker_lost", message=message)
@@ -288,8 +287,8 @@ def unpark(codes: Sequence[str] = ("credentials", "premium")) -> int:
 def prune(*, age: timedelta, lately: timedelta = EVER, batch: int = 1000) -> int:
     """Delete requests that ended longer ago than ``age``, but never the latest of its kind.
 
-    With ``lately``, only those that have come of that age so lately: requests that stay are not
-    looked at each time.
+    With ``lately``, only requests that reached that age within this time, so that older
+    ones are not read at each turn.
     """
     what: dict[str, Any] = {"age": age, "lately": lately, "batch": batch}
     deleted, last = 0, batch
@@ -316,7 +315,7 @@ def _requeue(job: SyncRequest, changes: list[str], fields: Fields, **params: Any
 
 
 def _run_again(request: SyncRequest) -> None:
-    """Queue what was wished while an ended request ran."""
+    """Queue the sync that was requested during the run of an ended request."""
     if request.again and not request.is_open:
         enqueue(request.user_id, request.kind, trigger=request.again)
 

@@ -1,4 +1,4 @@
-"""How far back a turn of the scheduler has to look."""
+"""How far back a turn of the scheduler reads."""
 
 import math
 import time
@@ -6,21 +6,21 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from datetime import timedelta
 
-#: Longer ago than anything is.
+#: Longer than the age of any row.
 EVER = timedelta(days=365 * 100)
-#: A turn looks at what the last hours brought, and once in SWEEP at everything.
+#: A turn reads the rows of the last hours, and once in SWEEP all rows.
 LATELY, SWEEP = timedelta(hours=2), timedelta(days=1)
 
 
 class Sweeps:
-    """The turns of one process, for work that grows with all that ever was."""
+    """The turns of one process, for work that grows with the whole history."""
 
     def __init__(self) -> None:
         self._swept = self._turned = -math.inf
 
     @contextmanager
     def turn(self) -> Iterator[timedelta]:
-        """How far back this turn has to look; one that raises counts as none.
+        """How far back this turn reads; a turn that raises does not count.
 
         EVER at first, once in SWEEP, and after a pause longer than LATELY; else LATELY.
         """

@@ -1,4 +1,4 @@
-"""One connection that LISTENs for due work, and calls back; it comes back by itself when lost."""
+"""One connection that LISTENs for ready jobs and calls back; it reconnects automatically."""
 
 import logging
 import threading
@@ -18,14 +18,14 @@ FIRST_PAUSE, LONGEST_PAUSE = 0.2, 10.0
 
 
 def listen_parameters() -> dict[str, Any]:
-    """What psycopg needs for a connection that is nobody else's, past any pooler."""
+    """psycopg's parameters for a direct connection, not through a pooler."""
     if settings.DATABASE_LISTEN_URL:
         return {"conninfo": settings.DATABASE_LISTEN_URL, **settings.DATABASE_KEEPALIVES}
     return connections["default"].get_connection_params()
 
 
 class WakeListener(threading.Thread):
-    """Calls ``wake`` for every notification, and after each reconnection, as some may be missed."""
+    """Calls ``wake`` for every notification, and after each reconnection."""
 
     def __init__(self, wake: Callable[[], None]) -> None:
         super().__init__(name="listen", daemon=True)

@@ -25,11 +25,11 @@ from syncify.spotify.quota import lift_operator_block
 
 logger = logging.getLogger(__name__)
 
-#: Seconds between looks at the queue when nothing wakes us; it also starts what has become due.
+#: Seconds between polls of the queue without a notification; jobs also become due by time.
 POLL = 5.0
 #: Seconds that a stopping worker waits for its jobs to reach a safe point.
 SHUTDOWN = 8.0
-#: Seconds before the database is asked again.
+#: Seconds before the first retry after a lost database connection.
 FIRST_PAUSE, LONGEST_PAUSE = 0.5, 30.0
 #: How often a job runs again after an error of the database before that counts as a failure.
 DATABASE_ERRORS = 5
@@ -42,9 +42,9 @@ Runners = Mapping[str, Callable[[Job], None]]
 
 
 class Worker:
-    """Each of ``runners`` ends its job in success by itself; other ends come as exceptions.
+    """Runs the jobs of the queue. A runner ends its job in success, or raises an exception.
 
-    With ``drain`` its threads end when nothing is ready, with ``once`` after one look at the queue.
+    With ``drain``, threads end when no job is ready; with ``once``, after one claim.
     ``lease`` is shorter in tests only.
     """
 
@@ -74,9 +74,9 @@ class Worker:
         self._listener = WakeListener(self.wake)
         self._helpers = [self._caretaker] if drain or once else [self._caretaker, self._listener]
         self._stopping = False
-        #: The queue was looked after once: lost leases are free to be claimed.
+        #: Set after the first rescue: jobs with expired leases can be claimed.
         self._ready = threading.Event()
-        #: Nothing more is worth trying again.
+        #: Set when shutdown is complete.
         self._ended = threading.Event()
         self._woken = threading.Condition()
         self._wakes = 0
@@ -90,13 +90,13 @@ class Worker:
 
     @property
     def is_working(self) -> bool:
-        """Whether there is more to come: draining, while any thread works; else, while all do."""
+        """Whether it still runs: while draining, any of its threads; otherwise all of them."""
         every = any if self._drain or self._once else all
         helped = all(thread.is_alive() for thread in self._helpers)
         return helped and every(thread.is_alive() for thread in self._threads)
 
     def stop(self) -> None:
-        """Claim no more, release at the next safe point; hand over what does not get there."""
+        """Claim no more jobs; release each at its next safe point, or hand it over."""
         logger.info("worker stopping name=%s jobs=%d", self.name, len(self._held))
         self._stopping = True
         self._listener.stop()
@@ -124,7 +124,7 @@ class Worker:
             logger.warning("job handed over request=%d attempt=%d", request.pk, request.attempt)
 
     def wake(self) -> None:
-        """One thread that rests; when it finds a job it wakes the next, as there may be more."""
+        """Wake one idle thread, which wakes the next after a claim, as more jobs may be ready."""
         with self._woken:
             self._wakes += 1
             self._woken.notify()
@@ -145,7 +145,7 @@ class Worker:
             connection.close()
 
     def _rest(self, wakes: int) -> None:
-        """Until somebody wakes us; they are counted, so that none is missed since the claim."""
+        """Wait for a wake-up. They are counted, so that one since the claim is not missed."""
         pause = POLL * random.uniform(0.9, 1.1)  # noqa: S311 - spreads load, guards nothing
         with self._woken:
             self._woken.wait_for(lambda: self._stopping or self._wakes != wakes, pause)
@@ -163,9 +163,9 @@ class Worker:
             connection.close()
 
     def _look_after(self) -> None:
-        """Extend our leases, then rescue what other workers lost.
+        """Extend the leases of this worker, then rescue jobs with expired leases.
 
-        The lease of a stuck job runs out, and a worker with one does not say that it is alive.
+        The lease of a stuck job is not extended, and its worker does not report itself alive.
         """
         jobs = list(self._held.values())
         stuck = [job for job in jobs if job.seconds_since_safe_point > STUCK_AFTER]
@@ -179,7 +179,7 @@ class Worker:
             logger.error("job stuck request=%d seconds=%d", job.request.pk, STUCK_AFTER)
 
     def _persist[T](self, step: Callable[[], T], what: str) -> T | None:
-        """``step``, again with growing pauses while the database is away; None when we stop."""
+        """Run ``step``, with growing pauses while the database is away; None during shutdown."""
         pause = FIRST_PAUSE
         while not self._ended.is_set():
             try:
@@ -200,7 +200,7 @@ class Worker:
     # --- One job ------------------------------------------------------------------------------
 
     def run_one(self) -> bool:
-        """Claim a job and see it to an end; False when none is due."""
+        """Claim a job and run it; False if none is ready."""
         request = queue.claim(worker=self.name, lease=self._lease)
         if request is None:
             return False
@@ -224,7 +224,7 @@ class Worker:
             self._runners[request.kind](job)
         except LeaseLost as lost:
             logger.warning("lease lost %s", lost)
-        except Exception as error:  # noqa: BLE001 - whatever it is, the queue goes on
+        except Exception as error:  # noqa: BLE001 - an error of one job must not stop the worker
             why = error
             self._persist(lambda: self._end(request, why, job.calls), "end")
         else:
@@ -234,7 +234,7 @@ class Worker:
             job.close()
 
     def _end(self, request: SyncRequest, why: Exception, calls: int) -> None:
-        """Write what follows from ``why`` into the row, if it is still ours."""
+        """Store the consequence of ``why``, if the attempt still holds the job."""
         try:
             match why:
                 case Cancelled():
@@ -261,7 +261,7 @@ class Worker:
             "message": decision.message,
             "api_requests": calls,
         }
-        # Together: when the connection is lost between the two, the job is held no longer.
+        # Both at once: if the connection is lost in between, the job must not stay held.
         with transaction.atomic():
             match decision:
                 case Retry():

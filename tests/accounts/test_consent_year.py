@@ -16,6 +16,7 @@ from django.utils import timezone
 from accounts.models import User
 from sync.mirrors.details import PLAIN, REMINDER
 from sync.models import Incident, Library, SavedTrack, SyncRequest
+from sync.operations.alerts import check_incidents
 from sync.pages.card import card_for
 from sync.queue.scheduler import plan_next, take_turn
 from syncify.simulator.server import Simulator
@@ -87,7 +88,7 @@ def live(
         let_pass((number - before) * DAY, simulator)
         simulator.forget_requests()
         told, latest = len(inbox), SyncRequest.objects.latest("id").pk
-        take_turn()
+        take_turn(check_incidents)
         drain()
         card = card_for(user, now=timezone.now())
         yield Day(
@@ -122,12 +123,12 @@ def test_a_consent_ends_and_is_renewed(
     days = list(live(TO_RENEWAL, emil, simulator, inbox, since=0))
 
     # Exactly these notices on the page, each from its day on.
-    before = "Sign in again before then, and nothing stops."
+    before = "Sign in again before then, so that syncs continue."
     assert changes(days, "notice_without_count") == {
         5: "",
         151: f"Spotify's permission ends in … days. {before}",
-        180: "Spotify's permission ends within a day. Sign in again, and nothing stops.",
-        181: "Spotify's permission ends any moment now. Sign in again, and nothing stops.",
+        180: "Spotify's permission ends within a day. Sign in again, so that syncs continue.",
+        181: "Spotify's permission ends any moment now. Sign in again, so that syncs continue.",
         ENDED: "",
     }
     counted = [

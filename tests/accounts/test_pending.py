@@ -147,7 +147,7 @@ def test_behind_a_tunnel_from_another_port_the_address_is_pasted(
 ) -> None:
     there: dict[str, Any] = {"HTTP_HOST": host}
     explained = client.post("/accounts/login/", **there).headers["Location"]
-    assert "cannot lead you back" in client.get(explained, **there).content.decode()
+    assert "cannot redirect your browser" in client.get(explained, **there).content.decode()
     spotify = client.post("/accounts/login/", {"explained": "yes"}, **there).headers["Location"]
     assert f'href="{explained}"' in client.get("/", **there).content.decode()
 
@@ -221,7 +221,7 @@ def test_a_hidden_origin_is_accepted_with_the_forms_token_where_that_is_safe(
 
 
 @pytest.mark.parametrize(
-    ("origin", "cause"), [("null", "hides which page"), ("https://evil.example", "open for too")]
+    ("origin", "cause"), [("null", "hides the address"), ("https://evil.example", "open for too")]
 )
 def test_a_form_that_is_not_accepted_names_the_likely_cause(origin: str, cause: str) -> None:
     client = Client(enforce_csrf_checks=True)

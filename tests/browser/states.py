@@ -12,11 +12,20 @@ from playwright.sync_api import Browser, ConsoleMessage, Page, Request, expect
 
 from accounts.limits import fill
 from accounts.models import RateLimit, SpotifyConnection, User
-from sync.models import Incident, Library, Mirror, MirrorTrack, Playlist, SavedTrack, Track
+from sync.models import (
+    Incident,
+    Library,
+    Mirror,
+    MirrorTrack,
+    Playlist,
+    PlaylistItems,
+    SavedTrack,
+    Track,
+)
 from sync.sharing.links import create_link, revoke_link
 from syncify.spotify.models import ApiHour
 from tests.builders import main_mirror, make_like, make_refused, make_request, make_user
-from tests.library.rows import fill_library
+from tests.library.rows import add_song, fill_library, like
 from tests.sharing.rows import make_playlist, make_songs
 
 PHONE = {"width": 390, "height": 844}
@@ -114,6 +123,30 @@ def _years(user: User) -> None:
     MirrorTrack.objects.create(
         mirror=main_mirror(user), track_id=like.track_id, refused_at=timezone.now()
     )
+
+
+def _playlists(user: User) -> None:
+    """A few playlists by rule, one of them with a rule that nobody can read; and duplicates."""
+    fill_library(user, songs=60, syncs=8)
+    likes = SavedTrack.objects.filter(user=user, removed_at=None)
+    keys = list(likes.values_list("track_id", flat=True)[:30])
+    for name, rule in (("Nineties", {"tests": []}), ("Broken", {"tests": [{"field": "mood"}]})):
+        mirror = Mirror.objects.create(user=user, is_main=False, name=name, rule=rule)
+        playlist = Playlist.objects.create(
+            mirror=mirror, number=1, spotify_id=f"{user}-{name.lower()}"
+        )
+        PlaylistItems.objects.create(
+            playlist=playlist, uris=[f"spotify:track:{key}" for key in keys]
+        )
+    for number in (1, 2):
+        song = add_song(f"twice-{number}-{user}", name="Nightcall", artists=["Kavinsky"])
+        like(user, song, timezone.now() - timedelta(days=number))
+    make_request(user, state="succeeded", song_count=62)
+
+
+def _first_playlist(page: Page) -> None:
+    page.get_by_role("link", name="Nineties").first.click()
+    page.get_by_text("Edit this playlist").click()
 
 
 def _operator(user: User) -> None:
@@ -312,6 +345,16 @@ STATES = [
     State("songs, empty", "/songs/"),
     State("songs, like again", "/songs/again/", _years),
     State("song", "/songs/", _years, _open("About Newest of")),
+    State("playlists", "/playlists/", _playlists),
+    State("new playlist", "/playlists/new/"),
+    State(
+        "new playlist, by sentence",
+        "/playlists/new/?sentence=from+the+90s,+blorft,+20+songs+a+day",
+        _playlists,
+    ),
+    State("a playlist by rule", "/playlists/", _playlists, _first_playlist),
+    State("duplicates", "/duplicates/", _playlists),
+    State("plays and genres", "/plays/", _playlists),
     State("insights", "/insights/", _years, _open_all_numbers),
     State("insights, empty", "/insights/"),
     State("year", "/insights/2025/", _years),

@@ -153,15 +153,15 @@ def test_an_alert_counts_as_told_once_it_was_delivered(ada: User) -> None:
     make_request(ada, run_at=later, error_code="credentials")
     Block.objects.create(until=later, because="credentials")
     alert = Incident.objects.create(key="block:credentials", message="No access.", alert_tries=3)
-    assert "Please tell its operator." in card_of(ada).status.detail
+    assert "Please tell the operator." in card_of(ada).status.detail
 
     alert.alerted_at = timezone.now()
     alert.save(update_fields=["alerted_at"])
-    assert "Its operator has been told." in card_of(ada).status.detail
+    assert "The operator was alerted." in card_of(ada).status.detail
 
     alert.closed = timezone.now()
     alert.save(update_fields=["closed"])
-    assert "Please tell its operator." in card_of(ada).status.detail
+    assert "Please tell the operator." in card_of(ada).status.detail
 
 
 def test_the_second_look_can_be_had_once_it_is_due(ada: User) -> None:
@@ -171,4 +171,4 @@ def test_the_second_look_can_be_had_once_it_is_due(ada: User) -> None:
     assert (card_of(ada).status.key, list(card_of(ada).presses)) == ("guard", [])
 
     Library.objects.update(confirm_after=timezone.now())
-    assert [press.label for press in card_of(ada).presses] == ["Look now"]
+    assert [press.label for press in card_of(ada).presses] == ["Check now"]

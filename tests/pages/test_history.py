@@ -118,7 +118,7 @@ def test_weeks_are_headings_and_part_a_fold(client: Client, ada: User) -> None:
     [
         ({"trigger": "first", "song_count": 0}, 0, "Empty playlist made"),
         ({"state": "cancelled", "added": 1}, 1, "Stopped half-way: 1 new"),
-        ({"state": "cancelled"}, 0, "Stopped before it was done"),
+        ({"state": "cancelled"}, 0, "Stopped before it finished"),
         ({"state": "dead", "error_message": "Spotify is down. Wait."}, 1, "Spotify is down"),
         ({"added": 3}, 0, "3 songs added"),
     ],

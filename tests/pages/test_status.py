@@ -75,7 +75,7 @@ def library(**fields: Any) -> dict[str, Any]:
     return {"library": fields}
 
 
-AS_IT_IS = "Your playlist stays as it is meanwhile."
+AS_IT_IS = "Your playlist stays as it is."
 
 
 @pytest.mark.parametrize(
@@ -92,12 +92,12 @@ AS_IT_IS = "Your playlist stays as it is meanwhile."
             f"wait. Its quota of requests for today is used up. {AS_IT_IS}",
             "",
         ),
-        (queued(), blocked("credentials"), "is broken. Please tell its operator.", ""),
-        (queued(), {**blocked("credentials"), "is_told": True}, "Its operator has been told.", ""),
+        (queued(), blocked("credentials"), "is broken. Please tell the operator.", ""),
+        (queued(), {**blocked("credentials"), "is_told": True}, "The operator was alerted.", ""),
         (
             queued(),
             blocked("premium"),
-            "stopped this Syncify for now. It wants the operator to",
+            "stopped this Syncify for now. Spotify requires the operator",
             "",
         ),
         (
@@ -144,10 +144,10 @@ AS_IT_IS = "Your playlist stays as it is meanwhile."
         (
             dead(error_message="Spotify is down.", failures=5),
             {},
-            "Spotify is down. Syncify gave up after 5 tries. Your playlist is as the last sync",
+            "Spotify is down. Syncify gave up after 5 tries. Your playlist stays as the last",
             Action.RETRY,
         ),
-        (dead(), {}, "for a reason that we do not know", Action.RETRY),
+        (dead(), {}, "for an unknown reason", Action.RETRY),
         (done(), connection(state="sign_in_needed"), "permission has ended. Your", Action.SIGN_IN),
         (queued(), connection(state="sign_in_needed"), "permission has ended", Action.SIGN_IN),
         (
@@ -160,19 +160,19 @@ AS_IT_IS = "Your playlist stays as it is meanwhile."
         (
             done(),
             connection(state="refused", state_reason="not_registered"),
-            f"Syncify also tries again by itself once a day. {AS_IT_IS}",
+            f"Syncify also tries again once a day. {AS_IT_IS}",
             Action.SYNC,
         ),
         (
             done(),
             connection(state="refused", state_reason="scope_missing"),
-            f"agree to all that Spotify shows. {AS_IT_IS}",
+            f"agree to all permissions. {AS_IT_IS}",
             Action.SIGN_IN,
         ),
         (
             done(),
             connection(state="refused", state_reason="forbidden"),
-            "does not say why",
+            "without a reason",
             Action.SYNC,
         ),
         (
@@ -183,8 +183,8 @@ AS_IT_IS = "Your playlist stays as it is meanwhile."
         ),
         (done(), mirror(state="paused"), "Paused", Action.RESUME),
         (queued(), mirror(state="paused"), "waiting for its turn", Action.NONE),
-        (done(), mirror(state="removed"), "no longer in your library", Action.SYNC),
-        (done(), library(confirm_after=LATER), "before a second look has seen", Action.NONE),
+        (done(), mirror(state="removed"), "no longer in your library", Action.RETURN),
+        (done(), library(confirm_after=LATER), "until a second check confirms it", Action.NONE),
     ],
 )
 def test_each_state_has_its_words_and_at_most_one_button(
@@ -250,7 +250,7 @@ def test_the_steps_of_a_sync_show_where_it_is(stage: str, places: list[str]) -> 
         (dead(error_message="Spotify is down. Try again."), "Spotify is down"),
         (dead(), "It failed"),
         ({"state": "cancelled", "added": 2}, "Stopped half-way: 2 songs added"),
-        ({"state": "cancelled"}, "Stopped before it was done"),
+        ({"state": "cancelled"}, "Stopped before it finished"),
     ],
 )
 def test_the_outcome_of_a_sync_is_a_headline(fields: dict[str, Any], words: str) -> None:
@@ -294,8 +294,8 @@ def test_every_state_reads_well(
 @pytest.mark.parametrize(
     ("state", "fields", "words"),
     [
-        ("connected", {"next_due": LATER}, "Looks for changes every day"),
-        ("connected", {"interval": "hourly", "next_due": LATER}, "Looks for changes every hour"),
+        ("connected", {"next_due": LATER}, "Checks for changes every day"),
+        ("connected", {"interval": "hourly", "next_due": LATER}, "Checks for changes every hour"),
         ("connected", {"interval": "off", "next_due": LATER}, "only when you ask"),
         ("connected", {"next_due": None}, "only when you ask"),
         ("connected", {"state": "paused", "next_due": LATER}, ""),
