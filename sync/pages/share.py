@@ -1,9 +1,9 @@
 """What everybody sees who has a share link: no account, no cookie, nothing but what was shared."""
 
-from collections.abc import Callable, Iterable
+from collections.abc import Callable, Iterable, Iterator
 from dataclasses import dataclass
 from datetime import UTC, datetime
-from functools import cached_property, wraps
+from functools import cached_property, partial, wraps
 from hashlib import sha256
 from urllib.parse import urlencode
 from zoneinfo import ZoneInfo
@@ -17,12 +17,13 @@ from django.shortcuts import render
 from django.urls import reverse
 from django.utils import timezone
 from django.utils.cache import get_conditional_response
-from django.utils.http import content_disposition_header, quote_etag
+from django.utils.http import quote_etag
 from django.views.decorators.http import require_safe
 
 from accounts.limits import fill
 from sync.models import ShareLink
 from sync.pages.card import card_for
+from sync.pages.downloads import download
 from sync.pages.words import songs as songs_in_words
 from sync.sharing import downloads, feeds
 from sync.sharing.elsewhere import SERVICES, SPOTIFY, address_at
@@ -231,23 +232,19 @@ def _may_download(link: ShareLink) -> bool:
 
 @shared(DOWNLOAD, PAGE, where=_may_download)
 def songs_csv(visit: Visit) -> HttpResponseBase:
-    return _file(visit, "csv", "text/csv; charset=utf-8", downloads.csv_lines)
+    return _file(visit, "csv", "text/csv; charset=utf-8", downloads.songs_csv)
 
 
 @shared(DOWNLOAD, PAGE, where=_may_download)
 def songs_jspf(visit: Visit) -> HttpResponseBase:
-    def lines(songs: Iterable[Song]) -> Iterable[str]:
-        return downloads.jspf_lines(visit.title, songs)
-
-    return _file(visit, "jspf", "application/json", lines)
+    creator = str(visit.link.user) if visit.link.shows_name else ""
+    write = partial(downloads.songs_jspf, visit.title, creator=creator)
+    return _file(visit, "jspf", "application/json", write)
 
 
 @shared(DOWNLOAD, PAGE, where=_may_download)
 def songs_json(visit: Visit) -> HttpResponseBase:
-    def lines(songs: Iterable[Song]) -> Iterable[str]:
-        return downloads.json_lines(visit.title, songs)
-
-    return _file(visit, "json", "application/json", lines)
+    return _file(visit, "json", "application/json", partial(downloads.songs_json, visit.title))
 
 
 @shared(DOWNLOAD)
@@ -269,13 +266,12 @@ def state(visit: Visit) -> HttpResponseBase:
 
 
 def _file(
-    visit: Visit, suffix: str, kind: str, lines: Callable[[Iterable[Song]], Iterable[str]]
+    visit: Visit, suffix: str, kind: str, write: Callable[[Iterable[Song]], Iterator[str]]
 ) -> HttpResponseBase:
-    def build(visit: Visit) -> HttpResponse:
+    def build(visit: Visit) -> HttpResponseBase:
         name = downloads.file_name(visit.title, suffix)
-        disposition = content_disposition_header(as_attachment=True, filename=name)
-        headers = {"Content-Disposition": disposition or "attachment"}
-        return HttpResponse("".join(lines(all_songs(visit.link))), kind, headers=headers)
+        pieces = write(all_songs(visit.link))
+        return download(visit.request, pieces, name=name, content_type=kind)
 
     return unless_known(visit, build)
 

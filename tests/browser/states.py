@@ -230,6 +230,39 @@ def _look_at_a_shared_page(page: Page) -> None:
     expect(page.get_by_text("Songs open in")).to_be_visible()
 
 
+def _look_at_shared_insights(page: Page) -> None:
+    page.get_by_label("may see the insights").check()
+    _look_at_a_shared_page(page)
+    page.get_by_role("link", name="Insights").click()
+    expect(page.get_by_role("heading", name="Moments")).to_be_visible()
+    _open_all_numbers(page)
+
+
+def _look_at_a_shared_year(page: Page) -> None:
+    _look_at_shared_insights(page)
+    page.get_by_role("rowheader", name="2026").get_by_role("link").click()
+    expect(page.get_by_text("in likes")).to_be_visible()
+
+
+def _go_to_an_invitation(page: Page) -> None:
+    _press("Make an invitation", "Your invitation")(page)
+    page.goto(page.get_by_label("Address").input_value())
+    expect(page.get_by_label("E-mail address")).to_be_visible()
+
+
+def _answer_an_invitation(page: Page) -> None:
+    _go_to_an_invitation(page)
+    page.get_by_label("E-mail address").fill("guest@bea.example")
+    _press("Show it to", "Your address is with")(page)
+
+
+def _see_a_guest(page: Page) -> None:
+    invitations = page.url
+    _answer_an_invitation(page)
+    page.goto(invitations)
+    expect(page.get_by_text("guest@bea.example").first).to_be_visible()
+
+
 def _find_nothing(page: Page) -> None:
     _look_at_a_shared_page(page)
     page.get_by_role("searchbox").fill("zebra")
@@ -343,9 +376,15 @@ STATES = [
     State("cover chosen", "/settings/", act=_choose_a_cover),
     State("shared page", "/settings/links/", _shared, _look_at_a_shared_page),
     State("shared page, nothing found", "/settings/links/", _shared, _find_nothing),
+    State("shared insights", "/settings/links/", _shared, _look_at_shared_insights),
+    State("shared year", "/settings/links/", _shared, _look_at_a_shared_year),
     State("no such link", f"/s/{'x' * 22}/", signed_in=False),
     State("operator", "/operator/", _operator),
     State("checks", "/operator/checks/", _operator),
+    State("invitation", "/operator/invitations/", _operator, _go_to_an_invitation),
+    State("invitation, answered", "/operator/invitations/", _operator, _answer_an_invitation),
+    State("guest waits", "/operator/invitations/", _operator, _see_a_guest),
+    State("no invitation", f"/invite/{'x' * 22}/", signed_in=False),
     State("operator, asks before it blocks", "/operator/", _operator, _ask_to_block),
     State("something broke", arrange=_broken),
 ]

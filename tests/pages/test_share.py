@@ -196,7 +196,7 @@ def test_a_link_holds_nothing_but_what_was_shared(
         _, path = share(ada, jazz, kind, has_downloads=True)
         for name, kinds in PAGES.items():
             response = client.get(path + name)
-            text = response.content.decode(errors="replace")
+            text = response.getvalue().decode(errors="replace")
             assert not [secret for secret in [*secrets, "Dora"] if secret in text], path + name
             if kind in kinds and name in {"", "songs.csv", "songs.jspf", "songs.json"}:
                 assert "Blue" in text
@@ -260,6 +260,16 @@ def test_insights_of_no_songs_say_so(client: Client) -> None:
     assert "No songs yet" in look(client, f"{path}insights/").words
 
 
+def test_a_downloaded_playlist_names_its_listener_on_wish_only(ada: User, client: Client) -> None:
+    for shows_name in (False, True):
+        _, path = share(ada, None, has_downloads=True, shows_name=shows_name)
+        response = client.get(f"{path}songs.jspf")
+        playlist = json.loads(response.getvalue())["playlist"]
+        assert response.streaming
+        assert playlist.get("creator") == ("Ada" if shows_name else None)
+        assert [track["title"] for track in playlist["track"]] == ["Looped", "Swayed", "Burnt"]
+
+
 def test_a_name_is_shown_on_wish_only(ada: User, client: Client) -> None:
     _, silent = share(ada, None)
     _, telling = share(ada, None, shows_name=True)
@@ -298,7 +308,7 @@ def test_hostile_names_are_only_names(ada: User, client: Client) -> None:
     assert metas == [title]
     assert "X-Bad" not in download.headers
     assert re.fullmatch(
-        r"attachment; filename=\"[\w \-]+\.csv\"", download.headers["Content-Disposition"]
+        r"attachment; filename\*=UTF-8''[\w%\-]+\.csv", download.headers["Content-Disposition"]
     )
     assert client.get(f"{path}preview.png").status_code == 200
 
@@ -321,7 +331,7 @@ def test_a_page_offers_downloads_on_wish_only(ada: User, client: Client) -> None
 
     hrefs = [link["href"] for link in page.all("a")]
     assert {f"{path}songs.csv", f"{path}songs.jspf"} <= set(hrefs)
-    assert client.get(f"{path}songs.csv").content.decode().count("\n") == 4
+    assert client.get(f"{path}songs.csv").getvalue().decode().count("\n") == 4
     assert client.get(f"{path}state.json").status_code == 404
 
 
