@@ -22,7 +22,7 @@ MAY_USE_SQL = """(u.is_active AND (
 def may_use(user: User) -> bool:
     """Not blocked, and named in SYNCIFY_ALLOWED_USERS unless that is empty.
 
-    Holds at every request (``accounts.middleware``) and has to hold for every sync.
+    Checked at every request (``accounts.middleware``) and for every sync.
     """
     return user.is_active and (
         not settings.ALLOWED_USERS or user.is_named_in(settings.ALLOWED_USERS)
@@ -30,7 +30,7 @@ def may_use(user: User) -> bool:
 
 
 def why_not(user: User) -> str:
-    """Why ``may_use`` says no, as a sentence; "" where it says yes."""
+    """The reason why ``may_use`` is False, as a sentence; "" if it is True."""
     if not user.is_active:
         return "The operator has blocked this account."
     return "" if may_use(user) else "SYNCIFY_ALLOWED_USERS does not list this account."
@@ -65,7 +65,7 @@ def sign_out_everywhere(user: User) -> None:
 
 @transaction.atomic
 def block_listener(user: User) -> None:
-    """End their sessions; until they are unblocked they cannot sign in and are not synced."""
+    """End a listener's sessions; they cannot sign in and have no syncs until unblocked."""
     access_ended.send(sender=User, user_id=user.pk)
     User.objects.filter(pk=user.pk).update(
         is_active=False, session_version=F("session_version") + 1
@@ -75,6 +75,6 @@ def block_listener(user: User) -> None:
 
 
 def unblock_listener(user: User) -> None:
-    """They may sign in again, and their schedule goes on."""
+    """Allow sign-in again and resume the schedule."""
     User.objects.filter(pk=user.pk).update(is_active=True)
     logger.info("listener unblocked user=%s", user.pk)

@@ -1,4 +1,4 @@
-"""The address by which a browser reached Syncify, and whether Spotify can lead it back there."""
+"""The address that a browser used for Syncify, and whether Spotify can redirect it there."""
 
 from enum import StrEnum
 from urllib.parse import urlsplit
@@ -18,9 +18,9 @@ _LIFE = 60
 
 
 class WayBack(StrEnum):
-    DIRECT = "direct"  #: Spotify leads back to this address.
+    DIRECT = "direct"  #: Spotify can redirect to this address.
     OTHER_NAME = "other_name"  #: this machine, under another name than SYNCIFY_BASE_URL has.
-    PASTE = "paste"  #: Spotify leads to an error page; the listener pastes its address.
+    PASTE = "paste"  #: the redirect ends at an error page; the listener pastes its address.
 
 
 def way_back(request: HttpRequest) -> WayBack:
@@ -29,14 +29,14 @@ def way_back(request: HttpRequest) -> WayBack:
     ours, used = urlsplit(settings.BASE_URL), urlsplit(f"//{request.get_host()}")
     if settings.SPOTIFY_REDIRECT_CASE == Case.HTTPS or used.hostname not in _LOOPBACK:
         return WayBack.DIRECT
-    # Some proxies leave the port out; a tunnel from another port shows it.
+    # Some proxies omit the port; a tunnel from another port shows it.
     if used.port is not None and used.port != (ours.port or 80):
         return WayBack.PASTE
     return WayBack.DIRECT if used.hostname == ours.hostname else WayBack.OTHER_NAME
 
 
 def address_to_continue(wish: Wish) -> str:
-    """Where a browser that came by another name goes on with its sign-in, within a minute.
+    """The address at which a browser that used another name continues its sign-in.
 
     The cookies of one name are not sent to another, so the sign-in begins there.
     """

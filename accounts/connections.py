@@ -1,4 +1,4 @@
-"""Whether Spotify lets Syncify act for a listener, as syncs find it."""
+"""Whether Spotify lets Syncify act for a listener, as syncs record it."""
 
 from datetime import datetime, timedelta
 
@@ -34,7 +34,7 @@ def retry_due_q() -> Q:
 
 
 def may_be_synced_q() -> Q:
-    """Connections for which a scheduled sync is worth a call."""
+    """Connections that scheduled syncs include."""
     return Q(state=State.CONNECTED) | retry_due_q()
 
 
@@ -82,7 +82,7 @@ def mark_refused(user: User, reason: str) -> None:
 
 @transaction.atomic
 def mark_connected(user: User) -> None:
-    """A sync succeeded, so nothing is refused."""
+    """Clear a refusal after a successful sync."""
     refused = SpotifyConnection.objects.filter(user=user, state=State.REFUSED)
     if refused.update(state=State.CONNECTED, state_reason="", state_since=Now(), retry_at=None):
         connection_changed.send(sender=SpotifyConnection, user_id=user.pk)

@@ -7,18 +7,18 @@ from math import ceil
 
 
 class Stage(StrEnum):
-    """The listener and the operator are told of each but the first, once."""
+    """How near the end is. Listener and operator get one message for each but the first."""
 
-    FAR = "far"  #: nothing to say.
+    FAR = "far"  #: no message.
     MONTH = "month"  #: 30 days or less.
     WEEK = "week"  #: 7 days or less.
-    DAY = "day"  #: a day or less, by our count: Spotify may let us go on for some days more.
+    DAY = "day"  #: a day or less by our count, which may end some days before Spotify's.
     ENDED = "ended"  #: Spotify has ended it, or the listener has.
 
 
 #: Whose consent ends later than this from now is at Stage.FAR.
 NEAR = timedelta(days=30)
-#: So long before the end the playlist itself asks for a new sign-in.
+#: The time before the end from which the playlist's description asks for a new sign-in.
 REMIND = timedelta(days=7)
 #: The most days left at a stage, the last stage first.
 STAGES = [(1, Stage.DAY), (REMIND.days, Stage.WEEK), (NEAR.days, Stage.MONTH)]
@@ -33,7 +33,7 @@ class Consent:
 
     @property
     def ends_soon(self) -> bool:
-        """Within REMIND, or it has."""
+        """Whether it ends within REMIND, or has ended."""
         return self.stage in {Stage.WEEK, Stage.DAY, Stage.ENDED}
 
 

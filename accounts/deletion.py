@@ -12,7 +12,7 @@ logger = logging.getLogger(__name__)
 
 @transaction.atomic
 def delete_account(user: User) -> None:
-    """Delete everything of theirs: an open request (its worker loses its lease and stops), and the
+    """Delete all rows of a listener, with an open request (its worker loses the lease) and the
     rows of their sessions.
 
     The playlist in Spotify stays.

@@ -13,10 +13,10 @@ else:
 
 
 class EncryptedTextField(TextField):
-    """Text that the database sees encrypted only; "" stays "".
+    """Text that is encrypted in the database; "" stays "".
 
-    The first key of ``settings.TOKEN_KEYS`` encrypts, all of them decrypt. What none of them
-    decrypts reads as "", so that a lost key costs a new sign-in and nothing else.
+    The first key of ``settings.TOKEN_KEYS`` encrypts, all of them decrypt. A value that
+    none decrypts reads as "", so that a lost key costs only a new sign-in.
     """
 
     def from_db_value(self, value: str | None, *_args: object) -> str | None:

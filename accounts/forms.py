@@ -1,4 +1,4 @@
-"""What a person types to sign in."""
+"""The form for a pasted address."""
 
 from urllib.parse import urlsplit
 
@@ -10,13 +10,13 @@ from accounts.paste import Answer, NotAnAnswer, read_pasted
 
 
 class PasteForm(forms.Form):
-    """Once valid, ``answer`` is what Spotify sent back."""
+    """``answer`` is Spotify's answer, once the form is valid."""
 
     answer: Answer
 
     address = forms.CharField(
         label="The address of that page",
-        required=False,  # "nothing was pasted" is said in words of our own
+        required=False,  # the view has its own message for an empty field
         widget=forms.TextInput(
             attrs={"autocomplete": "off", "autocapitalize": "off", "spellcheck": "false"}
         ),

@@ -22,7 +22,7 @@ type View = Callable[..., HttpResponse]
 #: A full bucket becomes empty in this time, in even steps.
 PERIOD = timedelta(hours=1)
 
-# A bucket that would overflow stays as it is, so a client that keeps asking gets in now and then.
+# A refused request does not fill a bucket, so a client that keeps trying succeeds now and then.
 _FILL = """
 WITH asked (key, step) AS (
     SELECT key, make_interval(secs => %(period)s / most)
@@ -53,7 +53,7 @@ def limited(
 ) -> Callable[[View], View]:
     """Answer 429 to more than so many requests an hour for ``what``, by one of ``methods``.
 
-    Views with the same ``what`` share its buckets. An hour's number may come all at once.
+    Views with the same ``what`` share its buckets. All requests of an hour may come at once.
     """
 
     def decorate(view: View) -> View:
@@ -89,7 +89,7 @@ def fill(buckets: Mapping[str, int]) -> timedelta | None:
     with connection.cursor() as cursor:
         cursor.execute(_FILL, asked)
         (seconds,) = cursor.fetchone()
-    # Of a bucket that another process filled meanwhile, the statement saw only the old content.
+    # The statement does not see a concurrent change of a bucket by another process.
     return None if seconds is None else timedelta(seconds=max(1, math.ceil(seconds)))
 
 
@@ -108,7 +108,7 @@ def _duration(seconds: int) -> str:
 def too_often(
     request: Request, wait: timedelta, reason: str = "Too many requests."
 ) -> HttpResponse:
-    """The answer to who asks too soon: 429, which names the wait."""
+    """An answer with status 429 that names the wait."""
     seconds = max(1, math.ceil(wait.total_seconds()))
     message = f"{reason} Try again in {_duration(seconds)}."
     if request.htmx:  # app.js shows it beside the page

@@ -1,4 +1,4 @@
-"""Who sends a request: a listener who is signed in and may use this installation, or nobody."""
+"""Sets ``request.user``: a signed-in listener who may use this installation, or anonymous."""
 
 from functools import partial
 
@@ -14,7 +14,7 @@ from accounts.models import User
 
 
 class ListenerMiddleware(MiddlewareMixin):
-    """Django's AuthenticationMiddleware, but a listener who may not use Syncify is nobody."""
+    """Django's AuthenticationMiddleware, but a listener who may not use Syncify is anonymous."""
 
     def process_request(self, request: HttpRequest) -> None:
         request.user = SimpleLazyObject(partial(get_user, request))  # type: ignore[assignment]

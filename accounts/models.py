@@ -29,7 +29,7 @@ class UserManager(BaseUserManager["User"]):
 
 
 class User(AbstractBaseUser):
-    """A listener. There are no passwords: Spotify says who somebody is."""
+    """A listener. There are no passwords: Spotify identifies listeners."""
 
     password = None  # type: ignore[assignment]  # Django's way to leave a field out
     last_login = None
@@ -39,7 +39,7 @@ class User(AbstractBaseUser):
     account_id = models.CharField(max_length=255, unique=True, null=True)  # noqa: DJ001
     display_name = models.CharField(max_length=255, blank=True)
     is_active = models.BooleanField(default=True)
-    #: Made an operator by a code. ``is_operator`` is what counts.
+    #: Made an operator by a code. Ask ``is_operator`` instead.
     is_operator_by_code = models.BooleanField(default=False, db_column="is_operator")
     #: The Spotify ids by which a setting may name this listener: those that this account was the
     #: first to use here. Null, as an older version leaves it, stands for ``spotify_id``.
@@ -60,7 +60,7 @@ class User(AbstractBaseUser):
 
     @property
     def is_operator(self) -> bool:
-        """By SYNCIFY_OPERATORS; where that is empty, by a code."""
+        """Named in SYNCIFY_OPERATORS or, if that is empty, by an operator code."""
         if settings.OPERATORS:
             return self.is_named_in(settings.OPERATORS)
         return self.is_operator_by_code
@@ -74,7 +74,7 @@ class User(AbstractBaseUser):
         return self.account_id in ids or any(each in ids for each in own)
 
     def _get_session_auth_hash(self, secret: str | None = None) -> str:
-        # Django derives this from the password, which nobody has here.
+        # Django derives this from the password; listeners have none.
         value = f"{self.pk}:{self.session_version}"
         digest = salted_hmac("accounts.User.session", value, secret=secret, algorithm="sha256")
         return digest.hexdigest()
@@ -132,7 +132,7 @@ class SpotifyConnection(models.Model):
 
 
 class ListenerSession(AbstractBaseSession):
-    """Django's table of sessions, with a column that says whose each is.
+    """Django's table of sessions, with a column for the user.
 
     Another model of the same table, so that sessions outlast the upgrade, and the version before
     runs beside this one.
@@ -151,7 +151,7 @@ class ListenerSession(AbstractBaseSession):
 
 
 class OperatorCode(models.Model):
-    """The latest code that makes an operator, as a digest. One row; a used code stays as used."""
+    """The latest code that makes an operator, as a digest. One row; a used code stays."""
 
     id = models.SmallIntegerField(primary_key=True, default=1)
     digest = models.CharField(max_length=64)
@@ -169,7 +169,7 @@ class OperatorCode(models.Model):
 
 
 class RateLimit(models.Model):
-    """How full a bucket of ``accounts.limits`` is. The key is a digest and names nobody."""
+    """How full a bucket of ``accounts.limits`` is. The key is a digest and identifies no person."""
 
     key = models.CharField(primary_key=True, max_length=64)
     empty_at = models.DateTimeField()

@@ -18,12 +18,12 @@ _ALPHABET = "23456789abcdefghjkmnpqrstuvwxyz"
 
 
 def is_operator(user: User) -> bool:
-    """By SYNCIFY_OPERATORS; where that is empty, by a code. Ask at every request."""
+    """Named in SYNCIFY_OPERATORS or, if that is empty, by a code. Ask at every request."""
     return user.is_operator
 
 
 def has_unused_code() -> bool:
-    """Whether entering a code can make somebody an operator."""
+    """Whether a code exists that can make an operator."""
     return not settings.OPERATORS and OperatorCode.objects.filter(used_at=None).exists()
 
 
@@ -41,7 +41,7 @@ def make_code() -> str:
 def become_operator(user: User, *, code: str) -> bool:
     """Whether ``code`` was right and unused; then it is used, and ``user`` is an operator."""
     unused = OperatorCode.objects.filter(digest=_digest(code), used_at=None)
-    # Of two who enter it at once, the second waits for the first and finds it used.
+    # If two enter it at once, the second waits for the lock and finds it used.
     if settings.OPERATORS or not unused.update(used_at=Now()):
         logger.warning("operator code refused user=%s", user.pk)
         return False
@@ -72,6 +72,6 @@ def _new_code() -> str:
 
 
 def _digest(code: str) -> str:
-    """However the code was typed: letters of either case, with or without its hyphens."""
+    """The digest of a code, which may have letters of either case and no hyphens."""
     typed = re.sub(r"[\s-]", "", code.lower())
     return salted_hmac("accounts.operator_code", typed, algorithm="sha256").hexdigest()

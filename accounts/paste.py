@@ -1,4 +1,4 @@
-"""Reads the address that a listener copied from the page to which Spotify led them; pure."""
+"""Reads the address that a listener copied from the last page of the sign-in; pure."""
 
 from typing import NamedTuple
 from urllib.parse import parse_qsl
@@ -11,7 +11,7 @@ _QUOTES = "\"'“”‘’«»<>"
 
 
 class Answer(NamedTuple):
-    """What Spotify sent back: a code, or an error such as ``access_denied``."""
+    """Spotify's answer: a code, or an error such as ``access_denied``."""
 
     state: str
     code: str
@@ -19,7 +19,7 @@ class Answer(NamedTuple):
 
 
 class NotAnAnswer(ValueError):
-    """``str`` says to people what is wrong with the address, and what to do."""
+    """``str`` tells the listener the fault of the address, and what to do."""
 
 
 def read_pasted(text: str, *, spotify: str) -> Answer:

@@ -22,7 +22,7 @@ from accounts.problems import Problem, SignInFailed
 from accounts.scopes import NEEDED, Wish
 from syncify.spotify.accounts_host import consent_address
 
-#: How long a listener may look at Spotify's consent page.
+#: The longest time at Spotify's consent page.
 LIFE = timedelta(minutes=15)
 #: Sign-ins that one browser may have begun, in as many tabs.
 KEPT = 5
@@ -33,7 +33,7 @@ _SALT = "accounts.pending"
 
 @dataclass(frozen=True, slots=True)
 class SignIn:
-    """What is kept of a sign-in until it comes back."""
+    """A sign-in that was begun, as stored until its callback."""
 
     #: Of PKCE; "" with a client secret.
     verifier: str
@@ -51,7 +51,7 @@ def begin_sign_in(
     wish: Wish,
     by_paste: bool = False,
 ) -> HttpResponse:
-    """Send the browser to Spotify's consent page, and keep what its answer must match.
+    """Send the browser to Spotify's consent page, and store the values that its answer must match.
 
     Scopes that were ``granted`` before are asked for again: a new consent replaces the old one.
     With ``by_paste`` the listener brings the answer back by hand.
@@ -109,7 +109,7 @@ def end_sign_in(request: HttpRequest, *, state: str) -> SignIn:
     request.session.save()  # here, because Django saves no session when the answer is a 5xx
     if time.time() > kept["at"] + LIFE.total_seconds():
         raise SignInFailed(Problem.EXPIRED)
-    # The version before this one kept only the verifier.
+    # The previous version stored only the verifier.
     wish = kept.get("wish", {})
     return SignIn(
         verifier=kept["verifier"],

@@ -72,7 +72,7 @@ def finish_sign_in(*, code: str, verifier: str) -> Connected:
 
 @transaction.atomic
 def connect_spotify(*, profile: Profile, grant: Grant) -> Connected:
-    """Store the consent that ``profile`` gave, for the listener they are or now become.
+    """Store the consent of ``profile`` for its listener, who is created if new.
 
     Raises SignInFailed if they may not use this installation, or if the grant cannot be renewed.
     """
@@ -111,7 +111,7 @@ def connect_spotify(*, profile: Profile, grant: Grant) -> Connected:
 
 
 def storable(profile: Profile) -> Profile:
-    """``profile`` without what the database cannot hold. Raises SignInFailed for such an id."""
+    """``profile`` without text that PostgreSQL cannot store. Raises SignInFailed for a bad id."""
     if not _is_id(profile.id):
         raise SignInFailed(Problem.UNREADABLE)
     return replace(
@@ -133,7 +133,7 @@ def _listener(profile: Profile) -> tuple[User, bool]:
     account_id, by_id = profile.account_id, User.objects.filter(spotify_id=profile.id)
     user = User.objects.filter(account_id=account_id).first() if account_id else None
     if account_id:
-        # A spotify_id may pass to somebody else; an account_id never does.
+        # A spotify_id can pass to another account; an account_id cannot.
         others = by_id.exclude(account_id=account_id)
         for other in others if user else others.exclude(account_id=None):
             _end_spotify_id(other)
@@ -144,7 +144,7 @@ def _listener(profile: Profile) -> tuple[User, bool]:
         if is_new:
             return user, True
     locked = User.objects.select_for_update().filter(pk=user.pk).first()
-    if locked is None:  # the account was deleted meanwhile: they are new
+    if locked is None:  # the account was just deleted: create a new one
         return _listener(profile)
     account_locked.send(sender=User, user_id=locked.pk)
     return locked, False
@@ -203,7 +203,7 @@ def _profile_of(grant: Grant) -> Profile:
 
 
 class _Gate:
-    """The quota's gate for a web request: keeps no connection, and makes no long pause."""
+    """The quota's gate for a web request, without a held connection and without long pauses."""
 
     def __init__(self) -> None:
         self._gate = QuotaGate(reserve=True)
@@ -218,14 +218,14 @@ class _Gate:
         return self._gate.block(for_=for_, because=because)
 
     def pause(self, seconds: float) -> None:
-        """A longer wait than a browser's is one for everybody. Raises Blocked."""
+        """Sleep if the wait is short; block all calls for a longer one. Raises Blocked."""
         if seconds > LONGEST_PAUSE:
             raise Blocked(self.block(for_=timedelta(seconds=seconds), because="quota"), "quota")
         time.sleep(seconds)
 
 
 class _NewToken:
-    """A token that belongs to nobody yet. It cannot be refreshed: a refused one is tried again."""
+    """A token without an account yet. It cannot be refreshed; a refused one is tried again."""
 
     def __init__(self, token: str) -> None:
         self._token = token

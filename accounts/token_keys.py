@@ -18,7 +18,7 @@ _TOKENS = ("access_token", "refresh_token")
 def rotate_token_keys() -> tuple[int, int]:
     """Encrypt all tokens with the newest key; the numbers of rewritten and unreadable listeners.
 
-    Each row is locked by itself, as for a refresh, so that syncs go on meanwhile. Tokens that no
+    Each row is locked separately, as for a refresh, so that syncs continue. Tokens that no
     key decrypts stay as they are; listeners whose key has been found again are connected again.
     """
     outcomes = Counter(map(_rotate, list(SpotifyConnection.objects.values_list("pk", flat=True))))

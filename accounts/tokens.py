@@ -1,4 +1,4 @@
-"""A listener's access token: stored, refreshed once for all workers, dropped when consent ends."""
+"""A listener's access token: stored, refreshed once for all workers, deleted after the consent."""
 
 import logging
 import time
@@ -75,7 +75,7 @@ class ConnectionTokens:
 
 
 def drop_tokens(held: SpotifyConnection) -> None:
-    """Consent has ended: the listener must sign in again; everything else of theirs stays."""
+    """Delete the tokens after the end of a consent: the listener must sign in again."""
     _need_sign_in(
         held,
         SpotifyConnection.Reason.CONSENT_ENDED,
@@ -102,7 +102,7 @@ def _refresh(user_id: int, *, unlike: str | None) -> SpotifyConnection:
 
 @transaction.atomic
 def _refresh_locked(user_id: int, *, unlike: str | None) -> SpotifyConnection | SpotifyError:
-    """One token request for all callers at once: those who waited find the new token stored."""
+    """Make one token request for all concurrent callers: the others find the new token stored."""
     with connection.cursor() as cursor:
         cursor.execute(f"SET LOCAL lock_timeout = '{LOCK_TIMEOUT}'")
     held = SpotifyConnection.objects.select_for_update().filter(user=user_id).first()

@@ -42,9 +42,9 @@ _SHOW_DIALOG = "spotify_show_dialog"
 @require_POST
 @limited("sign-in", per_address=60)
 def log_in(request: HttpRequest) -> HttpResponse:
-    """To Spotify, unless it could not be asked who comes back.
+    """Redirect to Spotify, unless Spotify could not be asked for the profile afterwards.
 
-    Where the way back is by hand it is explained first; that page posts with ``explained``.
+    A sign-in by pasting is explained first; that page posts with ``explained``.
     """
     wish = scopes.wish_of(request.POST)
     match arrival.way_back(request):
@@ -80,7 +80,7 @@ def _to_spotify(request: HttpRequest, wish: Wish, *, by_paste: bool = False) -> 
 @require_GET
 @limited("callback", per_address=120)
 def callback(request: HttpRequest) -> HttpResponse:
-    """Back from Spotify."""
+    """Handle Spotify's redirect after a sign-in."""
     state, code, error = (request.GET.get(name, "") for name in ("state", "code", "error"))
     is_answer = len(state) == STATE_LENGTH and code
     if is_answer and not pending.is_known(request, state) and _may_be_for_another_address():
@@ -101,7 +101,7 @@ def _may_be_for_another_address() -> bool:
 @require_http_methods(["GET", "HEAD", "POST"])
 @limited("callback", per_address=120)
 def paste_back(request: HttpRequest) -> HttpResponse:
-    """The way to Spotify and back where Spotify cannot lead back to Syncify."""
+    """The sign-in by pasting, where Spotify cannot redirect to Syncify."""
     form = PasteForm(request.POST if request.method == "POST" else None)
     if form.is_valid():
         return _finish(request, form.answer)
@@ -147,7 +147,7 @@ def _finished(request: HttpRequest, answer: Answer) -> HttpResponse:
 
 
 def _no_code(request: HttpRequest, answer: Answer, wish: Wish) -> HttpResponse:
-    """Spotify sent an error, or nothing. Whoever was asked for more keeps what they have."""
+    """Handle an error or an empty answer. Permissions that were granted before stay."""
     problem = problem_of(answer.error) if answer.error else Problem.INCOMPLETE
     if answer.error:
         logger.warning("spotify answered a sign-in with error=%s", plain(answer.error)[:100])
@@ -200,7 +200,7 @@ def end_sessions(request: Request) -> HttpResponse:
 @limited("account", per_address=60, methods=["POST"])
 @login_required
 def delete_account(request: Request) -> HttpResponse:
-    """Deletes on a POST with ``confirm=delete``; asks otherwise."""
+    """Delete on a POST with ``confirm=delete``; ask otherwise."""
     if request.POST.get("confirm") != "delete":
         status = 422 if request.method == "POST" else 200
         return render(request, "accounts/delete.html", status=status)
@@ -213,7 +213,7 @@ def delete_account(request: Request) -> HttpResponse:
 
 
 def _good_bye() -> HttpResponse:
-    """To the start page; the browser deletes all it stored of this site but cookies.
+    """Redirect to the start page; the browser deletes all its data of this site except cookies.
 
     A message to the listener may be in a cookie.
     """

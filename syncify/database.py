@@ -1,4 +1,4 @@
-"""Tells a database that is away for a moment from an error of our own."""
+"""Distinguishes a temporary database failure from an error of Syncify."""
 
 from django.db import InterfaceError, OperationalError
 from django.db.utils import Error

@@ -1,4 +1,4 @@
-"""The request that our views get: signed in, and knowing whether htmx sent it."""
+"""The request type of views: with a signed-in user and htmx's details."""
 
 from django.http import HttpRequest
 from django_htmx.middleware import HtmxDetails

@@ -1,4 +1,4 @@
-"""What our log lines look like; no token is in them, and no line that somebody else made up."""
+"""The format of log lines: without tokens, and without lines forged by input."""
 
 import logging
 import re
@@ -62,8 +62,8 @@ def logging_config() -> dict[str, Any]:
 class HideSecrets(logging.Filter):
     """Replaces what looks like a credential, in the message and in a traceback's last line.
 
-    A message stays on one line, and a traceback is indented: nobody's text passes for a line of
-    ours.
+    A message stays on one line, and a traceback is indented: input cannot look like a line of
+    Syncify.
     """
 
     def filter(self, record: logging.LogRecord) -> bool:
@@ -73,7 +73,7 @@ class HideSecrets(logging.Filter):
         if record.exc_info:
             trace = hide_secrets(logging.Formatter().formatException(record.exc_info))
             record.exc_text = "\n".join(f"  {escaped(line)}" for line in trace.splitlines())
-            record.exc_info = None  # no formatter shall write it anew
+            record.exc_info = None  # so that no formatter writes it again
         # Django's own, with the address and so the code of a callback; JSON lines would show it.
         vars(record).pop("request", None)
         return True

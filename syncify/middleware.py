@@ -1,4 +1,4 @@
-"""Middleware of our own."""
+"""Syncify's middleware."""
 
 from collections.abc import Callable
 from urllib.parse import unquote
@@ -39,7 +39,7 @@ SAFETY_HEADERS = {
 
 
 class SafetyHeadersMiddleware(MiddlewareMixin):
-    """Gives each answer the headers of ``SAFETY_HEADERS`` that it has not set itself."""
+    """Adds the missing headers of ``SAFETY_HEADERS`` to each answer."""
 
     def process_response(
         self, _request: HttpRequest, response: HttpResponseBase
@@ -50,7 +50,7 @@ class SafetyHeadersMiddleware(MiddlewareMixin):
 
 
 class HostMiddleware(MiddlewareMixin):
-    """Answers requests for a host name that is not ours, before anything else meets the name."""
+    """Answers requests for an unknown host name, before other code reads the name."""
 
     def process_request(self, request: HttpRequest) -> HttpResponse | None:
         try:
@@ -63,8 +63,8 @@ class HostMiddleware(MiddlewareMixin):
 class HiddenOriginMiddleware(MiddlewareMixin):
     """Lets forms work in browsers that send ``Origin: null`` with them to hide the address.
 
-    Django takes that for another site. A page of another site can send it too, so the form's token
-    still has to match its cookie: this only keeps Django from refusing before it looks at them.
+    Django treats this as another site. Pages of other sites can send it too, so the form's token
+    must still match its cookie: this middleware only lets Django compare them.
     """
 
     def process_request(self, request: HttpRequest) -> None:
@@ -78,7 +78,7 @@ class HiddenOriginMiddleware(MiddlewareMixin):
 
 
 class HtmxRedirectMiddleware:
-    """Turns a redirect that answers htmx into one of the whole page.
+    """Turns a redirect of an htmx request into one of the whole page.
 
     htmx would follow it unseen and put, say, the landing page into a card.
     """
@@ -94,7 +94,7 @@ class HtmxRedirectMiddleware:
 
 
 class TimezoneMiddleware:
-    """Tells times as the visitor's clock does; ``static/js/app.js`` sets the cookie."""
+    """Activates the visitor's time zone; ``static/js/app.js`` sets the cookie."""
 
     def __init__(self, get_response: Callable[[HttpRequest], HttpResponse]) -> None:
         self.get_response = get_response

@@ -1,18 +1,20 @@
-"""Where Spotify sends a listener back to: it takes https, or http on a loopback number; pure."""
+"""The redirect URI, for which Spotify accepts https, or http on a loopback address; pure."""
 
 from enum import StrEnum
 from urllib.parse import urlsplit
 
 PATH = "/accounts/callback/"
-#: Where the way back ends when Spotify would not take our own address.
+#: The redirect URI if Spotify does not accept the base URL.
 PASTE_BACK_URI = f"http://127.0.0.1:8000{PATH}"
 _LOOPBACK = {"127.0.0.1", "::1"}
 
 
 class Case(StrEnum):
-    HTTPS = "https"  #: Spotify leads back to us.
-    LOOPBACK = "loopback"  #: Spotify leads back to us, on this machine only.
-    PASTE_BACK = "paste_back"  #: Spotify leads to an error page, whose address is pasted to us.
+    HTTPS = "https"  #: Spotify redirects to Syncify.
+    LOOPBACK = "loopback"  #: Spotify redirects to Syncify, on this machine only.
+    PASTE_BACK = (
+        "paste_back"  #: the redirect ends at an error page, whose address the listener pastes.
+    )
 
 
 def redirect_uri(base_url: str) -> tuple[str, Case]:

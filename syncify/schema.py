@@ -16,7 +16,7 @@ class NotMigrated(Exception):
 def pending_migrations() -> list[str]:
     """Migrations on disk that the database has not seen; it may have seen newer ones.
 
-    Told by their file names: to import them all would cost a web process memory for good.
+    Compares file names, because importing all migrations would use memory in each web process.
     """
     applied = MigrationRecorder(connection).applied_migrations()
     return [

@@ -1,6 +1,6 @@
-"""Django's sessions in the database, but for keys that Django cannot have made.
+"""Django's sessions in the database; keys that Django cannot have made are refused.
 
-Each row says whose it is, so that all sessions of one listener can be deleted.
+Each row has its user, so that all sessions of one listener can be deleted.
 """
 
 from typing import TYPE_CHECKING, Any, cast

@@ -56,14 +56,14 @@ def _token_keys() -> list[str]:
 #: Encrypt Spotify's tokens at rest: the first encrypts, all decrypt.
 TOKEN_KEYS: list[str] = or_default(_token_keys, [])
 
-# --- Where we are -----------------------------------------------------------------------------
+# --- Addresses --------------------------------------------------------------------------------
 
-#: As browsers send it, so that it may be compared with what they send.
+#: In the form that browsers send, so that both can be compared.
 BASE_URL = env_url("SYNCIFY_BASE_URL", default="http://127.0.0.1:8000", has_path=False)
 _IS_HTTPS = BASE_URL.startswith("https:")
 
 ALLOWED_HOSTS = [parse_address(BASE_URL).host_header, "127.0.0.1", "[::1]", "localhost"]
-#: Whose X-Forwarded-For is believed. A proxy on the same machine is, unless told otherwise.
+#: Proxies whose X-Forwarded-For is trusted. By default, proxies on the same machine are.
 TRUSTED_PROXIES = env_networks("SYNCIFY_TRUSTED_PROXIES", default="127.0.0.1 ::1")
 
 # --- Safety -----------------------------------------------------------------------------------
@@ -80,11 +80,11 @@ SESSION_ENGINE = "syncify.sessions"
 SESSION_COOKIE_AGE = 60 * 60 * 24
 SESSION_LIFE = timedelta(days=180)
 
-# Whoever lies about the scheme only gets http themselves, so this header is taken from anybody.
+# A client that forges the scheme only affects itself, so this header needs no trusted proxy.
 SECURE_PROXY_SSL_HEADER = ("HTTP_X_FORWARDED_PROTO", "https") if _IS_HTTPS else None
 SECURE_SSL_REDIRECT = _IS_HTTPS
 SECURE_SSL_HOST = urlsplit(BASE_URL).netloc
-# Asked from inside, past the proxy.
+# Requested from inside, without the proxy.
 SECURE_REDIRECT_EXEMPT = ["^healthz$", "^metrics$"]
 SECURE_HSTS_SECONDS = 60 * 60 * 24 * 365 if _IS_HTTPS else 0
 SILENCED_SYSTEM_CHECKS = [
@@ -129,10 +129,10 @@ SPOTIFY_IMAGES_URL = env_url("SPOTIFY_IMAGES_URL", default="https://i.scdn.co", 
 PICTURES = env_bool("SYNCIFY_PICTURES", default=True)
 if PICTURES:
     SECURE_CSP["img-src"].append("{0.scheme}://{0.netloc}".format(urlsplit(SPOTIFY_IMAGES_URL)))
-#: Where people open a playlist.
+#: The web player, for links to playlists.
 SPOTIFY_OPEN_URL = env_url("SPOTIFY_OPEN_URL", default="https://open.spotify.com")
 SPOTIFY_REDIRECT_URI, SPOTIFY_REDIRECT_CASE = redirect_uri(BASE_URL)
-#: Calls a day for the whole installation; 0 is no limit of our own.
+#: Calls a day for the whole installation; 0: no limit.
 SPOTIFY_DAILY_QUOTA = env_int("SPOTIFY_DAILY_QUOTA", default=1000)
 # The sign-in form posts to us and is sent on to Spotify, which may send it straight back: browsers
 # hold form-action against the whole way.
@@ -159,7 +159,7 @@ LISTENBRAINZ_URL = env_url(
 
 # --- People and upkeep ------------------------------------------------------------------------
 
-#: Spotify ids; empty: whoever Spotify's own allow-list lets in.
+#: Spotify ids; empty: every listener on the allow-list of the app at Spotify.
 ALLOWED_USERS = env_spotify_ids("SYNCIFY_ALLOWED_USERS")
 #: Spotify ids of those who may see /operator/.
 OPERATORS = env_spotify_ids("SYNCIFY_OPERATORS")
@@ -173,7 +173,7 @@ BACKUP_DIR = env_str("SYNCIFY_BACKUP_DIR", "")
 BACKUP_KEEP = env_int("SYNCIFY_BACKUP_KEEP", default=7, least=1)
 #: Encrypts backups; empty: they are not encrypted.
 BACKUP_PASSPHRASE = env_str("SYNCIFY_BACKUP_PASSPHRASE", "", is_verbatim=True)
-#: Who may read /metrics; empty: nobody.
+#: The bearer token for /metrics; empty: the page is disabled.
 METRICS_TOKEN = env_word("SYNCIFY_METRICS_TOKEN")
 #: Folder where workers and schedulers touch a file at each turn; empty: nowhere.
 ALIVE_DIR = env_str("SYNCIFY_ALIVE_DIR", "")
@@ -190,7 +190,7 @@ LLM_URL = env_str("SYNCIFY_LLM_URL", "") and env_url(
     "SYNCIFY_LLM_URL", default="http://127.0.0.1:11434/v1/"
 )
 LLM_MODEL = env_str("SYNCIFY_LLM_MODEL", "")
-#: A bearer token for it, where it wants one.
+#: Its bearer token, if it needs one.
 LLM_KEY = env_str("SYNCIFY_LLM_KEY", "")
 
 # --- Django -----------------------------------------------------------------------------------
@@ -246,7 +246,7 @@ TEMPLATES = [
 ]
 
 AUTH_USER_MODEL = "accounts.User"
-# People are let in by their session alone; Spotify has said who they are.
+# Sessions alone authenticate: Spotify has identified the listener.
 AUTHENTICATION_BACKENDS = ["django.contrib.auth.backends.ModelBackend"]
 LOGIN_URL = "home"
 CSRF_FAILURE_VIEW = "syncify.visitors.csrf_failure"
@@ -267,9 +267,9 @@ STORAGES = {
 
 # --- Database ---------------------------------------------------------------------------------
 
-# A transaction that somebody forgot would keep dead rows from being vacuumed, in every table.
+# An idle transaction would keep dead rows of all tables from being vacuumed.
 _SESSION = "-c idle_in_transaction_session_timeout=30s"
-#: A connection that died without a word is noticed within half a minute, whoever waits at it.
+#: A dead connection is detected within half a minute.
 DATABASE_KEEPALIVES: dict[str, Any] = {
     # For each host, where there are several.
     "connect_timeout": 3,
@@ -289,7 +289,7 @@ _OPTIONS: dict[str, Any] = {
 if _pool_size := env_int("DATABASE_POOL_SIZE", default=0):
     # A request that gets no connection in time is answered with an error, and health checks with
     # the truth. An attempt to connect is given up as soon, since the pool makes the next one only
-    # after a pause that doubles; the next request begins anew.
+    # after a pause that doubles; the next request starts with no pause.
     _OPTIONS["pool"] = {
         "min_size": 0,
         "max_size": _pool_size,

@@ -1,4 +1,4 @@
-"""Text that others wrote: names of songs, playlists and people, paths, answers of servers."""
+"""Foreign text: names of songs, playlists and people, paths, answers of servers."""
 
 import re
 import unicodedata
@@ -8,7 +8,7 @@ _UNSEEN = re.compile(r"[\x00-\x1f\x7f-\x9f\u061c\u200e\u200f\u2028-\u202e\u2066-
 
 
 def plain(name: str) -> str:
-    """``name`` without what nobody sees but what changes the text around it."""
+    """``name`` without invisible characters that change the text around it."""
     return _UNSEEN.sub("", name)
 
 

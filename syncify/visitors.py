@@ -1,4 +1,4 @@
-"""Who sends a request, and the line in the log when it is refused."""
+"""The address of a visitor, and the log line of a refused request."""
 
 import logging
 import re
@@ -24,7 +24,7 @@ _WITH_PORT = re.compile(
 def client_address(
     *, peer: str, forwarded: str, trusted: Sequence[IPv4Network | IPv6Network]
 ) -> str:
-    """The address nearest to the browser that is not hearsay.
+    """The address nearest to the browser that a trusted proxy reported.
 
     ``forwarded`` is X-Forwarded-For. Each proxy adds at its right end whom it was called by, so it
     is read from there for as long as the caller is a proxy that we trust; what stands further left
@@ -61,7 +61,7 @@ def address_of(request: HttpRequest) -> str:
 
 
 def household_of(address: str) -> str:
-    """What counts as one when something is counted by address: of IPv6 whoever shares a /64."""
+    """The unit for limits by address: an IPv4 address, or an IPv6 network of length 64."""
     return str(ip_network((address, 64), strict=False)) if ":" in address else address
 
 
@@ -73,7 +73,7 @@ def log_refusal(request: HttpRequest, reason: str) -> None:
 
 
 def wrong_host(request: HttpRequest) -> HttpResponse:
-    """The answer to a request for a host name that is not ours: where Syncify is instead."""
+    """The answer to a request for an unknown host name, with Syncify's address."""
     logger.warning(
         "wrong host host=%.100r address=%s: open %s, or set SYNCIFY_BASE_URL to the address that "
         "people open",

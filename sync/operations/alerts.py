@@ -1,4 +1,4 @@
-"""Incidents: troubles of which the operator gets one alert each, tried until it is delivered."""
+"""Incidents: problems with one alert each to the operator, tried until it is delivered."""
 
 import hashlib
 import logging
@@ -33,26 +33,26 @@ if TYPE_CHECKING:
 
 logger = logging.getLogger(__name__)
 
-#: A worker that was not seen for so long, while requests wait, is missing.
+#: Without a live worker for this long, while requests wait, there is an incident.
 MISSING_AFTER = timedelta(minutes=5)
-#: A dead letter is trouble until its listener's next success, or for so long: longer than a day,
-#: so that somebody whose daily sync fails every time makes one incident.
+#: A dead letter is a problem until its listener's next success, or for this long: more than a day,
+#: so that daily syncs that fail every time make one incident.
 DEAD_LETTER_AGE = timedelta(days=2)
-#: A block counts as over so long after its end: it may come back with the first call.
+#: A block counts as over this long after its end: the first call may renew it.
 BLOCK_GRACE = timedelta(minutes=15)
 #: The wait before an alert that was not delivered is tried again: doubled each time.
 FIRST_WAIT, LONGEST_WAIT = timedelta(minutes=1), timedelta(hours=1)
-#: An incident that ended before its alert was delivered is still told for so long.
+#: For this long after the end of an incident, its undelivered alert is still sent.
 TOLD_AFTERWARDS = timedelta(days=1)
 
 _BLOCKS = {
-    Block.Because.QUOTA: "Spotify's quota is spent. Syncs wait, and go on by themselves.",
+    Block.Because.QUOTA: "Spotify's quota is spent. Syncs wait and continue automatically.",
     Block.Because.CREDENTIALS: "Spotify does not accept the client id or secret. Check "
     "SPOTIFY_CLIENT_ID and SPOTIFY_CLIENT_SECRET, then restart the worker.",
-    Block.Because.PREMIUM: "Spotify wants the owner of the app to have Premium. Renew it, then "
+    Block.Because.PREMIUM: "Spotify requires the owner of the app to have Premium. Renew it, then "
     "restart the worker.",
 }
-# Whoever is being deleted needs no incident.
+# Listeners that are being deleted get no incident.
 _OPEN = """
 INSERT INTO incidents (key, message, user_id, alert_due)
 SELECT key, message, user_id, statement_timestamp()
@@ -71,15 +71,15 @@ _LOST = (
 class Trouble:
     key: str
     message: str
-    #: Whom the message names.
+    #: The listener that the message names.
     user: User | None = None
 
 
 class Watch:
-    """``check_incidents`` as often as a scheduler likes: consents of all listeners once a day.
+    """``check_incidents`` for each turn of a scheduler: the consents of all listeners once a day.
 
-    Between, those who signed in, came to a stage or lost their token; a listener who rests or goes
-    on without that is noticed within the day.
+    In between, it checks listeners who signed in, reached a stage or lost their token; listeners
+    who paused or resumed are checked within the day.
     """
 
     def __init__(self) -> None:
@@ -93,8 +93,8 @@ class Watch:
 def check_incidents(*, lately: timedelta = EVER) -> None:
     """Open an incident for each new trouble, close those that are over, and send what is due.
 
-    As many statements for any number of listeners, unless something is new or over. With
-    ``lately``, it looks at the consents that have changed since then.
+    The number of statements does not grow with the listeners, except for new and closed
+    incidents. With ``lately``, it checks only the consents that changed within this time.
     """
     now = timezone.now()
     troubles = list(_troubles())
@@ -112,7 +112,7 @@ def check_incidents(*, lately: timedelta = EVER) -> None:
     is_told = open_ones.filter(user=OuterRef("user"), key=OuterRef("key"))
     consents = list(_told_of(fresh.filter(~Exists(is_told)), now))
     if consents:
-        # A stage is told once for each consent, though its listener may have rested in between.
+        # A stage has one alert for each consent, even if its listener paused in between.
         Incident.objects.filter(
             user__in=[trouble.user for trouble in consents],
             key__in=[trouble.key for trouble in consents],
@@ -131,7 +131,7 @@ def _close(over: QuerySet[Incident]) -> None:
 
 
 def _open(troubles: Sequence[Trouble]) -> None:
-    """Open an incident for each trouble that has none; of several schedulers, one says so."""
+    """Open an incident for each trouble without one; only one of several schedulers logs it."""
     if not troubles:
         return
     rows: dict[str, Any] = {
@@ -148,7 +148,7 @@ def _open(troubles: Sequence[Trouble]) -> None:
 
 
 def undelivered() -> int:
-    """How many alerts were tried and are still owed to some address."""
+    """The number of alerts that were tried and have not reached all addresses."""
     return _owed().filter(alert_tries__gt=0).count()
 
 
@@ -158,7 +158,7 @@ def _owed() -> QuerySet[Incident]:
 
 
 def _troubles() -> Iterator[Trouble]:
-    """All that is wrong at this moment."""
+    """The present problems, other than consents."""
     later = SyncRequest.objects.filter(
         user=OuterRef("user"),
         kind=OuterRef("kind"),
@@ -192,9 +192,9 @@ def _troubles() -> Iterator[Trouble]:
 
 
 def _consents_in_trouble(now: datetime) -> "QuerySet[KeyedConnection]":
-    """Consents that end soon or have ended, each with the ``key`` of the stage it has reached.
+    """Consents that end soon or have ended, each with the ``key`` of its stage.
 
-    Only of those whose playlist would otherwise be kept up to date.
+    Only listeners whose playlist is active.
     """
     return SpotifyConnection.objects.filter(
         near_q(now),
@@ -223,8 +223,8 @@ def _consent_in_words(user: User, consent: Consent) -> str:
         )
     days = "a day" if consent.days_left <= 1 else f"{consent.days_left} days"
     return (
-        f"Spotify's permission to act for {user} ends within {days}. Ask them to sign in again, "
-        "which is one tap; then nothing stops."
+        f"Spotify's permission to act for {user} ends within {days}. Ask them to sign in again; "
+        "it is one tap, and syncs continue."
     )
 
 
@@ -232,15 +232,15 @@ def _consent_in_words(user: User, consent: Consent) -> str:
 
 
 def deliver_alerts() -> None:
-    """Send the alerts that are due, each to the addresses that have not had it yet.
+    """Send the alerts that are due, each to the addresses that have not received it.
 
-    Several schedulers may do so at once; an alert is sent twice only if its sender dies meanwhile.
+    Safe in several schedulers at once; an alert is sent twice only if its sender dies in between.
     """
     if not settings.ALERT_URLS:
         return
     silent: set[str] = set()
     for incident in _owed().filter(alert_due__lte=Now()).order_by("opened", "pk"):
-        # An address that has just failed is left alone for the rest of this turn.
+        # An address that failed is skipped for the rest of this turn.
         addresses = [
             url
             for url in settings.ALERT_URLS
@@ -251,7 +251,7 @@ def deliver_alerts() -> None:
 
 
 def _claim(incident: Incident) -> bool:
-    """Put the next try off before this one begins, so that nobody else makes it."""
+    """Postpone the next try before this one begins, so that no other scheduler makes it."""
     wait = min(FIRST_WAIT * 2 ** min(incident.alert_tries, 10), LONGEST_WAIT)
     return bool(
         _owed()
@@ -261,7 +261,7 @@ def _claim(incident: Incident) -> bool:
 
 
 def _send(incident: Incident, addresses: list[str]) -> set[str]:
-    """Send one alert, keep which addresses took it, and return those that did not."""
+    """Send one alert, store the addresses that accepted it, and return the others."""
     import apprise  # noqa: PLC0415 - it brings a hundred services, for the one who sends an alert
 
     body = f"{incident.message}\n{settings.BASE_URL}/operator/"
@@ -270,7 +270,7 @@ def _send(incident: Incident, addresses: list[str]) -> set[str]:
     failed = set()
     for address in addresses:
         alert = apprise.Apprise()
-        # An address that Apprise cannot read is one that did not take it.
+        # An address that Apprise cannot read counts as failed.
         if not (alert.add(address) and alert.notify(title="Syncify needs you", body=body)):
             failed.add(address)
     taken = [_mark(address) for address in addresses if address not in failed]
@@ -290,5 +290,5 @@ def _send(incident: Incident, addresses: list[str]) -> set[str]:
 
 
 def _mark(address: str) -> str:
-    """What is stored of an address, which may hold a password."""
+    """A digest of an address, which may contain a password."""
     return hashlib.sha256(address.encode()).hexdigest()[:16]

@@ -24,7 +24,7 @@ from psycopg import sql
 from syncify.sealed import SealedReader, SealedWriter, WrongPassphrase, is_sealed
 
 FORMAT = 1
-#: Made anew by migrations, and by the processes that run.
+#: Migrations and running processes fill these tables.
 _MADE_ANEW = {"django_migrations", "django_content_type", "auth_permission", "processes"}
 _BLOCK = 1 << 20
 #: What reading a zip file or a manifest raises where bytes of it were changed.
@@ -48,7 +48,7 @@ class Table:
 
 @dataclass(frozen=True, slots=True)
 class Manifest:
-    """What the file tells of itself."""
+    """The description of a backup, stored in its file."""
 
     made: str
     #: Names of the migrations by app.
@@ -76,7 +76,7 @@ def write_archive(
     secret_key: str,
     settings: dict[str, str],
 ) -> Manifest:
-    """Write everything, as it is at one moment; encrypted if there is a passphrase."""
+    """Write one snapshot of everything; encrypted if there is a passphrase."""
     target = SealedWriter(file, passphrase) if passphrase else file
     with (
         ZipFile(cast("Any", target), "w", ZIP_DEFLATED, compresslevel=6) as archive,
@@ -98,7 +98,7 @@ def write_archive(
 
 @contextmanager
 def _snapshot() -> Iterator[psycopg.Connection[Any]]:
-    """A connection of its own that sees the database as it was at first."""
+    """A separate connection with one snapshot of the database."""
     with closing(psycopg.connect(**connection.get_connection_params())) as db:
         db.isolation_level = psycopg.IsolationLevel.REPEATABLE_READ
         db.read_only = True
@@ -124,7 +124,7 @@ def table_names() -> list[str]:
     ordered: list[str] = []
     while left := sorted(ours - set(ordered)):
         waiting = {one for one, other in refers if other in left}
-        # A circle is broken anywhere: constraints are checked at the end.
+        # The order within a circle does not matter: constraints are checked at the end.
         ordered += [name for name in left if name not in waiting] or left[:1]
     return ordered
 
@@ -166,7 +166,7 @@ def _copy(table: str, columns: list[str], direction: str) -> sql.Composed:
 
 
 class Archive:
-    """A backup whose every byte was looked at."""
+    """A backup that was read and verified to its end."""
 
     def __init__(self, zipped: ZipFile, manifest: Manifest, *, is_encrypted: bool) -> None:
         self._zip, self.manifest, self.is_encrypted = zipped, manifest, is_encrypted

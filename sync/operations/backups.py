@@ -22,13 +22,13 @@ logger = logging.getLogger(__name__)
 
 SUFFIX = ".syncify-backup"
 EVERY = timedelta(days=1)
-#: A backup that is older, although one should be made every day, is a trouble.
+#: An older latest backup is an incident, if daily backups are enabled.
 LATE = timedelta(days=2)
-#: They belong to a place, not to what is restored at another.
+#: Settings of the machine, which a restore on another machine must not take over.
 _OF_THE_PLACE = ("DATABASE_", "SYNCIFY_BACKUP_", "SYNCIFY_DATA_DIR", "SYNCIFY_ALIVE_DIR")
 _KEYS = ("SECRET_KEY", "SYNCIFY_TOKEN_KEYS")
 _OURS = ("SYNCIFY_", "SPOTIFY_", "SPOTIPY_")
-#: Of all schedulers, one makes the backup.
+#: The lock with which one of all schedulers makes the backup.
 _LOCK = 0x53594E43
 
 
@@ -47,7 +47,7 @@ def make_backup(path: Path) -> Manifest:
     """
     part = path.with_name(f".{path.name}.part")
     try:
-        # Whoever can read it can act as every listener.
+        # A reader of the file can act as every listener.
         with os.fdopen(os.open(part, os.O_CREAT | os.O_TRUNC | os.O_RDWR, 0o600), "w+b") as file:
             manifest = write_archive(
                 file,
@@ -131,7 +131,7 @@ def is_late() -> bool:
 
 
 def restore(archive: Archive, *, replace: Callable[[], None] | None) -> None:
-    """Make the database what it was, with the tables of this program.
+    """Restore the rows of a backup into the tables of this program.
 
     Refuses to touch a database that has listeners, unless ``replace`` is given, which is called
     before anything is deleted. Stored tokens are encrypted with this installation's first key.
@@ -191,7 +191,7 @@ def _drop_tables() -> None:
 
 
 def _migrate_to(manifest: Manifest) -> None:
-    """Make the tables as they were in the backup."""
+    """Replace the rows of all tables with those of the backup."""
     executor = MigrationExecutor(connection)
     made = {(app, name) for app, names in manifest.migrations.items() for name in names}
     nodes = executor.loader.graph.node_map
@@ -216,7 +216,7 @@ def _fill(archive: Archive) -> None:
 
 
 def restore_secret_key(manifest: Manifest) -> bool:
-    """Keep the key of the backup, so that sessions go on; False where another one is set."""
+    """Keep the key of the backup, so that sessions stay valid; False if another key is set."""
     if manifest.secret_key == settings.SECRET_KEY:
         return True
     kept = settings.DATA_DIR / "secret_key"

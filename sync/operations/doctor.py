@@ -30,15 +30,15 @@ from syncify.spotify import probe
 from syncify.spotify.quota import calls_last_day, current_block
 
 SLOW = timedelta(milliseconds=100)
-#: Clocks that differ by more make tokens end, and syncs begin, at the wrong time.
+#: With a larger difference of clocks, tokens expire and syncs start at the wrong time.
 SKEW = timedelta(seconds=30)
-#: A scheduler that cron starts may be seen no oftener.
+#: The longest time between two turns of a scheduler that cron starts.
 BETWEEN_TURNS = timedelta(minutes=15)
-#: Bytes below which a disk counts as nearly full.
+#: A disk with fewer free bytes counts as nearly full.
 ROOM = 500_000_000
 
-#: Whether all is well, None where that is unknown or does not matter; and a sentence: what was
-#: found or, if it is not well, what to do.
+#: Whether the check passed (None: unknown or irrelevant), and a sentence with the result or, after
+#: a failure, with the action to take.
 type Verdict = tuple[bool | None, str]
 
 
@@ -50,7 +50,9 @@ class Finding:
 
 
 def examine() -> Iterator[Finding]:
-    """All findings, each as soon as it is made, whatever the others found. Holds no secret.
+    """Run all checks and yield each finding at once; a failed check does not stop others.
+
+    Findings contain no secrets.
 
     Each setting that cannot be used is a finding, if ``syncify.env.collect_problems`` was called
     before the settings were read.
@@ -92,7 +94,7 @@ def _is_broken(setting: str) -> bool:
 
 def mode() -> Verdict:
     if settings.DEBUG:
-        return False, "DEBUG shows the program's inside to every visitor. Set DEBUG=no."
+        return False, "DEBUG shows internals of the program to every visitor. Set DEBUG=no."
     return True, "all can be read"
 
 
@@ -114,7 +116,7 @@ def database() -> Verdict:
     latency = timedelta(seconds=statistics.median(latencies))
     found = f"PostgreSQL {version} answers in {latency / timedelta(milliseconds=1):.1f} ms"
     if latency > SLOW:
-        return False, f"{found}, which is slow. Move it closer, or give it more room."
+        return False, f"{found}, which is slow. Move it closer, or give it more memory."
     return True, found
 
 
@@ -130,8 +132,8 @@ def token_keys() -> Verdict:
     closed = sum(not token for (token,) in stored.iterator())
     if closed:
         return False, (
-            f"no key decrypts the tokens of {_count(closed, 'listener')}. Put the lost key behind "
-            "the others in SYNCIFY_TOKEN_KEYS, or let them sign in again."
+            f"no key decrypts the tokens of {_count(closed, 'listener')}. Append the lost key "
+            "to SYNCIFY_TOKEN_KEYS, or ask them to sign in again."
         )
     return True, "all stored tokens can be decrypted"
 
@@ -143,9 +145,9 @@ def disk() -> Verdict:
     with connection.cursor() as cursor:
         cursor.execute("SELECT pg_database_size(current_database())")
         size = cursor.fetchone()[0]
-    found = f"{free / 1e9:.1f} GB free, the database takes {size / 1e6:.0f} MB"
+    found = f"{free / 1e9:.1f} GB free, the database uses {size / 1e6:.0f} MB"
     if free < ROOM:
-        return False, f"{found}. Make room."
+        return False, f"{found}. Free some space."
     return True, found
 
 
@@ -166,7 +168,7 @@ def _seen(kind: str, command: str) -> Verdict:
 
 def backup() -> Verdict:
     if not settings.BACKUP_DIR:
-        return None, "none is made by itself, because SYNCIFY_BACKUP_DIR is empty"
+        return None, "no daily backups, because SYNCIFY_BACKUP_DIR is empty"
     made = backups.latest_backup()
     if made is None:
         return False, "none was made yet. The scheduler makes the first one within a minute."
@@ -178,7 +180,7 @@ def backup() -> Verdict:
 
 def alerts() -> Verdict:
     if not settings.ALERT_URLS:
-        return None, "nobody is alerted, because SYNCIFY_ALERT_URLS is empty"
+        return None, "no alerts are sent, because SYNCIFY_ALERT_URLS is empty"
     import apprise  # noqa: PLC0415 - it brings a hundred services
 
     unknown = [not apprise.Apprise.instantiate(url) for url in settings.ALERT_URLS]
@@ -188,7 +190,7 @@ def alerts() -> Verdict:
     if waiting := undelivered():
         return False, (
             f"{_count(waiting, 'alert')} could not be delivered. Test the addresses in "
-            "SYNCIFY_ALERT_URLS; each alert is tried again by itself."
+            "SYNCIFY_ALERT_URLS; each alert is tried again."
         )
     return True, f"go to {_count(len(unknown), 'address', 'es')}"
 
@@ -200,13 +202,13 @@ def clock() -> Verdict:
     with connection.cursor() as cursor:
         cursor.execute("SELECT clock_timestamp()")
         times = {"the database": cursor.fetchone()[0] - timezone.now()}
-    with suppress(probe.NoAnswer):  # which has a line of its own
+    with suppress(probe.NoAnswer):  # the check of Spotify reports it
         times["Spotify"] = probe.spotify_clock() - timezone.now()
     return judge_clock(times)
 
 
 def judge_clock(ahead: dict[str, timedelta]) -> Verdict:
-    """By how much the clocks of others are ahead of ours, each by its owner."""
+    """Judge the differences of other clocks from this one, by their owner."""
     wrong = [
         f"{owner}'s by {abs(by).total_seconds():.0f} s"
         for owner, by in ahead.items()
@@ -235,7 +237,7 @@ def credentials() -> Verdict:
         return None, f"the token endpoint does not answer ({error})"
     if problem:
         return False, (
-            f"Spotify says {problem}. Copy SPOTIFY_CLIENT_ID and SPOTIFY_CLIENT_SECRET anew from "
+            f"Spotify says {problem}. Copy SPOTIFY_CLIENT_ID and SPOTIFY_CLIENT_SECRET again from "
             "developer.spotify.com/dashboard."
         )
     return True, "accepted"
@@ -251,13 +253,13 @@ def quota() -> Verdict:
         return False, f"no calls to Spotify before {block.until:%d %b %H:%M} UTC: {block.because}"
     found = f"{spent:,} calls in the last day"
     if not budget:
-        return True, f"{found}, no limit of our own"
+        return True, f"{found}, no limit set"
     if spent >= budget:
-        return False, f"{found} of {budget:,}. Syncs go on by themselves when there is room."
+        return False, f"{found} of {budget:,}. Syncs continue when the budget allows."
     return True, f"{found} of {budget:,}"
 
 
-# --- The way in -------------------------------------------------------------------------------
+# --- The proxy --------------------------------------------------------------------------------
 
 
 def proxy() -> Verdict:
@@ -276,9 +278,9 @@ def proxy() -> Verdict:
 def judge_proxy(status: int, seen_scheme: str | None) -> Verdict:
     match status, seen_scheme:
         case (200 | 503, "https"):
-            return True, "passes on all that is needed"
+            return True, "passes on all needed headers"
         case (200 | 503, "http"):
-            return False, "hides that visitors come by https. Let it set X-Forwarded-Proto: https."
+            return False, "does not pass on the scheme. Let it set X-Forwarded-Proto: https."
         case (400, _):
             return False, "changes the Host header, or SYNCIFY_BASE_URL is another address."
         case _:
@@ -312,7 +314,7 @@ CHECKS: dict[str, Callable[[], Verdict]] = {
     "Alerts": alerts,
 }
 
-#: The settings without which a check would tell of something else.
+#: The settings that a check needs for a correct result.
 _NEEDS: dict[Callable[[], Verdict], list[str]] = {
     database: ["DATABASE_URL", "DATABASE_PASSWORD"],
     credentials: ["SPOTIFY_CLIENT_ID", "SPOTIFY_CLIENT_SECRET", "SPOTIFY_ACCOUNTS_URL"],

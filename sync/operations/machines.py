@@ -1,4 +1,4 @@
-"""What machines ask over HTTP: whether we are well, and how much there is to do."""
+"""Pages for machines: the health check and the metrics."""
 
 from django.conf import settings
 from django.db import Error, connection
@@ -33,7 +33,7 @@ def healthz(request: HttpRequest) -> HttpResponse:
 
 @require_safe
 def metrics(request: HttpRequest) -> HttpResponse:
-    """For Prometheus, and whoever else knows the token; without one there is no such page."""
+    """The metrics for Prometheus, behind the token; without a configured token, 404."""
     if not settings.METRICS_TOKEN:
         raise Http404
     given = request.headers.get("Authorization", "")

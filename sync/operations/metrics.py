@@ -1,4 +1,4 @@
-"""What Prometheus is told, from the database, so that it holds for any number of processes.
+"""Metrics for Prometheus, from the database, so that any web process gives the same answer.
 
 All are gauges, the sums too: rows are pruned, so that what is counted over them may fall.
 """
@@ -59,7 +59,7 @@ class _Installation(Collector):
             )
         yield _gauge(
             "incidents_open",
-            "Open incidents: troubles that last.",
+            "Open incidents.",
             Incident.objects.filter(closed=None).count(),
         )
 
@@ -75,7 +75,7 @@ def _queue() -> Iterator[GaugeMetricFamily]:
     oldest = queue.pop("oldest")
     yield _gauges(
         "queue_requests",
-        "Syncs that are ready for a worker, wait for a time of their own, or run.",
+        "Syncs that are ready for a worker, wait for a later time, or run.",
         "state",
         queue,
     )
@@ -122,17 +122,17 @@ def _quota() -> Iterator[GaugeMetricFamily]:
     yield _gauge("api_calls_last_day", "Calls to Spotify's API in the last day.", spent)
     if settings.SPOTIFY_DAILY_QUOTA:
         left = max(0, settings.SPOTIFY_DAILY_QUOTA - spent)
-        yield _gauge("api_calls_left", "What is left of SPOTIFY_DAILY_QUOTA.", left)
+        yield _gauge("api_calls_left", "Calls left of SPOTIFY_DAILY_QUOTA.", left)
     yield _gauge(
         "blocked_until_timestamp_seconds",
-        "Until when nobody calls Spotify; 0: everybody may.",
+        "End of the block of calls to Spotify; 0: no block.",
         block.until.timestamp() if block else 0,
     )
 
 
 def _listeners() -> Iterator[GaugeMetricFamily]:
     ends_soon = Q(state=Connection.CONNECTED, authorized_at__lt=Now() - CONSENT_LIFE + NEAR)
-    # Of columns that the index holds, so that no row is looked up.
+    # Only columns of the index, so that no row is read.
     rows = SpotifyConnection.objects.values_list("state").annotate(
         count=Count("state"), ending=Count("state", filter=ends_soon)
     )

@@ -1,4 +1,4 @@
-"""What the operator's page shows, read in few queries; nothing here writes."""
+"""The data of the operator's page, read in few queries; nothing here writes."""
 
 from collections.abc import Sequence
 from dataclasses import dataclass
@@ -27,13 +27,13 @@ _OPERATORS_BLOCKS = {
     Block.Because.CREDENTIALS: "Spotify does not accept the client id or secret.",
     Block.Because.PREMIUM: "the owner of the Spotify app has no Premium.",
 }
-#: An hour counts for the budget until all of it is a day old.
+#: An hour counts for the budget until its end is a day ago.
 _HOURS = 25
 
 
 @dataclass(frozen=True, slots=True)
 class Attempt:
-    """One that failed: an entry of ``SyncRequest.errors``."""
+    """A failed attempt: an entry of ``SyncRequest.errors``."""
 
     number: int
     when: str
@@ -46,17 +46,17 @@ class DeadLetter:
     request: SyncRequest
     when: str
     attempts: Sequence[Attempt]
-    #: Nothing came after it, and a retry has a chance.
+    #: No later request exists, and a retry may succeed.
     may_retry: bool
 
 
 @dataclass(frozen=True, slots=True)
 class Thing:
-    """Something that the operator has to do: what is wrong, and where or how to put it right."""
+    """A task of the operator: the problem, and where or how to solve it."""
 
     sentence: str
     action: str
-    #: Where the action is, on this page or another; "" where it is none of a page.
+    #: The page of the action; "" if it has none.
     url: str = ""
 
 
@@ -78,7 +78,7 @@ class Bar:
 class Quota:
     bars: Sequence[Bar]
     spent: int
-    #: Calls a day; 0 is no limit of our own.
+    #: Calls a day; 0: no limit.
     budget: int
     block: Block | None
     blocked_until: str
@@ -90,7 +90,7 @@ class Quota:
 
     @property
     def hourly_budget(self) -> int:
-        """Calls an hour that use the budget up in a day; 0 without a budget."""
+        """Calls an hour that would spend the budget in a day; 0 without a budget."""
         return -(-self.budget // 24)
 
     @property
@@ -100,7 +100,7 @@ class Quota:
 
     @property
     def in_words(self) -> str:
-        """The chart for those who do not see it."""
+        """The chart as a sentence, for screen readers."""
         busiest = max(self.bars, key=lambda bar: bar.calls)
         if not busiest.calls:
             return "No calls in the last day."
@@ -113,7 +113,7 @@ class Quota:
 @dataclass(frozen=True, slots=True)
 class Queue:
     ready: int
-    #: Queued, but not before a time of their own: backoff or a wait that Spotify asked for.
+    #: Queued for later: backoff, or a wait that Spotify asked for.
     waiting: int
     #: How long the oldest ready request has been waiting, in words.
     oldest_wait: str
@@ -138,7 +138,7 @@ class Overview:
     dead: Sequence[DeadLetter]
     quota: Quota
     processes: Sequence[Seen]
-    #: What to register with Spotify, as a sentence.
+    #: The redirect URI to register with Spotify, as a sentence.
     redirect: str
 
 
@@ -161,7 +161,7 @@ def overview(*, now: datetime, page: str | None) -> Overview:
 
 
 def _things(dead: Sequence[DeadLetter], quota: Quota, incidents: Sequence[Incident]) -> list[Thing]:
-    """What an operator has to do, the most urgent first."""
+    """The operator's tasks, the most urgent first."""
     things = []
     for kind, command in ((WORKER, "runworker"), (SCHEDULER, "schedule_syncs --loop")):
         if not alive(kind).exists():
@@ -170,7 +170,7 @@ def _things(dead: Sequence[DeadLetter], quota: Quota, incidents: Sequence[Incide
     if quota.block and quota.block.because in _OPERATORS_BLOCKS:
         things.append(
             Thing(
-                f"Nobody calls Spotify until {quota.blocked_until}: "
+                f"Calls to Spotify are blocked until {quota.blocked_until}: "
                 f"{_OPERATORS_BLOCKS[Block.Because(quota.block.because)]}",
                 "Run the checks",
                 reverse("operator_checks"),
@@ -199,7 +199,7 @@ def _things(dead: Sequence[DeadLetter], quota: Quota, incidents: Sequence[Incide
 def _page_of_listeners(page: str | None) -> Page[User]:
     keys = User.objects.order_by("pk").values_list("pk", flat=True)
     found = Paginator(keys, _LISTENERS_ON_PAGE).get_page(page)
-    # By key, since an OFFSET would look up all that is told of those who come before.
+    # Paged by key, since an OFFSET would compute all columns of the skipped rows.
     shown = list(_listeners().filter(pk__in=list(found)))
     return Page(shown, found.number, found.paginator)  # type: ignore[arg-type]  # pages of keys
 

@@ -17,8 +17,8 @@ from sync.models import Library, Mirror, SyncRequest
 from sync.queue import store as queue
 from sync.queue.scheduler import plan_next
 
-#: Syncify 2 did not note when a listener gave their consent. They are asked for a new one at once,
-#: as if the old one ended so soon.
+#: Syncify 2 did not store the time of a consent. Listeners are asked for a new one at once, as if
+#: the old one ended this soon.
 CONSENT_LEFT = timedelta(days=7)
 
 
@@ -34,12 +34,12 @@ class Report:
     already_here: int = 0
     syncs: int = 0
     unfinished: int = 0
-    #: One sentence for each row that makes no sense.
+    #: One sentence for each invalid row.
     skipped: list[str] = field(default_factory=list)
 
 
 def import_database(url: str, *, dry_run: bool = False) -> Report:
-    """Let the listeners of Syncify 2 come over, each with their finished syncs and a first sync.
+    """Import the listeners of Syncify 2 with their finished syncs, and queue a first sync for each.
 
     Who is already here stays as they are, so a second run changes nothing. Raises NotSyncify2.
     """
@@ -74,7 +74,7 @@ def _read(url: str) -> tuple[list[Any], list[Any]]:
 
 
 def _import_listeners(rows: Iterable[Any], report: Report) -> dict[str, User]:
-    """Those who are new here, by their Spotify id."""
+    """The listeners that are new here, by their Spotify id."""
     came = {}
     now = timezone.now()
     for row in rows:
@@ -135,7 +135,7 @@ def _import_history(
 
 
 def _trouble_with_user(row: Any) -> str:
-    """Why a listener cannot come over; "" if they can."""
+    """Why a listener cannot be imported; "" if they can."""
     if not row.id.strip() or len(row.id) > 255:
         return "this is no Spotify id"
     if not row.refresh_token.strip():
@@ -146,7 +146,7 @@ def _trouble_with_user(row: Any) -> str:
 
 
 def _trouble_with_sync(row: Any, now: datetime) -> str:
-    """Why a finished sync cannot come over; "" if it can."""
+    """Why a finished sync cannot be imported; "" if it can."""
     if row.created is None or row.completed < row.created:
         return "it ended before it began"
     if row.completed > now:

@@ -1,4 +1,4 @@
-"""Asking Spotify again before a block has run out, because somebody may have cured its cause."""
+"""Ends a block early, because its cause may be solved."""
 
 import logging
 
@@ -12,12 +12,12 @@ logger = logging.getLogger(__name__)
 
 @transaction.atomic
 def ask_spotify_now() -> int:
-    """End the block, and start the requests that wait for its end; how many there were.
+    """End the block and start the requests that wait for its end; returns their number.
 
-    If Spotify still wants silence, the first call finds out and blocks all others again: it costs
-    one call for each worker.
+    If Spotify still refuses, the first call blocks all others again, at the cost of one call
+    for each worker.
     """
     lift_block()
     count = queue.unpark(["credentials", "premium", "quota"])
-    logger.info("spotify is asked again requests=%d", count)
+    logger.info("block lifted requests=%d", count)
     return count

@@ -140,7 +140,7 @@ def test_a_consent_ends_and_is_renewed(
 
     # Exactly these alerts to the operator.
     over = "has ended. Their playlist stays as it is until they have signed in again."
-    ask = "Ask them to sign in again, which is one tap; then nothing stops."
+    ask = "Ask them to sign in again; it is one tap, and syncs continue."
     whose = "Spotify's permission to act for Emil"
     assert {day.number: day.alerts for day in days if day.alerts} == {
         151: [f"{whose} ends within 30 days. {ask}"],

@@ -194,7 +194,7 @@ def test_the_budget_is_a_line_in_the_chart(client: Client, operator: User, setti
 def test_a_block_that_is_over_is_not_told(client: Client, operator: User) -> None:
     Block.objects.create(until=timezone.now() - timedelta(hours=1), because="quota")
 
-    assert "Nobody calls Spotify" not in page_of(client)
+    assert "Calls to Spotify are blocked" not in page_of(client)
 
 
 def test_calls_are_counted_by_hour(client: Client, operator: User) -> None:

@@ -17,7 +17,7 @@ from sync.operations.backups import make_backup
 class Command(BaseCommand):
     help = (
         "Write database, keys and settings to one file, and read it back. "
-        "SYNCIFY_BACKUP_PASSPHRASE encrypts it. Syncify may go on meanwhile."
+        "SYNCIFY_BACKUP_PASSPHRASE encrypts it. Syncify can run during a backup."
     )
 
     def add_arguments(self, parser: ArgumentParser) -> None:
@@ -42,7 +42,7 @@ class Command(BaseCommand):
             raise CommandError(f"{file} cannot be written: {error.strerror}.") from error
 
     def _write_out(self) -> None:
-        # Whole and read back first: nobody should keep half of one.
+        # Written and verified first, so that no partial backup is kept.
         with tempfile.TemporaryDirectory(dir=settings.BACKUP_DIR or None) as folder:
             made = Path(folder) / "backup"
             make_backup(made)
@@ -57,4 +57,4 @@ class Command(BaseCommand):
             f"{'encrypted' if is_encrypted else 'not encrypted'}, made {manifest.made}."
         )
         if not is_encrypted:
-            self.stdout.write("Its readers can act as every listener: keep it where nobody can.")
+            self.stdout.write("A reader of this file can act as every listener: keep it private.")

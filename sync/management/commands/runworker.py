@@ -1,4 +1,4 @@
-"""runworker: works the queue until it is told to stop."""
+"""runworker: runs the jobs of the queue until a signal stops it."""
 
 import signal
 import threading

@@ -28,7 +28,9 @@ class Command(BaseCommand):
     def handle(self, *, spotify_id: str, wait: bool, scheduled: bool, **_: Any) -> None:
         user = User.objects.filter(spotify_id=spotify_id).first()
         if not user:
-            raise CommandError(f"Nobody with the Spotify id {spotify_id!r} has signed in here.")
+            raise CommandError(
+                f"No listener with the Spotify id {spotify_id!r} has signed in here."
+            )
         if reason := why_not(user):
             raise CommandError(f"Nothing is synced for {user}. {reason}")
         trigger = SyncRequest.Trigger.SCHEDULED if scheduled else SyncRequest.Trigger.MANUAL
