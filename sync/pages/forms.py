@@ -32,12 +32,6 @@ class SettingsForm(MirrorForm):
         help_text="For this browser.",
     )
 
-    def __init__(self, *args: Any, **kwargs: Any) -> None:
-        super().__init__(*args, **kwargs)
-        # What was shown comes back with the form: Spotify may have changed it since.
-        for name in ("name", "description"):
-            self.fields[name].show_hidden_initial = True
-
     class Meta:
         model = Mirror
         fields: ClassVar = ["name", "description", "public", "remind_in_spotify"]

@@ -57,7 +57,7 @@ def test_a_new_link_shows_its_address_once(ada: User, client: Client) -> None:
     [url] = set(re.findall(r"http://127\.0\.0\.1:8000(/s/[\w-]{22}/)", page))
     assert client.get(url).status_code == 200
     assert "/s/" not in client.get("/settings/links/").content.decode()
-    [svg] = [each for each in re.findall(r"<svg.*?</svg>", page, re.S) if 'class="qr"' in each]
+    [svg] = [each for each in re.findall(r"<svg.*?</svg>", page, re.DOTALL) if 'class="qr"' in each]
     assert decoded(svg) == f"http://127.0.0.1:8000{url}"
 
 
