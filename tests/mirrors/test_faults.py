@@ -4,6 +4,7 @@ import re
 from collections.abc import Callable
 from datetime import timedelta
 from functools import partial
+from types import SimpleNamespace
 from typing import Any
 
 import pytest
@@ -221,6 +222,19 @@ APPLIED = [
     "truncated",
     "nonjson",
 ]
+
+
+def test_an_edit_without_an_answer_gets_time_to_settle(
+    emil: User, mirror_of_emil: str, simulator: Simulator, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    slept: list[float] = []
+    monkeypatch.setattr(playlists, "SETTLE", 2.0)
+    monkeypatch.setattr(playlists, "time", SimpleNamespace(sleep=slept.append))
+    like_one(simulator)
+    fault(simulator, "drop:when=after", path="/items", method="POST")
+
+    assert outcome(run(emil)) == DONE
+    assert slept == [2.0]
 
 
 @pytest.mark.parametrize(("arrange", "method", "calls"), EDITS)
