@@ -145,7 +145,7 @@ function tellCopied(button, done) {
 }
 
 document.addEventListener("htmx:sendError", () => {
-  notify("Syncify cannot be reached at the moment. A sync that runs goes on all the same.");
+  notify("Syncify cannot be reached at the moment. Running syncs continue.");
 });
 document.addEventListener("htmx:responseError", (event) => {
   const { status, responseText } = event.detail.xhr;
