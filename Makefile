@@ -78,6 +78,7 @@ bench: .venv
 	$(BIN)/python -m bench.events
 	$(BIN)/python -m bench.matching
 	$(BIN)/python -m bench.rules
+	$(BIN)/python -m bench.scale
 
 lock: .venv
 	$(LOCK) pyproject.toml --output-file requirements.txt

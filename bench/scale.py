@@ -30,7 +30,7 @@ from accounts.deletion import delete_account  # noqa: E402
 from accounts.models import User  # noqa: E402
 from sync.library.genres import queue_lookups  # noqa: E402
 from sync.library.uploads import drop_old_uploads  # noqa: E402
-from sync.models import Playlist, SyncRequest  # noqa: E402
+from sync.models import Mirror, Playlist, SyncRequest  # noqa: E402
 from sync.operations.alerts import check_incidents  # noqa: E402
 from sync.operations.metrics import exposition  # noqa: E402
 from sync.queue import processes, scheduler  # noqa: E402
@@ -237,6 +237,7 @@ def pages_touched() -> int:
 
 def steps() -> dict[str, Callable[[], object]]:
     page, operator = signed_in(FIRST), signed_in(OPERATOR)
+    mirror = Mirror.objects.get(user=FIRST, is_main=True)
     return {
         "worker: enqueue, claim, heartbeat, progress, end": one_job,
         "worker: rescue": queue.rescue,
@@ -256,8 +257,11 @@ def steps() -> dict[str, Callable[[], object]]:
         "operator page, first": lambda: get(operator, "/operator/"),
         "operator page, last": lambda: get(operator, "/operator/?page=999999"),
         "dashboard": lambda: get(page, "/"),
-        "card": lambda: get(page, "/sync/card/", HX_REQUEST="true"),
+        "card": lambda: get(page, f"/playlists/{mirror.pk}/card/", HX_REQUEST="true"),
         "history": lambda: get(page, "/sync/history/"),
+        "songs": lambda: get(page, "/songs/"),
+        "songs, search": lambda: get(page, "/songs/?q=song"),
+        "insights": lambda: get(page, "/insights/"),
         "delete an account": lambda: delete_account(User.objects.get(pk=FIRST)),
     }
 

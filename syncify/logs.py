@@ -13,8 +13,8 @@ _SECRET = re.compile(
     r"(?:\b(?:access_token|refresh_token|client_secret|code_verifier)|(?:^|[?&\"'])code)"
     r"[\"']?\s*[=:]\s*[\"']?)[\w\-.~+/=]{6,}"
 )
-# The token of a share link, as it stands in its address.
-_SHARE_TOKEN = re.compile(r"(/s/|/together/join/)[\w\-]{8,}")
+# The token of a share link or an invitation, as it stands in its address.
+_SHARE_TOKEN = re.compile(r"(/s/|/together/join/|/invite/)[\w\-]{8,}")
 
 _FORMATTERS: dict[str, dict[str, Any]] = {
     "text": {"format": "{asctime} {levelname} {name} {message}", "style": "{"},

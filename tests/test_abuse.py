@@ -2,6 +2,7 @@
 
 import re
 from collections.abc import Iterator
+from datetime import timedelta
 from itertools import chain
 from typing import Any, NamedTuple
 from urllib.parse import quote_from_bytes
@@ -11,12 +12,13 @@ from asgiref.sync import sync_to_async
 from django.db import transaction
 from django.test import Client
 from django.urls import URLPattern, URLResolver, get_resolver
+from django.utils import timezone
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
 from accounts.models import SpotifyConnection, User
 from accounts.operators import make_code
-from sync.models import InboxItem, Mirror, Pair, Playlist, ShareLink, SyncRequest
+from sync.models import InboxItem, Invitation, Mirror, Pair, Playlist, ShareLink, SyncRequest
 from sync.sharing.links import create_link
 from syncify.simulator.server import Simulator
 from tests.accounts.signing_in import sign_in
@@ -87,12 +89,16 @@ ROWS = {
     "inbox/options/": PERSONAL_BUTTON,
     "insights/": PERSONAL_PAGE,
     "insights/<int:number>/": OWNERS_PAGE,
+    "invite/<str:code>/": Row(404, 404),  # that of no invitation
     "metrics": Row(404, 405),  # there is no token
     "operator/": OPERATOR_PAGE,
     "operator/<int:pk>/retry/": OPERATOR_BUTTON,
     "operator/ask-spotify/": OPERATOR_BUTTON,
     "operator/checks/": OPERATOR_PAGE,
     "operator/code/": Row((302, 200, 200), (302, 422, 422)),  # while a code is unused
+    "operator/invitations/": Row((404, 404, 200), (404, 404, 200)),  # the answer knows the code
+    "operator/invitations/<int:pk>/added/": OPERATOR_BUTTON,
+    "operator/invitations/<int:pk>/withdraw/": OPERATOR_BUTTON,
     "operator/listeners/<int:listener>/block/": Row((404, 404, 200), (404, 404, 303)),
     "playlists/": PERSONAL_PAGE,
     "playlists/<int:pk>/": OWNERS_FORM,
@@ -105,6 +111,7 @@ ROWS = {
     "playlists/<int:pk>/pause/": OWNERS_BUTTON,
     "playlists/<int:pk>/playlist.nsp": OWNERS_PAGE,
     "playlists/<int:pk>/qr.svg": OWNERS_PAGE,
+    "playlists/<int:pk>/repair/": Row((302, 404, 404), (302, 404, 404)),
     "playlists/<int:pk>/rule.json": OWNERS_PAGE,
     "playlists/<int:pk>/sync/": OWNERS_BUTTON,
     "playlists/<int:pk>/syncs/<int:sync>/cancel/": OWNERS_BUTTON,
@@ -117,8 +124,10 @@ ROWS = {
     "privacy/": PUBLIC_PAGE,
     "robots.txt": PUBLIC_PAGE,
     "s/<str:token>/": SHARED,
+    "s/<str:token>/<int:number>/": Row(404, 405),  # of no year
     "s/<str:token>/feed.atom": SHARED,
     "s/<str:token>/feed.json": SHARED,
+    "s/<str:token>/insights/": SHARED,
     "s/<str:token>/oembed": SHARED,
     "s/<str:token>/preview.png": SHARED,
     "s/<str:token>/songs.csv": SHARED,
@@ -190,6 +199,10 @@ def own_everything(request: SyncRequest) -> None:
     InboxItem.objects.create(
         id=request.pk, user=request.user, mirror_id=request.pk, track_id="looped"
     )
+    now = timezone.now()
+    Invitation.objects.create(
+        id=request.pk, user=request.user, code_hash="hers", given=now, expires=now + timedelta(1)
+    )
     Pair.objects.create(id=request.pk, first=request.user, second=make_user("friend"))
 
 
@@ -198,12 +211,12 @@ def token_for(user: User, route: str) -> str:
     kind = "feed" if "feed." in route else "page"
     if "songs." in route or "state." in route:
         kind = "download"
-    return create_link(user=user, kind=kind, mirror=main_mirror(user)).token
+    return create_link(user=user, kind=kind, mirror=main_mirror(user), has_insights=True).token
 
 
 def everything() -> list[dict[str, Any]]:
     """What no refused request may change."""
-    tables = (User, SpotifyConnection, Mirror, SyncRequest, InboxItem, Pair)
+    tables = (User, SpotifyConnection, Mirror, SyncRequest, InboxItem, Pair, Invitation)
     rows = [table.objects.order_by("pk").values() for table in tables]
     # A look at a shared page is remembered.
     links = ShareLink.objects.order_by("pk").values("pk", "revoked")
@@ -302,9 +315,10 @@ FIELDS = [
     *("unit-0", "raw-0", "match", "source", "day", "limit", "per_artist", "refresh", "mirror"),
     *("keep_same", "keep_twin", "at_spotify", "one", "other", "keep", "genres", "clear", "undo"),
     *("do", "upto", "likes_own", "keep", "of", "shows"),
+    *("email", "has_insights"),
     *("username", "password", "token", "mirrors", "stars", "q", "song", "nowhere", "forget"),
 ]
-COOKIES = ["sessionid", "csrftoken", "timezone", "messages"]
+COOKIES = ["sessionid", "csrftoken", "timezone", "messages", "invitation"]
 #: As bytes, so that there is no UTF-8 among them as well.
 VALUES = st.one_of(
     st.binary(max_size=40),

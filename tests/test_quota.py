@@ -169,6 +169,15 @@ def test_one_listener_takes_a_quarter_of_the_reserve(
     assert may_use_reserve(make_request(ada, trigger=trigger)) is may
 
 
+@pytest.mark.parametrize("reserve", [True, False])
+def test_a_budget_of_one_call_is_a_budget(settings: Any, reserve: bool) -> None:
+    settings.SPOTIFY_DAILY_QUOTA = 1
+    QuotaGate(reserve=reserve).admit()
+
+    with pytest.raises(BudgetSpent):
+        QuotaGate(reserve=reserve).admit()
+
+
 def test_without_a_budget_there_is_no_share(settings: Any) -> None:
     settings.SPOTIFY_DAILY_QUOTA = 0
     ada = make_user("ada")

@@ -147,9 +147,15 @@ function tellCopied(button, done) {
 document.addEventListener("htmx:sendError", () => {
   notify("Syncify cannot be reached at the moment. Running syncs continue.");
 });
+// A refusal stays until the next press: a live card may come in a moment later.
+let wasRefused = false;
+document.addEventListener("htmx:beforeRequest", (event) => {
+  if (event.detail.requestConfig.verb !== "get") wasRefused = false;
+});
 document.addEventListener("htmx:responseError", (event) => {
   const { status, responseText } = event.detail.xhr;
-  if (status === 429) return notify(responseText);
+  wasRefused = status === 429;
+  if (wasRefused) return notify(responseText);
   notify(status < 500
     ? "This page is out of date. Load it again."
     : "Something broke on our side. Load the page again in a minute.");
@@ -166,7 +172,7 @@ document.addEventListener("htmx:beforeCleanupElement", (event) => {
   opened.push(...[...card.querySelectorAll("details[open]")].map((details) => details.id));
 });
 document.addEventListener("htmx:afterSettle", () => {
-  notify("");
+  if (!wasRefused) notify("");
   for (const id of opened) document.getElementById(id)?.setAttribute("open", "");
   opened = [];
   // htmx finds a button again by its id; where it is gone, what became of it is told.

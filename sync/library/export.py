@@ -11,6 +11,7 @@ from sync.models import (
     DifferentSongs,
     InboxItem,
     Incident,
+    Invitation,
     Library,
     ListeningHistory,
     Mirror,
@@ -53,6 +54,7 @@ SECTIONS: dict[type[Model], str] = {
     ShareLink: "share_links",
     Pair: "pairs",
     PairInvitation: "pair_invitations",
+    Invitation: "invitations",
     Connection: "connections",
     TargetPlaylist: "target_playlists",
     TargetCatalogue: "target_catalogues",
@@ -70,14 +72,16 @@ OWNER = {
     TargetCatalogue: "connection__user",
     TrackLink: "connection__user",
 }
-#: Whoever holds a token acts as the listener; where alerts went is the operator's; the bytes of an
-#: upload and what is packed are copies of what the listener has.
+#: Whoever holds a token acts as the listener; an address in an invitation is the guest's; where
+#: alerts went is the operator's; the bytes of an upload and what is packed are copies of what the
+#: listener has.
 SECRETS = {
     "access_token",
     "refresh_token",
     "secret",
     "token_hash",
     "code_hash",
+    "email",
     "alerted",
     "data",
     "packed",

@@ -11,7 +11,7 @@ from __future__ import annotations
 import csv
 import json
 import re
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterable, Iterator, Sequence
 from datetime import UTC, date, datetime
 from typing import Any
 
@@ -73,10 +73,23 @@ def transfer_csv(likes: QuerySet[SavedTrack]) -> Iterator[str]:
 
 def songs_jspf(likes: QuerySet[SavedTrack], *, title: str, creator: str) -> Iterator[str]:
     """For archives and players that read JSPF: one playlist in JSON."""
+    return jspf(_some(likes, *_FOR_JSPF), title=title, creator=creator)
+
+
+def jspf(
+    some_rows: Iterable[Sequence[tuple[Any, ...]]], *, title: str, creator: str = ""
+) -> Iterator[str]:
+    """A JSPF playlist with a piece for each of ``some_rows``.
+
+    A row holds a song's id, name, artists, album, recording code, milliseconds, number on its
+    disc, address of a picture, and moment of the like; the last three may be missing.
+    """
     head = {"title": title, "creator": creator, "date": datetime.now(UTC).isoformat("T", "seconds")}
+    if not creator:
+        del head["creator"]
     yield f'{{"playlist": {json.dumps(head, ensure_ascii=False)[:-1]}, "track": ['
     before = "\n"
-    for some in _some(likes, *_FOR_JSPF):
+    for some in some_rows:
         piece = (json.dumps(_jspf_track(row), ensure_ascii=False) for row in some)
         yield before + ",\n".join(piece)
         before = ",\n"
@@ -188,8 +201,9 @@ def _jspf_track(row: tuple[Any, ...]) -> dict[str, Any]:
         "duration": milliseconds,
         "identifier": [f"{_OPEN}{track}"],
         "location": [f"{_OPEN}{track}"],
-        "extension": {JSPF_TRACK: {"added_at": added_at.isoformat()}},
     }
+    if added_at:
+        found["extension"] = {JSPF_TRACK: {"added_at": added_at.isoformat()}}
     if number:
         found["trackNum"] = number
     if cover_url:

@@ -179,6 +179,15 @@ class Calendar:
             yield month, total
             month = following
 
+    def growth_of_liked(self) -> Iterator[tuple[date, int]]:
+        """``growth`` as if there had only been the songs that are still liked."""
+        total = 0
+        first, last = min(self.months, default=(1, 1)), max(self.months, default=(1, 0))
+        for number in range(first[0] * 12 + first[1], last[0] * 12 + last[1] + 1):
+            year, month = divmod(number - 1, 12)
+            total += self.months.get((year, month + 1), 0)
+            yield date(year, month + 1, 1), total
+
     def busiest(self, *, year: int | None = None) -> Day | None:
         return max(self._liked(year), key=lambda day: day.liked, default=None)
 

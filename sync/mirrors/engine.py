@@ -113,7 +113,9 @@ class _Sync:
             quota.check_fits(all_pages - 1 + writes, reserve=self.is_manual)
         self.pages = pages
         self.job.safe_point(
-            song_count=min(pages * PAGE_SIZE, total), progress=min(1, pages / (all_pages + writes))
+            song_count=min(pages * PAGE_SIZE, total),
+            song_total=total,
+            progress=min(1, pages / (all_pages + writes)),
         )
 
     # --- The mirrors --------------------------------------------------------------------------

@@ -182,7 +182,9 @@ def free_name(user: User, name: str) -> str:
 
 
 def _names(user: User, besides: Mirror | None = None) -> set[str]:
-    mirrors = Mirror.objects.filter(user=user).exclude(pk=besides.pk if besides else None)
+    mirrors = Mirror.objects.filter(user=user)
+    if besides is not None:
+        mirrors = mirrors.exclude(pk=besides.pk)
     return {name.casefold() for name in mirrors.values_list("name", flat=True)}
 
 

@@ -142,9 +142,7 @@ class MirrorSync:
                 self._learn_versions()
                 return
             self._job.safe_point(stage=SyncRequest.Stage.WRITING)
-            if not self._is_new_choice and any(
-                set(plan.contents[at]) & set(self._volumes[at].uris) for at in plan.rewritten
-            ):
+            if self._loses_dates(plan):
                 self._say("The playlist was written anew, so its dates are today's.")
             try:
                 self._apply(plan)

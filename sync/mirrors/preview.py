@@ -1,7 +1,7 @@
 """What a rule would select at this moment: a number of songs, and the first of them."""
 
 from collections.abc import Sequence
-from typing import NamedTuple
+from dataclasses import dataclass
 
 from sync.mirrors.conditions import Scope
 from sync.mirrors.rules import Rule
@@ -13,7 +13,8 @@ from sync.models import Mirror, Track
 SHOWN = 20
 
 
-class Preview(NamedTuple):
+@dataclass(frozen=True, slots=True)
+class Preview:
     count: int
     songs: Sequence[Track]
     #: Songs that the duplicates' settings leave out: how many, and the first.

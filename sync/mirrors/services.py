@@ -116,7 +116,10 @@ def make_new_playlist(mirror: Mirror) -> None:
             written_name="",
         )
         Mirror.objects.filter(pk=mirror.pk).update(
-            state=Mirror.State.ACTIVE, confirm_after=None, confirm_gone=None
+            state=Mirror.State.ACTIVE,
+            confirm_after=None,
+            confirm_gone=None,
+            cover_written_at=None,
         )
         tell_pages(user_id=mirror.user_id)
         request_sync(user=mirror.user)

@@ -131,10 +131,10 @@ def _address(spotify_id: str) -> str:
 
 def _troubles(user: User) -> dict[int, str]:
     """Of each mirror that the latest sync could not bring up to date, the reason."""
-    latest = SyncResult.objects.filter(mirror__user=user).order_by("mirror", "-request")
-    latest = latest.distinct("mirror").values_list("mirror", "state", "error_message")
+    results = SyncResult.objects.filter(mirror__user=user).order_by("mirror", "-request")
+    latest = results.distinct("mirror")
     return {
         mirror: message
-        for mirror, state, message in latest
+        for mirror, state, message in latest.values_list("mirror_id", "state", "error_message")
         if state == SyncResult.State.FAILED and message
     }

@@ -16,7 +16,7 @@ from sync.models.listening import DifferentSongs, ListeningHistory, ServiceGate,
 from sync.models.mirrors import InboxItem, Mirror, MirrorTrack, Playlist, PlaylistItems
 from sync.models.operations import Backup, Incident, Process
 from sync.models.requests import SyncRequest, SyncResult
-from sync.models.sharing import Pair, PairInvitation, ShareLink
+from sync.models.sharing import Invitation, Pair, PairInvitation, ShareLink
 from sync.models.targets import TargetCatalogue, TargetPlaylist, TrackRecording
 
 __all__ = [
@@ -28,6 +28,7 @@ __all__ = [
     "DifferentSongs",
     "InboxItem",
     "Incident",
+    "Invitation",
     "Library",
     "ListeningHistory",
     "Mirror",

@@ -165,10 +165,10 @@ class SavedTrack(models.Model):
     removed_at = models.DateTimeField(null=True)
     #: The requests that saw it come and go.
     added_in = models.ForeignKey(
-        SyncRequest, models.DB_SET_NULL, null=True, related_name="likes_added"
+        SyncRequest, models.DB_SET_NULL, null=True, related_name="likes_added", db_index=False
     )
     removed_in = models.ForeignKey(
-        SyncRequest, models.DB_SET_NULL, null=True, related_name="likes_removed"
+        SyncRequest, models.DB_SET_NULL, null=True, related_name="likes_removed", db_index=False
     )
 
     class Meta:
@@ -180,7 +180,16 @@ class SavedTrack(models.Model):
                 name="saved_tracks_one_like_at_a_time",
             )
         ]
-        indexes = [models.Index(fields=["user", "-added_at", "rank"], name="saved_tracks_order")]
+        indexes = [
+            models.Index(fields=["user", "-added_at", "rank"], name="saved_tracks_order"),
+            # The first songs of a sync, in the order that shows them: a first copy has thousands.
+            models.Index(fields=["added_in", "-added_at", "rank"], name="saved_tracks_added"),
+            models.Index(
+                fields=["removed_in", "-added_at", "rank"],
+                condition=Q(removed_in__isnull=False),
+                name="saved_tracks_removed",
+            ),
+        ]
 
     def __str__(self) -> str:
         return f"{self.user_id} likes {self.track_id}"

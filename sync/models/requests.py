@@ -52,6 +52,8 @@ class SyncRequest(models.Model):
     stage = models.CharField(max_length=10, choices=Stage, blank=True, db_default="")
     #: Liked Songs that the running, or the last, attempt has seen.
     song_count = models.IntegerField(db_default=0)
+    #: How many Spotify says there are; null until its first page is read.
+    song_total = models.IntegerField(null=True)
     #: How much of the work is done, 0 to 1.
     progress = models.FloatField(db_default=0)
     #: The number of the claim; it only grows, so it is the fence against late writers.

@@ -5,6 +5,7 @@ from django.db import models
 from django.db.models import F, Q
 from django.db.models.functions import Now
 
+from accounts.encryption import EncryptedTextField
 from sync.models.mirrors import Mirror
 
 
@@ -84,3 +85,35 @@ class PairInvitation(models.Model):
 
     def __str__(self) -> str:
         return f"invitation by {self.user_id}"
+
+
+class Invitation(models.Model):
+    """A secret address at which a guest without account asks an operator for a seat at Spotify."""
+
+    id = models.BigAutoField(primary_key=True)
+    #: The operator who invites.
+    user = models.ForeignKey(
+        settings.AUTH_USER_MODEL, models.DB_CASCADE, related_name="invitations"
+    )
+    #: SHA-256 of the code, in hexadecimal digits.
+    code_hash = models.CharField(max_length=64, unique=True)
+    #: The guest's, for operators only; "" unless it waits to be added at Spotify.
+    email = EncryptedTextField(blank=True)
+    #: When the guest gave it.
+    given = models.DateTimeField(null=True)
+    #: When an operator had added it at Spotify.
+    added = models.DateTimeField(null=True)
+    created = models.DateTimeField(db_default=Now())
+    expires = models.DateTimeField()
+
+    class Meta:
+        db_table = "invitations"
+        constraints = [
+            models.CheckConstraint(
+                condition=Q(email="") | Q(given__isnull=False, added__isnull=True),
+                name="invitations_email_while_needed",
+            )
+        ]
+
+    def __str__(self) -> str:
+        return f"invitation {self.pk} by {self.user_id}"

@@ -5,11 +5,13 @@ from sync.library.uploads import drop_old_uploads
 from sync.operations.alerts import Watch
 from sync.operations.backups import make_backup_if_due
 from sync.queue.connected import enqueue_due_services
+from sync.sharing.invitations import drop_expired
 
 CHORES = (
     make_backup_if_due,
     Watch(),
     queue_lookups,
     drop_old_uploads,
+    drop_expired,
     enqueue_due_services,
 )

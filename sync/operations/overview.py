@@ -16,6 +16,7 @@ from accounts.models import SpotifyConnection, User
 from sync.models import Incident, Mirror, Process, SyncRequest
 from sync.pages.words import clock, counted
 from sync.queue.processes import SCHEDULER, WORKER, alive
+from sync.sharing.invitations import waiting_guests
 from syncify.redirect import advice
 from syncify.spotify.models import Block
 from syncify.spotify.quota import calls_by_hour, current_block
@@ -181,6 +182,14 @@ def _things(dead: Sequence[DeadLetter], quota: Quota, incidents: Sequence[Incide
         for incident in incidents
         if incident.key not in told and not incident.key.startswith("dead:")
     ]
+    if guests := waiting_guests().count():
+        things.append(
+            Thing(
+                f"To be added at Spotify: {counted(guests, 'guest')}.",
+                "See their addresses",
+                reverse("operator_invitations"),
+            )
+        )
     if waiting := [letter for letter in dead if letter.may_retry]:
         syncs = counted(len(waiting), "sync")
         things.append(Thing(f"Given up: {syncs}.", "Look and retry", "#dead"))

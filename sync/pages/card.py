@@ -108,6 +108,8 @@ class Card:
     synced_at: datetime | None
     #: Songs that Spotify would not take.
     refused: Songs
+    #: Empty rows and local files, which go only when the playlist is written anew.
+    odd_rows: int
     #: When syncs happen by themselves, in words.
     rhythm: str
     consent: Permission
@@ -160,8 +162,8 @@ _PARTS = [
     _part("c", SpotifyConnection, "user_id", "authorized_at", "state", "state_reason"),
     _part(
         "r", SyncRequest, "id", "trigger", "state", "stage", "song_count", "progress", "failures",
-        "run_at", "cancel_asked_at", "started", "completed", "error_message", "added", "removed",
-        "moved", "skipped", "note",
+        "run_at", "cancel_asked_at", "started", "completed", "error_code", "error_message", "added",
+        "removed", "moved", "skipped", "note",
     ),
     _part("changed", SyncRequest, "id", "trigger", "state", "completed", "error_message"),
     _part("x", SyncResult, "added", "removed", "moved", "skipped", "note"),
@@ -181,6 +183,10 @@ SELECT {", ".join(part.columns for part in _PARTS)},
        (SELECT count(*) FROM mirror_tracks AS t
          WHERE t.mirror_id = m.id AND t.refused_at IS NOT NULL),
        {PRESSABLE_AT_SQL},
+       (SELECT count(*)
+          FROM playlists AS p JOIN playlist_items AS held ON held.playlist_id = p.id,
+               unnest(held.uris) AS uri
+         WHERE p.mirror_id = m.id AND (uri IS NULL OR uri LIKE 'spotify:local:%%')),
        EXISTS (SELECT FROM processes WHERE kind = %(worker)s AND alive_until > now()),
        ARRAY(SELECT p.number || ' ' || p.spotify_id FROM playlists AS p
               WHERE p.mirror_id = m.id AND p.spotify_id IS NOT NULL ORDER BY p.number),
@@ -244,7 +250,8 @@ def card_for(user: User, *, now: datetime, mirror: int | None = None) -> Card:
         if (row := cursor.fetchone()) is None:
             raise Mirror.DoesNotExist
     shown, library, consent, latest, changed, result, *facts = _parted(row)
-    synced_at, song_count, refused_count, pressable_at, has_worker, playlists, covers = facts
+    synced_at, song_count, refused_count, pressable_at, odd_rows, *others = facts
+    has_worker, playlists, covers = others
     is_queued = latest is not None and latest.state == SyncRequest.State.QUEUED
     is_running = latest is not None and latest.state == SyncRequest.State.RUNNING
     block = current_block() if is_queued else None
@@ -274,6 +281,7 @@ def card_for(user: User, *, now: datetime, mirror: int | None = None) -> Card:
         song_count=song_count,
         synced_at=synced_at,
         refused=_first(names["refused"], refused_count),
+        odd_rows=odd_rows,
         rhythm=told,
         consent=notice,
         presses=_presses(shown, status, latest),
@@ -347,9 +355,15 @@ def _presses(mirror: Mirror, status: Status, latest: SyncRequest | None) -> list
             presses.append(Press("retry", url, status.label, style))
         case Action.RESUME:
             presses.append(_pause(mirror, "button primary"))
+        case Action.RETURN:
+            url = reverse("mirror_repair", args=[mirror.pk])
+            presses.append(Press("return", url, status.label, style, field="return"))
         case Action.SYNC:
             url = reverse("mirror_sync", args=[mirror.pk])
             presses.append(Press("sync-now", url, status.label, style))
+        case Action.MAKE:
+            url = reverse("mirror_repair", args=[mirror.pk])
+            presses.append(Press("anew", url, status.label, style, field="anew"))
     if latest is not None and latest.is_open and not latest.is_cancelling:
         url = reverse("mirror_cancel", args=[mirror.pk, latest.pk])
         presses.append(Press("cancel", url, "Cancel"))

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from datetime import date
 from itertools import pairwise
 from math import ceil, sqrt
@@ -97,6 +97,11 @@ def bar_chart(entries: Sequence[Entry], finding: str = "") -> BarChart:
         )
     most = max(bars, key=lambda bar: bar.value, default=None)
     return BarChart(bars, finding.format(most) if most else "")
+
+
+def without_links(chart: BarChart) -> BarChart:
+    """The same chart for those who may not look at the songs behind it."""
+    return replace(chart, bars=[replace(bar, url="") for bar in chart.bars])
 
 
 @dataclass(frozen=True, slots=True)

@@ -1,6 +1,6 @@
 """The form of the settings page."""
 
-from typing import TYPE_CHECKING, ClassVar
+from typing import TYPE_CHECKING, Any, ClassVar
 
 from django import forms
 
@@ -13,6 +13,9 @@ else:
 
 
 class SettingsForm(MirrorForm):
+    #: The details of the playlist, which can also be changed inside Spotify.
+    DETAILS: ClassVar = ["name", "description", "public", "remind_in_spotify"]
+
     interval = forms.ChoiceField(choices=Library.Interval, label="Check for changes")
     preferred_hour = forms.TypedChoiceField(
         label="In the hour from",
@@ -49,6 +52,12 @@ class SettingsForm(MirrorForm):
             ),
         }
         widgets: ClassVar = {"description": forms.Textarea(attrs={"rows": 3})}
+
+    def __init__(self, *args: Any, **kwargs: Any) -> None:
+        super().__init__(*args, **kwargs)
+        for name in self.DETAILS:
+            # The page keeps what it showed: ``changed_data`` is what the person changed there.
+            self.fields[name].show_hidden_initial = True
 
     def clean_description(self) -> str:
         """One line: Spotify refuses line breaks."""

@@ -47,12 +47,12 @@ def insights(request: Request) -> HttpResponse:
         "joined": joined,
         "heat": heat_map(calendar.months, calendar.years),
         "month_names": MONTHS_3.values(),
-        "decades": _decades(facts),
-        "ages": _ages(facts),
+        "decades": decades_chart(facts),
+        "ages": ages_chart(facts),
         "busiest": calendar.busiest(),
-        "break": _longest_break(calendar),
+        "break": longest_break(calendar),
         "today": today,
-        **_songs(request.user, facts, calendar.on_this_day(today)),
+        **songs_behind(request.user, facts, calendar.on_this_day(today)),
         **_lost(request.user),
     }
     return render(request, "insights/insights.html", context)
@@ -87,7 +87,7 @@ def year_in_likes(user: User, number: int, calendar: Calendar) -> dict[str, Any]
         "before": years[place - 1] if place else None,
         "after": years[place + 1] if place + 1 < len(years) else None,
         "newest": _newest(user, first, end),
-        **_songs(user, facts, []),
+        **songs_behind(user, facts, []),
     }
 
 
@@ -98,7 +98,7 @@ def _url(**query: str) -> str:
     return f"{reverse('songs')}?{Query(**query).urlencoded()}"
 
 
-def _decades(facts: Facts) -> BarChart:
+def decades_chart(facts: Facts) -> BarChart:
     """From the first decade to the last, without a gap; songs without a date at the end."""
     counts = {each["decade"]: each["songs"] for each in facts.decades}
     unknown = counts.pop(None, 0)
@@ -117,7 +117,7 @@ def _decades(facts: Facts) -> BarChart:
     return bar_chart(entries, "Most are from the {0.label}: {0.text}.")
 
 
-def _ages(facts: Facts) -> BarChart:
+def ages_chart(facts: Facts) -> BarChart:
     """How old the songs of each year were when they were liked, in the median."""
     return bar_chart(
         [
@@ -158,7 +158,7 @@ def _months(number: int, calendar: Calendar) -> BarChart:
     )
 
 
-def _longest_break(calendar: Calendar) -> dict[str, Any] | None:
+def longest_break(calendar: Calendar) -> dict[str, Any] | None:
     found = calendar.longest_break()
     if found is None:
         return None
@@ -170,7 +170,7 @@ def _longest_break(calendar: Calendar) -> dict[str, Any] | None:
 # --- Songs ----------------------------------------------------------------------------------------
 
 
-def _songs(user: User, facts: Facts, days: Sequence[Day]) -> dict[str, Any]:
+def songs_behind(user: User, facts: Facts, days: Sequence[Day]) -> dict[str, Any]:
     """The songs of ``facts.moments``, and some of those liked on ``days``, in one query."""
     zone = timezone.get_current_timezone()
     wanted = Q(pk__in=[pk for pk in facts.moments.values() if pk])

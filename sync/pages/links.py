@@ -22,6 +22,7 @@ from sync.sharing.links import (
     NewLink,
     TooManyLinks,
     create_link,
+    is_of_all_likes,
     links_of,
     revoke_link,
 )
@@ -60,6 +61,10 @@ class LinkForm(forms.Form):
         label="Visitors of the page may download the list of songs",
         required=False,
     )
+    has_insights = forms.BooleanField(
+        label="Visitors of the page may see the insights and years of all my Liked Songs",
+        required=False,
+    )
 
     def __init__(self, user: User, *args: object, **kwargs: object) -> None:
         super().__init__(*args, **kwargs)  # type: ignore[arg-type]
@@ -73,6 +78,11 @@ class LinkForm(forms.Form):
             *((key, f"The playlist “{mirror}”") for key, mirror in self._mirrors.items()),
             (LIBRARY, "All my Liked Songs"),
         ]
+
+    def clean(self) -> None:
+        chosen = self._mirrors.get(self.cleaned_data.get("songs", ""))
+        if self.cleaned_data.get("has_insights") and not is_of_all_likes(chosen):
+            self.add_error("songs", "Insights are about all Liked Songs: share those, or none.")
 
     @property
     def mirror(self) -> Mirror | None:
@@ -132,6 +142,7 @@ def _create(user: User, form: LinkForm) -> NewLink | None:
             name=data["name"],
             shows_name=data["shows_name"],
             has_downloads=data["has_downloads"],
+            has_insights=data["has_insights"],
         )
     except TooManyLinks:
         form.add_error(None, f"You have {MOST_LINKS} links. Revoke one that nobody needs.")

@@ -5,7 +5,7 @@ from django.http import Http404, HttpResponse, HttpResponseRedirect
 from django.shortcuts import get_object_or_404, render
 from django.urls import reverse
 from django.utils import timezone
-from django.views.decorators.http import require_POST, require_safe
+from django.views.decorators.http import require_http_methods, require_POST, require_safe
 
 from accounts.limits import limited, too_often
 from sync.mirrors import services
@@ -67,6 +67,31 @@ def pause(request: Request, pk: int) -> HttpResponse:
         services.resume_mirror(request.user, mirror)
     else:
         services.pause_mirror(request.user, mirror)
+    return _card_or_home(request, mirror)
+
+
+@require_http_methods(["GET", "HEAD", "POST"])
+@limited("sync", per_address=600, per_listener=120, methods=["POST"])
+@login_required
+def repair(request: Request, pk: int) -> HttpResponse:
+    """What the listener alone may have done to a playlist; GET says what each would cost.
+
+    With ``return`` one that left the library comes back, with ``anew`` one that is gone is given
+    up and a new one made, with ``rewrite`` one that is there is written anew.
+    """
+    mirror = _own(request, pk)
+    is_away = mirror.state == Mirror.State.REMOVED
+    if "return" in request.POST and is_away:
+        services.bring_back(mirror)
+    elif "anew" in request.POST and is_away:
+        services.make_new_playlist(mirror)
+    elif "rewrite" in request.POST and mirror.state == Mirror.State.ACTIVE:
+        services.rewrite_playlist(mirror)
+    else:
+        context = {"card": card_for(request.user, now=timezone.now(), mirror=pk)}
+        return render(
+            request, "sync/repair.html", context, status=409 if request.method == "POST" else 200
+        )
     return _card_or_home(request, mirror)
 
 

@@ -23,7 +23,7 @@ from syncify.http import Request
 
 @require_safe
 def page(request: Request) -> HttpResponse:
-    _operators_only(request)
+    operators_only(request)
     found = overview(now=timezone.now(), page=request.GET.get("page"))
     return render(request, "operator.html", {"overview": found, "version": __version__})
 
@@ -32,14 +32,14 @@ def page(request: Request) -> HttpResponse:
 @limited("checks", per_address=60)
 def checks(request: Request) -> HttpResponse:
     """What ``manage.py doctor`` finds; some of it is asked of Spotify, which takes seconds."""
-    _operators_only(request)
+    operators_only(request)
     findings = list(examine())
     return render(request, "operator/checks.html", {"findings": findings})
 
 
 @require_POST
 def retry(request: Request, pk: int) -> HttpResponse:
-    _operators_only(request)
+    operators_only(request)
     dead = SyncRequest.objects.filter(state=SyncRequest.State.DEAD)
     letter = get_object_or_404(dead.select_related("user"), pk=pk)
     if reason := access.why_not(letter.user):
@@ -53,7 +53,7 @@ def retry(request: Request, pk: int) -> HttpResponse:
 @limited("ask-spotify", per_address=60)
 def ask(request: Request) -> HttpResponse:
     """End a block at once, because its cause may be cured; the next call finds out."""
-    _operators_only(request)
+    operators_only(request)
     waiting = ask_spotify_now()
     messages.success(request, f"Block lifted; started {counted(waiting, 'waiting request')}.")
     return _to_the_page()
@@ -62,7 +62,7 @@ def ask(request: Request) -> HttpResponse:
 @require_http_methods(["GET", "HEAD", "POST"])
 def block(request: Request, listener: int) -> HttpResponse:
     """Ask, then block a listener, or with ``unblock`` let them in again; not oneself."""
-    _operators_only(request)
+    operators_only(request)
     user = get_object_or_404(User.objects.exclude(pk=request.user.pk), pk=listener)
     if request.method != "POST":
         return render(request, "operator/block.html", {"listener": user})
@@ -93,7 +93,8 @@ def _to_the_page() -> HttpResponse:
     return HttpResponseRedirect(reverse("operator"), status=303)
 
 
-def _operators_only(request: Request) -> None:
+def operators_only(request: Request) -> None:
+    """Raises Http404 unless an operator asks."""
     # Not a 403: whoever is no operator need not know that there is such a page.
     if not (request.user.is_authenticated and request.user.is_operator):
         raise Http404

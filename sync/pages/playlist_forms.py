@@ -224,8 +224,11 @@ class Draft:
                 )
             )
         names = ("match", "source", "day", "sort", "limit", "per_artist", "refresh")
-        given = {name: data[name] for name in names if name in data}
-        return cls(rows=rows, **given)
+        given = {name: str(data[name]) for name in names if name in data}
+        draft = cls(rows=rows)
+        for name, value in given.items():
+            setattr(draft, name, value)
+        return draft
 
     def rule(self, *, half_written: bool = False) -> Rule | None:
         """The rule that was written; None where it is none, with the reason beside its place.

@@ -1,9 +1,9 @@
 """What everybody sees who has a share link: no account, no cookie, nothing but what was shared."""
 
-from collections.abc import Callable, Iterable
+from collections.abc import Callable, Iterable, Iterator
 from dataclasses import dataclass
 from datetime import UTC, datetime
-from functools import cached_property, wraps
+from functools import cached_property, partial, wraps
 from hashlib import sha256
 from urllib.parse import urlencode
 from zoneinfo import ZoneInfo
@@ -11,18 +11,19 @@ from zoneinfo import ZoneInfo
 from django.conf import settings
 from django.contrib.staticfiles.storage import staticfiles_storage
 from django.core.exceptions import ObjectDoesNotExist
-from django.http import HttpRequest, HttpResponse, JsonResponse
+from django.http import Http404, HttpRequest, HttpResponse, JsonResponse
 from django.http.response import HttpResponseBase
 from django.shortcuts import render
 from django.urls import reverse
 from django.utils import timezone
 from django.utils.cache import get_conditional_response
-from django.utils.http import content_disposition_header, quote_etag
+from django.utils.http import quote_etag
 from django.views.decorators.http import require_safe
 
 from accounts.limits import fill
 from sync.models import ShareLink
 from sync.pages.card import card_for
+from sync.pages.downloads import download
 from sync.pages.words import songs as songs_in_words
 from sync.sharing import downloads, feeds
 from sync.sharing.elsewhere import SERVICES, SPOTIFY, address_at
@@ -39,7 +40,7 @@ from sync.sharing.songs import (
 from syncify.text import plain
 from syncify.visitors import address_of, household_of, log_refusal
 
-type SharedView = Callable[["Visit"], HttpResponseBase]
+type SharedView = Callable[..., HttpResponseBase]
 
 #: Requests that one address may make in an hour, for all links together.
 MOST_REQUESTS = 1_200
@@ -85,6 +86,8 @@ def shared(
 ) -> Callable[[SharedView], Callable[..., HttpResponseBase]]:
     """A view that links of ``kinds`` open; others answer 404, and ended ones 410.
 
+    It is called with a Visit and what else its address holds, and may raise Http404.
+
     What the view answers is kept by nobody but the visitor, who asks each time whether it still
     holds. Times are told in the listener's time zone: the visitor is not known.
     """
@@ -92,7 +95,7 @@ def shared(
     def decorate(view: SharedView) -> Callable[..., HttpResponseBase]:
         @require_safe
         @wraps(view)
-        def shared_view(request: HttpRequest, token: str) -> HttpResponseBase:
+        def shared_view(request: HttpRequest, token: str, **rest: object) -> HttpResponseBase:
             if wait := fill({f"share address {household_of(address_of(request))}": MOST_REQUESTS}):
                 log_refusal(request, "limit:share")
                 headers = {"Retry-After": str(int(wait.total_seconds()))}
@@ -105,8 +108,11 @@ def shared(
                 log_refusal(request, "share")
                 return _message(request, "unknown", 404)
             note_use(link)
-            with timezone.override(_zone_of(link)):
-                response = view(Visit(request, link, token))
+            try:
+                with timezone.override(_zone_of(link)):
+                    response = view(Visit(request, link, token), **rest)
+            except Http404:
+                return _message(request, "unknown", 404)
             response.headers.setdefault("Cache-Control", "private, no-cache")
             response.headers["X-Robots-Tag"] = "noindex"
             return response
@@ -118,7 +124,7 @@ def shared(
 
 @shared(PAGE)
 def page(visit: Visit) -> HttpResponseBase:
-    return _unless_known(visit, _page)
+    return unless_known(visit, _page)
 
 
 def _page(visit: Visit) -> HttpResponse:
@@ -158,7 +164,7 @@ def _page(visit: Visit) -> HttpResponse:
 @shared(PAGE)
 def preview(visit: Visit) -> HttpResponseBase:
     """The picture that messengers put into the card of a link."""
-    return _unless_known(visit, _preview)
+    return unless_known(visit, _preview)
 
 
 def _preview(visit: Visit) -> HttpResponse:
@@ -202,7 +208,7 @@ def atom(visit: Visit) -> HttpResponseBase:
         )
         return HttpResponse(feed, "application/atom+xml; charset=utf-8")
 
-    return _unless_known(visit, build)
+    return unless_known(visit, build)
 
 
 @shared(FEED)
@@ -217,7 +223,7 @@ def json_feed(visit: Visit) -> HttpResponseBase:
         )
         return JsonResponse(feed, content_type="application/feed+json")
 
-    return _unless_known(visit, build)
+    return unless_known(visit, build)
 
 
 def _may_download(link: ShareLink) -> bool:
@@ -226,23 +232,19 @@ def _may_download(link: ShareLink) -> bool:
 
 @shared(DOWNLOAD, PAGE, where=_may_download)
 def songs_csv(visit: Visit) -> HttpResponseBase:
-    return _file(visit, "csv", "text/csv; charset=utf-8", downloads.csv_lines)
+    return _file(visit, "csv", "text/csv; charset=utf-8", downloads.songs_csv)
 
 
 @shared(DOWNLOAD, PAGE, where=_may_download)
 def songs_jspf(visit: Visit) -> HttpResponseBase:
-    def lines(songs: Iterable[Song]) -> Iterable[str]:
-        return downloads.jspf_lines(visit.title, songs)
-
-    return _file(visit, "jspf", "application/json", lines)
+    creator = str(visit.link.user) if visit.link.shows_name else ""
+    write = partial(downloads.songs_jspf, visit.title, creator=creator)
+    return _file(visit, "jspf", "application/json", write)
 
 
 @shared(DOWNLOAD, PAGE, where=_may_download)
 def songs_json(visit: Visit) -> HttpResponseBase:
-    def lines(songs: Iterable[Song]) -> Iterable[str]:
-        return downloads.json_lines(visit.title, songs)
-
-    return _file(visit, "json", "application/json", lines)
+    return _file(visit, "json", "application/json", partial(downloads.songs_json, visit.title))
 
 
 @shared(DOWNLOAD)
@@ -264,18 +266,17 @@ def state(visit: Visit) -> HttpResponseBase:
 
 
 def _file(
-    visit: Visit, suffix: str, kind: str, lines: Callable[[Iterable[Song]], Iterable[str]]
+    visit: Visit, suffix: str, kind: str, write: Callable[[Iterable[Song]], Iterator[str]]
 ) -> HttpResponseBase:
-    def build(visit: Visit) -> HttpResponse:
+    def build(visit: Visit) -> HttpResponseBase:
         name = downloads.file_name(visit.title, suffix)
-        disposition = content_disposition_header(as_attachment=True, filename=name)
-        headers = {"Content-Disposition": disposition or "attachment"}
-        return HttpResponse("".join(lines(all_songs(visit.link))), kind, headers=headers)
+        pieces = write(all_songs(visit.link))
+        return download(visit.request, pieces, name=name, content_type=kind)
 
-    return _unless_known(visit, build)
+    return unless_known(visit, build)
 
 
-def _unless_known(visit: Visit, build: Callable[[Visit], HttpResponseBase]) -> HttpResponseBase:
+def unless_known(visit: Visit, build: Callable[[Visit], HttpResponseBase]) -> HttpResponseBase:
     """What ``build`` answers, or 304 to a visitor who has it already.
 
     The tag is made from all that an answer depends on, without reading a single song.
@@ -288,9 +289,11 @@ def _unless_known(visit: Visit, build: Callable[[Visit], HttpResponseBase]) -> H
         link.pk,
         link.shows_name,
         link.has_downloads,
+        link.has_insights,
         visit.title,
         link.mirror and (link.mirror.description, link.mirror.cover, link.mirror.state),
         visit.playlist_url,
+        timezone.get_current_timezone_name(),
         str(link.user),
         newest,
         visit.request.get_full_path(),

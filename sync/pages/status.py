@@ -33,6 +33,9 @@ class Action(StrEnum):
     RETRY = "retry"
     SIGN_IN = "sign_in"
     RESUME = "resume"
+    #: Make a new playlist, under another link.
+    MAKE = "make"
+    RETURN = "return"
 
 
 @dataclass(frozen=True, slots=True)
@@ -99,15 +102,7 @@ def describe(
     if connection.state == SpotifyConnection.State.REFUSED:
         return _refused(connection.state_reason)
     if mirror.state == Mirror.State.REMOVED:
-        return Status(
-            "removed",
-            "The playlist is no longer in your library",
-            Tone.RESTING,
-            "It was removed with your Spotify account. Nothing is synced until "
-            "you bring it back; its link stays the same.",
-            Action.SYNC,
-            "Bring it back",
-        )
+        return _removed(latest)
     if mirror.state == Mirror.State.PAUSED:
         return Status(
             "paused", "Paused", Tone.RESTING, "Your playlist stays as it is until you resume.",
@@ -149,7 +144,8 @@ def _running(job: SyncRequest, now: datetime) -> Status:
         case stage.READING:
             title = "Reading your Liked Songs"
             if job.song_count:
-                details = [f"{job.song_count:,} so far"]
+                of = f"of {job.song_total:,}" if job.song_total else "so far"
+                details = [f"{job.song_count:,} {of}"]
         case stage.COMPARING:
             title = "Comparing them with your playlist"
             details = [songs(job.song_count)]
@@ -238,6 +234,27 @@ def _refused(reason: str) -> Status:
             title = "Spotify refuses access without a reason"
             detail = f"If this continues, tell the operator. {_TRIES_DAILY} {_AS_IT_IS}"
     return Status("refused", title, Tone.TROUBLE, detail, Action.SYNC, "Try again")
+
+
+def _removed(latest: SyncRequest | None) -> Status:
+    if latest and latest.error_code == "playlist_gone":
+        return Status(
+            "gone",
+            "The playlist no longer exists at Spotify",
+            Tone.TROUBLE,
+            "Its link no longer works. Syncify can make a new playlist, which has another link.",
+            Action.MAKE,
+            "Make a new playlist",
+        )
+    return Status(
+        "removed",
+        "The playlist is no longer in your library",
+        Tone.RESTING,
+        "It was removed with your Spotify account. Nothing is synced until "
+        "you bring it back; its link stays the same.",
+        Action.RETURN,
+        "Bring it back",
+    )
 
 
 def _dead(request: SyncRequest) -> Status:

@@ -115,7 +115,7 @@ def settings(request: Request) -> HttpResponse:
         },
     )
     if form.is_valid():
-        messages.success(request, _saved(request, mirror, form.cleaned_data))
+        messages.success(request, _saved(request, mirror, form))
         response = _see_other("settings")
         response.set_cookie(
             "theme",
@@ -156,8 +156,9 @@ def privacy(request: Request) -> HttpResponse:
     return render(request, "privacy.html", context)
 
 
-def _saved(request: Request, mirror: Mirror, wishes: dict[str, Any]) -> str:
+def _saved(request: Request, mirror: Mirror, form: SettingsForm) -> str:
     """Store what the settings' form holds; what became of it, for the listener."""
+    wishes: dict[str, Any] = form.cleaned_data
     zone = timezone.get_current_timezone_name()
     has_schedule = change_schedule(
         user=request.user,
@@ -165,11 +166,12 @@ def _saved(request: Request, mirror: Mirror, wishes: dict[str, Any]) -> str:
         preferred_hour=wishes["preferred_hour"],
         time_zone="" if zone == "UTC" else zone,
     )
-    names = ("name", "description", "public", "remind_in_spotify")
+    # A form that was opened before a rename in Spotify must not write the old name back.
+    changed = {name: wishes[name] for name in form.DETAILS if name in form.changed_data}
     # The form has put the wishes into the instance already.
     stored = Mirror.objects.get(pk=mirror.pk)
-    has_details = any(getattr(stored, name) != wishes[name] for name in names)
-    services.change_settings(mirror=mirror, **{name: wishes[name] for name in names})
+    has_details = any(getattr(stored, name) != wish for name, wish in changed.items())
+    services.change_settings(mirror=mirror, **changed)
     if has_details and stored.state == Mirror.State.ACTIVE:
         return "Saved. The next sync, which is queued, updates the playlist."
     if has_details:

@@ -35,6 +35,11 @@ LISTENERS_OWN = [
     "target_refused",
     "target_trouble",
     "history_refused",
+    "playlist_gone",
+    "library_refused",
+    "creation_refused",
+    "blocked",
+    "paused",
 ]
 
 _REFUSED = {

@@ -160,6 +160,7 @@ class Fields(TypedDict, total=False):
 
     stage: str
     song_count: int
+    song_total: int
     progress: float
     added: int
     removed: int

@@ -3,7 +3,9 @@
 from collections.abc import Collection, Mapping
 from dataclasses import dataclass
 
-from django.db.models import Count, Q, QuerySet
+from django.core.cache import cache
+from django.db.models import CharField, Count, Max, Q, QuerySet, Value
+from django.db.models.functions import Concat
 
 from accounts.access import may_use_q
 from accounts.models import User
@@ -15,7 +17,12 @@ LIKES_OF_TASTE = 2
 #: With fewer such artists on one side, nothing is said about tastes.
 ARTISTS_OF_TASTE = 5
 #: Songs and artists that a page lists.
-MOST_SONGS, MOST_ARTISTS, MOST_NEWEST = 24, 24, 12
+MOST_SONGS, MOST_ARTISTS, MOST_NEWEST = 12, 12, 8
+#: Songs of a shared playlist of which a page says whose they are.
+MOST_HELD = 50
+
+_KEPT_FOR = 3600
+_TEXT = CharField()
 
 #: What is said from each overlap on.
 WORDS = (
@@ -78,7 +85,25 @@ def also_liked_by(user_id: int) -> Q:
 
 
 def compare(user: User, other: User) -> Comparison:
-    """What ``user`` sees of what both have in common. The caller has checked their consent."""
+    """What ``user`` sees of what both have in common. The caller has checked their consent.
+
+    Kept for an hour, under a key that changes with every like and unlike of both.
+    """
+    versions = dict(
+        SavedTrack.objects.filter(user__in=[user.pk, other.pk])
+        .values("user")
+        .annotate(version=Concat(Max("pk"), Value("-"), Count("removed_at"), output_field=_TEXT))
+        .values_list("user", "version")
+    )
+    key = f"pair:{user.pk}:{other.pk}:{versions.get(user.pk)}:{versions.get(other.pk)}"
+    found: Comparison | None = cache.get(key)
+    if found is None:
+        found = _compare(user, other)
+        cache.set(key, found, _KEPT_FOR)
+    return found
+
+
+def _compare(user: User, other: User) -> Comparison:
     common = likes_of(user.pk).filter(also_liked_by(other.pk))
     mine, theirs = _likes_by_artist(user.pk), _likes_by_artist(other.pk)
     shared = sorted(
@@ -123,7 +148,7 @@ def whose_songs(mirror: Mirror, user: User, other: User) -> list[tuple[SavedTrac
     """The first songs that a shared playlist holds, each with who likes it, in words."""
     held = PlaylistItems.objects.filter(playlist__mirror=mirror, playlist__number=1)
     uris = held.values_list("uris__0_100", flat=True).first() or []
-    ids = [uri.removeprefix("spotify:track:") for uri in uris if uri][:MOST_SONGS]
+    ids = [uri.removeprefix("spotify:track:") for uri in uris if uri][:MOST_HELD]
     likes: dict[str, dict[int, SavedTrack]] = {}
     of_both = SavedTrack.objects.filter(
         user__in=[user.pk, other.pk], track__in=ids, removed_at=None
@@ -149,12 +174,12 @@ def _shown(likes: QuerySet[SavedTrack]) -> QuerySet[SavedTrack]:
 
 def _likes_by_artist(user_id: int) -> dict[str, int]:
     counted = (
-        TrackArtist.objects.filter(track__in=likes_of(user_id).values("track"))
-        .values("artist")
-        .annotate(likes=Count("track", distinct=True))
-        .order_by()
+        likes_of(user_id)
+        .filter(track__track_artists__isnull=False)
+        .values("track__track_artists__artist")
+        .annotate(likes=Count("pk"))
     )
-    return dict(counted.values_list("artist", "likes"))
+    return dict(counted.values_list("track__track_artists__artist", "likes"))
 
 
 def _taste(likes: Mapping[str, int]) -> set[str]:

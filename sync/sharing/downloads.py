@@ -1,19 +1,20 @@
-"""The songs of a share link as files: CSV, JSPF and JSON."""
+"""The songs of a share link as files, some hundred at a time: CSV, JSPF and JSON."""
 
 import csv
 import json
 import re
 from collections.abc import Iterable, Iterator
+from itertools import batched
 from typing import Any
 
+from sync.library.exports import guarded, jspf
 from sync.sharing.songs import Song
 from syncify.text import plain
 
 _COLUMNS = (
     "title", "artists", "album", "liked", "released", "length_ms", "explicit", "isrc", "uri",
 )  # fmt: skip
-#: A cell that begins like this would be a formula to a spreadsheet.
-_FORMULA = re.compile(r"^[=+\-@\t\r]")
+_SONGS_AT_A_TIME = 500
 
 
 class _Echo:
@@ -23,27 +24,33 @@ class _Echo:
         return line
 
 
-def csv_lines(songs: Iterable[Song]) -> Iterator[str]:
+def songs_csv(songs: Iterable[Song]) -> Iterator[str]:
     """RFC 4180, with a byte order mark, by which spreadsheets know UTF-8."""
+    return _pieces(_csv_lines(songs))
+
+
+def songs_json(title: str, songs: Iterable[Song]) -> Iterator[str]:
+    """One JSON object."""
+    return _pieces(_list_in({"title": title}, "songs", map(_fields, songs)))
+
+
+def songs_jspf(title: str, songs: Iterable[Song], *, creator: str = "") -> Iterator[str]:
+    """A JSPF playlist, as ListenBrainz and other players read it."""
+    return jspf(batched(map(_jspf_row, songs), _SONGS_AT_A_TIME), title=title, creator=creator)
+
+
+def _pieces(lines: Iterable[str]) -> Iterator[str]:
+    return map("".join, batched(lines, _SONGS_AT_A_TIME))
+
+
+def _csv_lines(songs: Iterable[Song]) -> Iterator[str]:
     writer = csv.writer(_Echo())
     yield "\ufeff" + writer.writerow(_COLUMNS)
     for song in songs:
         row = _fields(song)
         row["artists"] = "; ".join(row["artists"])
         row["explicit"] = "yes" if song.explicit else "no"
-        yield writer.writerow([_cell(row[column]) for column in _COLUMNS])
-
-
-def json_lines(title: str, songs: Iterable[Song]) -> Iterator[str]:
-    """One JSON object, written song by song."""
-    yield from _list_in({"title": title}, "songs", map(_fields, songs))
-
-
-def jspf_lines(title: str, songs: Iterable[Song]) -> Iterator[str]:
-    """A JSPF playlist, as ListenBrainz and other players read it."""
-    yield '{"playlist": '
-    yield from _list_in({"title": title}, "track", map(_jspf_track, songs))
-    yield "}"
+        yield writer.writerow([guarded(str(row[column])) for column in _COLUMNS])
 
 
 def _list_in(head: dict[str, Any], key: str, items: Iterable[Any]) -> Iterator[str]:
@@ -67,23 +74,9 @@ def _fields(song: Song) -> dict[str, Any]:
     }
 
 
-def _jspf_track(song: Song) -> dict[str, Any]:
-    track: dict[str, Any] = {
-        "location": [song.url],
-        "identifier": [f"spotify:track:{song.track_id}"],
-        "title": song.name,
-        "creator": ", ".join(song.artists),
-        "album": song.album,
-        "duration": song.duration_ms,
-    }
-    if song.added_at:
-        track["annotation"] = f"liked {song.added_at.isoformat()}"
-    return track
-
-
-def _cell(value: object) -> str:
-    text = str(value)
-    return f"'{text}" if _FORMULA.match(text) else text
+def _jspf_row(song: Song) -> tuple[Any, ...]:
+    about = (song.track_id, song.name, song.artists, song.album, song.isrc, song.duration_ms)
+    return (*about, None, song.cover_url, song.added_at)
 
 
 def file_name(title: str, suffix: str) -> str:

@@ -43,8 +43,12 @@ def create_link(
     name: str = "",
     shows_name: bool = False,
     has_downloads: bool = False,
+    has_insights: bool = False,
 ) -> NewLink:
-    """A new link to ``mirror``, or without one to the whole library; raises TooManyLinks."""
+    """A new link to ``mirror``, or without one to the whole library; raises TooManyLinks.
+
+    Insights are about all likes, so only a link to all of them has any.
+    """
     if ShareLink.objects.filter(user=user, revoked=None).count() >= MOST_LINKS:
         raise TooManyLinks
     token = secrets.token_urlsafe(_TOKEN_BYTES)
@@ -57,8 +61,13 @@ def create_link(
         token_hash=_digest(token),
         shows_name=shows_name and is_page,
         has_downloads=has_downloads and is_page,
+        has_insights=has_insights and is_page and is_of_all_likes(mirror),
     )
     return NewLink(link, token)
+
+
+def is_of_all_likes(mirror: Mirror | None) -> bool:
+    return mirror is None or mirror.is_main
 
 
 def revoke_link(link: ShareLink) -> None:

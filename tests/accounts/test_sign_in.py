@@ -15,7 +15,7 @@ from django.db import connection
 from django.test import Client
 from django.utils import timezone
 
-from accounts.models import RateLimit, SpotifyConnection, User
+from accounts.models import ListenerSession, RateLimit, SpotifyConnection, User
 from accounts.problems import WORDS, Problem
 from accounts.scopes import NEEDED
 from accounts.sign_in import _slot
@@ -336,8 +336,9 @@ def test_nothing_of_a_refused_stranger_is_stored(
         *apps.get_app_config("accounts").get_models(),
         *apps.get_app_config("sync").get_models(),
     }
-    kept = [model for model in ours if model._default_manager.exists()]
-    assert kept == [RateLimit]  # which names nobody
+    kept = {model for model in ours if model._default_manager.exists()}
+    assert kept == {RateLimit, ListenerSession}  # which name nobody
+    assert not ListenerSession.objects.filter(user_id__isnull=False).exists()
     assert set(client.session.keys()) == {"spotify_sign_ins", "spotify_show_dialog"}
     assert "bea" not in str(dict(client.session))
 

@@ -12,11 +12,20 @@ from playwright.sync_api import Browser, ConsoleMessage, Page, Request, expect
 
 from accounts.limits import fill
 from accounts.models import RateLimit, SpotifyConnection, User
-from sync.models import Incident, Library, Mirror, MirrorTrack, Playlist, SavedTrack, Track
+from sync.models import (
+    Incident,
+    Library,
+    Mirror,
+    MirrorTrack,
+    Playlist,
+    PlaylistItems,
+    SavedTrack,
+    Track,
+)
 from sync.sharing.links import create_link, revoke_link
 from syncify.spotify.models import ApiHour
 from tests.builders import main_mirror, make_like, make_refused, make_request, make_user
-from tests.library.rows import fill_library
+from tests.library.rows import add_song, fill_library, like
 from tests.sharing.rows import make_playlist, make_songs
 
 PHONE = {"width": 390, "height": 844}
@@ -116,6 +125,30 @@ def _years(user: User) -> None:
     )
 
 
+def _playlists(user: User) -> None:
+    """A few playlists by rule, one of them with a rule that nobody can read; and duplicates."""
+    fill_library(user, songs=60, syncs=8)
+    likes = SavedTrack.objects.filter(user=user, removed_at=None)
+    keys = list(likes.values_list("track_id", flat=True)[:30])
+    for name, rule in (("Nineties", {"tests": []}), ("Broken", {"tests": [{"field": "mood"}]})):
+        mirror = Mirror.objects.create(user=user, is_main=False, name=name, rule=rule)
+        playlist = Playlist.objects.create(
+            mirror=mirror, number=1, spotify_id=f"{user}-{name.lower()}"
+        )
+        PlaylistItems.objects.create(
+            playlist=playlist, uris=[f"spotify:track:{key}" for key in keys]
+        )
+    for number in (1, 2):
+        song = add_song(f"twice-{number}-{user}", name="Nightcall", artists=["Kavinsky"])
+        like(user, song, timezone.now() - timedelta(days=number))
+    make_request(user, state="succeeded", song_count=62)
+
+
+def _first_playlist(page: Page) -> None:
+    page.get_by_role("link", name="Nineties").first.click()
+    page.get_by_text("Edit this playlist").click()
+
+
 def _operator(user: User) -> None:
     _synced(user)
     error = {
@@ -195,6 +228,39 @@ def _look_at_a_shared_page(page: Page) -> None:
     _press("Make the link", "Your new link")(page)
     page.get_by_role("link", name="Look at the page").click()
     expect(page.get_by_text("Songs open in")).to_be_visible()
+
+
+def _look_at_shared_insights(page: Page) -> None:
+    page.get_by_label("may see the insights").check()
+    _look_at_a_shared_page(page)
+    page.get_by_role("link", name="Insights").click()
+    expect(page.get_by_role("heading", name="Moments")).to_be_visible()
+    _open_all_numbers(page)
+
+
+def _look_at_a_shared_year(page: Page) -> None:
+    _look_at_shared_insights(page)
+    page.get_by_role("rowheader", name="2026").get_by_role("link").click()
+    expect(page.get_by_text("in likes")).to_be_visible()
+
+
+def _go_to_an_invitation(page: Page) -> None:
+    _press("Make an invitation", "Your invitation")(page)
+    page.goto(page.get_by_label("Address").input_value())
+    expect(page.get_by_label("E-mail address")).to_be_visible()
+
+
+def _answer_an_invitation(page: Page) -> None:
+    _go_to_an_invitation(page)
+    page.get_by_label("E-mail address").fill("guest@bea.example")
+    _press("Show it to", "Your address is with")(page)
+
+
+def _see_a_guest(page: Page) -> None:
+    invitations = page.url
+    _answer_an_invitation(page)
+    page.goto(invitations)
+    expect(page.get_by_text("guest@bea.example").first).to_be_visible()
 
 
 def _find_nothing(page: Page) -> None:
@@ -279,6 +345,16 @@ STATES = [
     State("songs, empty", "/songs/"),
     State("songs, like again", "/songs/again/", _years),
     State("song", "/songs/", _years, _open("About Newest of")),
+    State("playlists", "/playlists/", _playlists),
+    State("new playlist", "/playlists/new/"),
+    State(
+        "new playlist, by sentence",
+        "/playlists/new/?sentence=from+the+90s,+blorft,+20+songs+a+day",
+        _playlists,
+    ),
+    State("a playlist by rule", "/playlists/", _playlists, _first_playlist),
+    State("duplicates", "/duplicates/", _playlists),
+    State("plays and genres", "/plays/", _playlists),
     State("insights", "/insights/", _years, _open_all_numbers),
     State("insights, empty", "/insights/"),
     State("year", "/insights/2025/", _years),
@@ -300,9 +376,15 @@ STATES = [
     State("cover chosen", "/settings/", act=_choose_a_cover),
     State("shared page", "/settings/links/", _shared, _look_at_a_shared_page),
     State("shared page, nothing found", "/settings/links/", _shared, _find_nothing),
+    State("shared insights", "/settings/links/", _shared, _look_at_shared_insights),
+    State("shared year", "/settings/links/", _shared, _look_at_a_shared_year),
     State("no such link", f"/s/{'x' * 22}/", signed_in=False),
     State("operator", "/operator/", _operator),
     State("checks", "/operator/checks/", _operator),
+    State("invitation", "/operator/invitations/", _operator, _go_to_an_invitation),
+    State("invitation, answered", "/operator/invitations/", _operator, _answer_an_invitation),
+    State("guest waits", "/operator/invitations/", _operator, _see_a_guest),
+    State("no invitation", f"/invite/{'x' * 22}/", signed_in=False),
     State("operator, asks before it blocks", "/operator/", _operator, _ask_to_block),
     State("something broke", arrange=_broken),
 ]

@@ -188,7 +188,7 @@ def test_everything_works_without_script(site: str, page: Page, simulator: Simul
     sign_in(plain, site)
 
     while plain.get_by_role("button", name="Sync now").is_hidden():
-        plain.get_by_role("link", name="How far is it?").click()
+        plain.get_by_role("link", name="Show the progress").click()
     expect(plain.locator(".sentence")).to_have_text("Your playlist is ready")
 
     plain.get_by_role("button", name="Pause").click()

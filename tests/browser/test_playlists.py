@@ -7,7 +7,7 @@ from playwright.sync_api import Page, expect
 
 from syncify.simulator.server import Simulator
 from tests.browser.test_browser import A_WHILE
-from tests.browser.test_scan import barriers
+from tests.browser.test_targets import looked_over
 
 pytestmark = [pytest.mark.browser, pytest.mark.slow]
 
@@ -15,14 +15,14 @@ NINETIES = ("1990", "2000")
 
 
 def nineties(simulator: Simulator) -> list[str]:
-    """Cleo's likes that were released in the nineties, newest first."""
-    songs = [simulator.known_song(saved.id) for saved in simulator.saved("cleo")]
+    """Ada's likes that were released in the nineties, newest first."""
+    songs = [simulator.known_song(saved.id) for saved in simulator.saved("ada")]
     first, last = NINETIES
     return [f"spotify:track:{song.id}" for song in songs if first <= song.release_date < last]
 
 
 def in_spotify(simulator: Simulator, name: str) -> list[str | None]:
-    for playlist_id in simulator.playlists("cleo"):
+    for playlist_id in simulator.playlists("ada"):
         if simulator.playlist(playlist_id).name == name:
             return simulator.playlist_uris(playlist_id)
     return []
@@ -43,10 +43,10 @@ def test_a_playlist_is_made_by_a_sentence_and_follows_the_likes(
     complaints: list[str] = []
     page.on("pageerror", lambda error: complaints.append(str(error)))
     for year in ("1991-03-01", "1994", "1999-12-31", "1989-12-31", "2000-01-01"):
-        simulator.like("cleo", simulator.new_track(release_date=year))
+        simulator.like("ada", simulator.new_track(release_date=year))
     page.goto(site)
     page.get_by_role("button", name="Sign in with Spotify").click()
-    page.get_by_role("radio", name="Cleo").check()
+    page.get_by_role("radio", name="Ada").check()
     page.get_by_role("button", name="Agree").click()
     expect(page.locator(".sentence")).to_contain_text("ready", timeout=A_WHILE)
 
@@ -57,7 +57,7 @@ def test_a_playlist_is_made_by_a_sentence_and_follows_the_likes(
     )
     count = str(len(nineties(simulator)))
     expect(page.locator("#box-preview [data-count]")).to_have_attribute("data-count", count)
-    complaints += barriers(page)
+    complaints += looked_over(page)
     page.get_by_role("button", name="Continue").click()
     expect(page.get_by_text("Songs from 1990 to 1999.")).to_be_visible()
     page.get_by_label("Name").fill("Nineties")
@@ -67,18 +67,18 @@ def test_a_playlist_is_made_by_a_sentence_and_follows_the_likes(
     page.get_by_label("Test 2").select_option("title contains")
     page.get_by_label("Text").fill("no title has this")
     expect(page.locator("#live-preview [data-count]")).to_have_attribute("data-count", "0")
-    complaints += barriers(page)
+    complaints += looked_over(page)
     page.get_by_role("button", name="Remove test 2").click()
     expect(page.locator("#live-preview [data-count]")).to_have_attribute("data-count", count)
     page.get_by_role("button", name="Make this playlist").last.click()
 
     expect(page.get_by_role("heading", name="Nineties")).to_be_visible()
     assert wait_for(page, simulator, "Nineties") == nineties(simulator)
-    complaints += barriers(page)
+    complaints += looked_over(page)
 
     # A like comes, another one goes.
-    simulator.like("cleo", simulator.new_track(release_date="1995-05-05"))
-    simulator.unlike("cleo", nineties(simulator)[-1])
+    simulator.like("ada", simulator.new_track(release_date="1995-05-05"))
+    simulator.unlike("ada", nineties(simulator)[-1])
     page.reload()
     page.get_by_role("button", name="Sync now").click()
     assert wait_for(page, simulator, "Nineties") == nineties(simulator)
@@ -86,5 +86,5 @@ def test_a_playlist_is_made_by_a_sentence_and_follows_the_likes(
 
     for path in ("/playlists/", "/playlists/new/", "/duplicates/", "/plays/"):
         page.goto(f"{site}{path}")
-        complaints += barriers(page)
+        complaints += looked_over(page)
     assert complaints == []

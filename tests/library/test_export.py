@@ -20,6 +20,7 @@ from sync.models import (
     DifferentSongs,
     InboxItem,
     Incident,
+    Invitation,
     ListeningHistory,
     MirrorTrack,
     Pair,
@@ -74,6 +75,13 @@ def full(name: str) -> User:
     Pair.objects.create(first=user, second=friend)
     expires = timezone.now() + timedelta(days=7)
     PairInvitation.objects.create(user=user, code_hash=f"hash-of-{name}", expires=expires)
+    Invitation.objects.create(
+        user=user,
+        code_hash=f"hash-of-{name}",
+        expires=expires,
+        given=expires,
+        email="g@c.org",
+    )
     connection = Connection.objects.create(user=user, service="subsonic", secret="PW")
     TrackLink.objects.create(connection=connection, track_id="looped")
     TargetPlaylist.objects.create(connection=connection, mirror=mirror)

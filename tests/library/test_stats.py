@@ -2,6 +2,7 @@
 
 from collections import Counter
 from datetime import UTC, date, timedelta
+from itertools import pairwise
 from statistics import median
 from zoneinfo import ZoneInfo
 
@@ -32,6 +33,12 @@ def _nothing_kept() -> None:
     cache.clear()
 
 
+def steps_of(growth: list[tuple[date, int]]) -> list[int]:
+    """What each month added."""
+    totals = [0, *(total for _, total in growth)]
+    return [after - before for before, after in pairwise(totals)]
+
+
 @drawing
 @given(drawn=libraries, zone=ZONES)
 def test_every_chart_adds_up_to_all_songs(drawn: list[Drawn], zone: ZoneInfo) -> None:
@@ -43,6 +50,11 @@ def test_every_chart_adds_up_to_all_songs(drawn: list[Drawn], zone: ZoneInfo) ->
 
     assert calendar.songs == facts.songs == songs
     assert sum(calendar.months.values()) == songs
+    growth = list(calendar.growth_of_liked())
+    assert [total for _, total in growth] == sorted(total for _, total in growth)
+    assert [total for _, total in growth[-1:]] == ([songs] if songs else [])
+    added = dict(zip([month for month, _ in growth], steps_of(growth), strict=True))
+    assert all(added[date(*month, 1)] == count for month, count in calendar.months.items())
     assert sum(each["songs"] for each in facts.decades) == songs
     assert sum(each["songs"] for each in facts.ages) == dated
     *_, last = calendar.growth() if calendar.days else [(None, 0)]

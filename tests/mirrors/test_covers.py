@@ -9,7 +9,7 @@ from PIL import Image
 
 from accounts.models import SpotifyConnection, User
 from sync.mirrors.covers import choose_cover, is_due
-from sync.mirrors.services import change_settings
+from sync.mirrors.services import change_settings, make_new_playlist
 from sync.models import Mirror
 from syncify.simulator.grants import SCOPES
 from syncify.simulator.server import Simulator
@@ -59,6 +59,21 @@ def test_the_chosen_cover_is_sent_once_and_again_with_a_new_name(
     assert run_again(painter).state == "succeeded"
     assert covers_of(simulator, painter)[0] == 2
     assert covers_of(simulator, painter)[1] != picture
+
+
+def test_a_playlist_that_is_made_anew_gets_its_cover_again(
+    painter: User, simulator: Simulator
+) -> None:
+    choose_cover(mirror=main_mirror(painter), palette="lagoon")
+    run_again(painter)
+    [first] = simulator.playlists(painter.spotify_id)
+
+    make_new_playlist(main_mirror(painter))
+    assert run_again(painter).state == "succeeded"
+
+    [new] = [each for each in simulator.playlists(painter.spotify_id) if each != first]
+    assert simulator.playlist(new).covers == 1
+    assert simulator.playlist(new).cover == simulator.playlist(first).cover
 
 
 def test_without_the_permission_nothing_is_sent_and_the_history_says_why(

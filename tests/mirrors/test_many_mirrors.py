@@ -4,6 +4,7 @@ from datetime import timedelta
 from typing import Any
 
 import pytest
+from django.db import connection
 from django.utils import timezone
 
 from accounts.models import User
@@ -22,6 +23,7 @@ from sync.queue import store as queue
 from sync.queue.job import Job
 from syncify.simulator.server import Simulator
 from syncify.simulator.state import bare
+from tests.builders import connect
 from tests.driving import (
     a_day_later,
     mirrored,
@@ -213,9 +215,9 @@ def test_a_mirror_leaves_out_what_its_listener_excludes_and_keeps_what_they_keep
 
 def test_only_the_main_playlist_asks_for_a_new_sign_in(ada: User, simulator: Simulator) -> None:
     newest = rule_mirror(ada, "Newest")
-    connection = ada.connection
-    connection.authorized_at = timezone.now() - timedelta(days=178)
-    connection.save()
+    consent = ada.connection
+    consent.authorized_at = timezone.now() - timedelta(days=178)
+    consent.save()
 
     run(ada, "first")
 
@@ -305,19 +307,25 @@ def test_a_mirror_that_waits_for_a_second_look_lets_the_others_go_on(
     assert held(simulator, jazz) == simulator.liked("ada")[:10]
 
 
+@pytest.mark.django_db(transaction=True)
 def test_a_mirror_deleted_while_its_sync_runs_ends_that_part_alone(
-    ada: User, simulator: Simulator
+    simulator: Simulator,
 ) -> None:
+    ada = connect(simulator, "ada")
     jazz = rule_mirror(ada, "Jazz")
     run(ada, "first")
     fresh = like_one(simulator)
     path = f"/v1/playlists/{playlist_of(jazz).spotify_id}"
-    simulator.after_request(
-        lambda one: one.path == path, lambda: Mirror.objects.filter(pk=jazz.pk).delete()
-    )
+
+    def delete() -> None:
+        Mirror.objects.filter(pk=jazz.pk).delete()
+        connection.close()
+
+    simulator.after_request(lambda one: one.path == path, delete)
 
     assert outcome(run(ada, "scheduled")) == DONE
     assert held(simulator, main_of(ada))[0] == fresh
+    assert not Mirror.objects.filter(pk=jazz.pk).exists()
 
 
 @pytest.mark.parametrize("killed", [False, True], ids=["stopped", "killed"])

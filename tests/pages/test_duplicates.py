@@ -124,20 +124,24 @@ def test_the_others_are_unliked_and_liked_again(
 
 
 @pytest.mark.parametrize(
-    "change",
+    "fields",
     [
-        lambda new, old: {"keep": new, "other": [old, "else"]},
-        lambda new, old: {"keep": new, "other": [new]},
-        lambda new, old: {"keep": new},
-        lambda new, old: {"keep": "else", "other": [old]},
+        {"keep": ["{new}"], "other": ["{old}", "else"]},
+        {"keep": ["{new}"], "other": ["{new}"]},
+        {"keep": ["{new}"]},
+        {"keep": ["else"], "other": ["{old}"]},
     ],
 )
 def test_only_duplicates_are_unliked(
-    client: Client, simulator: Simulator, ada: User, twice: tuple[str, str], change: Any
+    client: Client, simulator: Simulator, ada: User, twice: tuple[str, str], fields: dict[str, Any]
 ) -> None:
     before = liked(simulator)
 
-    assert client.post("/duplicates/unlike/", change(*twice)).status_code == 404
+    sent = {
+        name: [each.format(new=twice[0], old=twice[1]) for each in value]
+        for name, value in fields.items()
+    }
+    assert client.post("/duplicates/unlike/", sent).status_code == 404
     assert liked(simulator) == before
 
 

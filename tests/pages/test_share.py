@@ -40,6 +40,10 @@ PAGES = {
 }
 
 
+#: Those of a page that need a wish.
+INSIGHTS = ["insights/", "2026/"]
+
+
 @pytest.fixture
 def ada() -> User:
     user = make_user("ada")
@@ -192,10 +196,78 @@ def test_a_link_holds_nothing_but_what_was_shared(
         _, path = share(ada, jazz, kind, has_downloads=True)
         for name, kinds in PAGES.items():
             response = client.get(path + name)
-            text = response.content.decode(errors="replace")
+            text = response.getvalue().decode(errors="replace")
             assert not [secret for secret in [*secrets, "Dora"] if secret in text], path + name
             if kind in kinds and name in {"", "songs.csv", "songs.jspf", "songs.json"}:
                 assert "Blue" in text
+
+
+def test_insights_are_of_liked_songs_alone_and_lead_to_no_private_page(
+    ada: User, client: Client
+) -> None:
+    [gone] = make_songs(make_user("carl"), "Gone")
+    SavedTrack.objects.filter(pk=gone.pk).update(user=ada, removed_at=timezone.now())
+    make_request(ada, state="dead", error_message="Secret trouble")
+    client.force_login(make_user("dora"))
+    _, path = share(ada, None, has_insights=True)
+    assert f"{path}insights/" in [link["href"] for link in look(client, path).all("a")]
+
+    for name in INSIGHTS:
+        response = client.get(path + name)
+        page = response.content.decode()
+        assert "Looped" in page
+        assert "Kiasmos" in page
+        assert not [word for word in ("Gone", "ecret", "Ada", "Dora", "Carl") if word in page]
+        assert not [link for link in _Tags(page).all("a") if not _is_public(link["href"], path)]
+        assert not response.cookies
+        assert response.headers["X-Robots-Tag"] == "noindex"
+        known = {"If-None-Match": response.headers["ETag"]}
+        assert client.get(path + name, headers=known).status_code == 304
+    found = look(client, f"{path}?q=Kiasmos")
+    assert "3 of 3 songs match" in " ".join(found.words.split())
+    _, telling = share(ada, main_mirror(ada), has_insights=True, shows_name=True)
+    assert all("Ada" in client.get(telling + name).content.decode() for name in INSIGHTS)
+
+
+def _is_public(href: str | None, path: str) -> bool:
+    return href in {"#main", "/", "/privacy/"} or (href or "").startswith(path)
+
+
+def test_insights_are_shown_on_wish_only_and_never_of_a_part(ada: User, client: Client) -> None:
+    make_playlist(jazz := make_mirror(ada, "Jazz"), [])
+    for mirror, kind, wish in [
+        (None, "page", False),
+        (jazz, "page", True),
+        (None, "feed", True),
+        (None, "download", True),
+    ]:
+        _, path = share(ada, mirror, kind, has_insights=wish)
+        for name in INSIGHTS:
+            assert client.get(path + name).status_code == 404
+        if kind == "page":
+            assert "insights" not in client.get(path).content.decode()
+    ShareLink.objects.update(has_insights=True)  # whatever a row says
+    _, path = share(ada, None, has_insights=True)
+    for name in ("1999/", "0/", f"{10**30}/"):
+        response = client.get(path + name)
+        assert response.status_code == 404
+        assert not response.cookies
+
+
+def test_insights_of_no_songs_say_so(client: Client) -> None:
+    _, path = share(make_user("eve"), None, has_insights=True)
+
+    assert "No songs yet" in look(client, f"{path}insights/").words
+
+
+def test_a_downloaded_playlist_names_its_listener_on_wish_only(ada: User, client: Client) -> None:
+    for shows_name in (False, True):
+        _, path = share(ada, None, has_downloads=True, shows_name=shows_name)
+        response = client.get(f"{path}songs.jspf")
+        playlist = json.loads(response.getvalue())["playlist"]
+        assert response.streaming
+        assert playlist.get("creator") == ("Ada" if shows_name else None)
+        assert [track["title"] for track in playlist["track"]] == ["Looped", "Swayed", "Burnt"]
 
 
 def test_a_name_is_shown_on_wish_only(ada: User, client: Client) -> None:
@@ -236,7 +308,7 @@ def test_hostile_names_are_only_names(ada: User, client: Client) -> None:
     assert metas == [title]
     assert "X-Bad" not in download.headers
     assert re.fullmatch(
-        r"attachment; filename=\"[\w \-]+\.csv\"", download.headers["Content-Disposition"]
+        r"attachment; filename\*=UTF-8''[\w%\-]+\.csv", download.headers["Content-Disposition"]
     )
     assert client.get(f"{path}preview.png").status_code == 200
 
@@ -259,7 +331,7 @@ def test_a_page_offers_downloads_on_wish_only(ada: User, client: Client) -> None
 
     hrefs = [link["href"] for link in page.all("a")]
     assert {f"{path}songs.csv", f"{path}songs.jspf"} <= set(hrefs)
-    assert client.get(f"{path}songs.csv").content.decode().count("\n") == 4
+    assert client.get(f"{path}songs.csv").getvalue().decode().count("\n") == 4
     assert client.get(f"{path}state.json").status_code == 404
 
 

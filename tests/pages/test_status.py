@@ -121,6 +121,12 @@ AS_IT_IS = "Your playlist stays as it is."
         (running(), {}, "is starting", Action.NONE),
         (running(stage="reading"), {}, "Reading your Liked Songs. ", Action.NONE),
         (running(stage="reading", song_count=1250), {}, "1,250 so far", Action.NONE),
+        (
+            running(stage="reading", song_count=450, song_total=1250),
+            {},
+            "Songs. 450 of 1,250",
+            Action.NONE,
+        ),
         (running(stage="comparing", song_count=1), {}, "your playlist. 1 song", Action.NONE),
         (running(stage="writing", progress=0.62), {}, "62% done", Action.NONE),
         (
@@ -177,7 +183,7 @@ AS_IT_IS = "Your playlist stays as it is."
         ),
         (done(), mirror(state="paused"), "Paused", Action.RESUME),
         (queued(), mirror(state="paused"), "waiting for its turn", Action.NONE),
-        (done(), mirror(state="removed"), "no longer in your library", Action.SYNC),
+        (done(), mirror(state="removed"), "no longer in your library", Action.RETURN),
         (done(), library(confirm_after=LATER), "until a second check confirms it", Action.NONE),
     ],
 )

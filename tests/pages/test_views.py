@@ -18,6 +18,7 @@ from sync.models import (
     DifferentSongs,
     InboxItem,
     Incident,
+    Invitation,
     Library,
     ListeningHistory,
     Mirror,
@@ -25,6 +26,7 @@ from sync.models import (
     PairInvitation,
     Play,
     Playlist,
+    PlaylistItems,
     SavedTrack,
     ShareLink,
     StoredPage,
@@ -40,6 +42,7 @@ from tests.builders import (
     make_request,
     make_user,
 )
+from tests.sharing.rows import make_playlist, make_songs
 
 pytestmark = pytest.mark.django_db
 
@@ -162,6 +165,7 @@ def test_privacy_page_knows_every_table_about_a_listener() -> None:
         DifferentSongs,
         InboxItem,
         Incident,
+        Invitation,
         Library,
         ListeningHistory,
         Mirror,
@@ -439,6 +443,59 @@ def test_pause_and_resume(client: Client, ada: User) -> None:
     assert main_mirror(ada).state == "active"
 
 
+def test_a_playlist_that_was_removed_is_brought_back(client: Client, ada: User) -> None:
+    make_playlist(main_mirror(ada), [])
+    Mirror.objects.update(state="removed")
+    page = text_of(client.get("/"))
+    assert "Bring it back" in page
+    assert 'name="return" value="yes"' in page
+
+    # Another wish for a sync is not that.
+    client.post(at_playlist(ada, "sync/"))
+    assert main_mirror(ada).state == "removed"
+    response = client.post(at_playlist(ada, "repair/"), {"return": "yes"}, headers=HTMX)
+
+    assert response.status_code == 200
+    assert main_mirror(ada).state == "active"
+    assert ada.sync_requests.get().state == "queued"
+    assert Playlist.objects.get().spotify_id
+
+
+def test_a_new_playlist_is_made_only_when_it_is_asked_for_in_so_many_words(
+    client: Client, ada: User
+) -> None:
+    make_playlist(main_mirror(ada), [])
+    repair = at_playlist(ada, "repair/")
+    assert client.post(repair, {"anew": "yes"}).status_code == 409
+    Mirror.objects.update(state="removed")
+    assert "It has another link" in text_of(client.get(repair))
+    assert Playlist.objects.get().spotify_id
+
+    assert client.post(repair, {"anew": "yes"}).status_code == 303
+
+    assert Playlist.objects.get().spotify_id is None
+    assert (main_mirror(ada).state, ada.sync_requests.count()) == ("active", 1)
+
+
+def test_a_playlist_is_written_anew_when_the_listener_accepts_new_dates(
+    client: Client, ada: User
+) -> None:
+    playlist = make_playlist(main_mirror(ada), make_songs(ada, "A"))
+    assert "Write it anew" not in text_of(client.get("/"))
+    PlaylistItems.objects.filter(playlist=playlist).update(
+        uris=["spotify:track:A", None, "spotify:local:a:b:c:1"]
+    )
+    assert "holds 2 empty rows or local" in " ".join(text_of(client.get("/")).split())
+    repair = at_playlist(ada, "repair/")
+    assert "all songs in it get today's date" in text_of(client.get(repair))
+    assert not main_mirror(ada).rewrite_asked
+
+    assert client.post(repair, {"rewrite": "yes"}).status_code == 303
+
+    assert main_mirror(ada).rewrite_asked
+    assert ada.sync_requests.count() == 1
+
+
 @pytest.mark.parametrize(("action", "state"), [("cancel", "running"), ("retry", "dead")])
 def test_a_request_of_another_listener_does_not_exist(
     client: Client, ada: User, bea: User, action: str, state: str
@@ -472,6 +529,22 @@ def test_settings_are_saved_and_confirmed(client: Client, ada: User) -> None:
     assert (mirror.name, mirror.public) == ("My hearts", True)
     assert Library.objects.get(user=ada).interval == "weekly"
     assert mirror.description == "From my heart."
+
+
+def test_a_form_that_was_open_while_spotify_renamed_the_playlist_leaves_its_name(
+    client: Client, ada: User
+) -> None:
+    shown = main_mirror(ada).name
+    assert f'name="initial-name" value="{shown}"' in text_of(client.get("/settings/"))
+    Mirror.objects.update(name="Given in Spotify")
+
+    client.post("/settings/", {**wishes(name=shown, public="on"), "initial-name": shown})
+
+    mirror = main_mirror(ada)
+    assert (mirror.name, mirror.public) == ("Given in Spotify", True)
+
+    client.post("/settings/", {**wishes(name="Given here"), "initial-name": shown})
+    assert main_mirror(ada).name == "Given here"
 
 
 @pytest.mark.parametrize(
@@ -553,3 +626,53 @@ def test_a_browser_keeps_its_colours(client: Client, ada: User) -> None:
 
 def test_settings_show_who_one_is_at_spotify(client: Client, ada: User) -> None:
     assert "Ada, at Spotify: <code>ada</code>" in text_of(client.get("/settings/"))
+
+
+def test_a_form_opened_before_a_rename_keeps_the_new_name(client: Client, ada: User) -> None:
+    page = text_of(client.get("/settings/"))
+    shown = dict(re.findall(r'name="(initial-\w+)" value="([^"]*)"', page))
+    assert shown["initial-name"] == "Liked Songs of Ada"
+    Mirror.objects.filter(user=ada).update(name="Renamed in Spotify")
+
+    client.post("/settings/", wishes(name="Liked Songs of Ada", description="New.", **shown))
+
+    mirror = Mirror.objects.get(user=ada)
+    assert (mirror.name, mirror.description) == ("Renamed in Spotify", "New.")
+
+
+def test_a_removed_playlist_is_brought_back(client: Client, ada: User) -> None:
+    Mirror.objects.filter(user=ada).update(state="removed")
+
+    client.post(f"/playlists/{main_mirror(ada).pk}/repair/", {"return": "yes"})
+
+    assert main_mirror(ada).state == "active"
+    assert SyncRequest.objects.filter(user=ada, state="queued").exists()
+
+
+def test_a_new_playlist_is_made_only_for_one_that_is_gone(client: Client, ada: User) -> None:
+    mirror = main_mirror(ada)
+    playlist = Playlist.objects.create(mirror=mirror, number=1, spotify_id="old")
+    assert client.post(f"/playlists/{mirror.pk}/repair/", {"anew": "yes"}).status_code == 409
+    Mirror.objects.filter(user=ada).update(state="removed")
+    make_request(ada, state="dead", error_code="playlist_gone", error_message="Gone.")
+    assert "Make a new playlist" in text_of(client.get("/"))
+
+    client.post(f"/playlists/{mirror.pk}/repair/", {"anew": "yes"})
+
+    playlist.refresh_from_db()
+    assert (playlist.spotify_id, main_mirror(ada).state) == (None, "active")
+
+
+def test_a_rewrite_is_offered_where_rows_cannot_be_removed(client: Client, ada: User) -> None:
+    mirror = main_mirror(ada)
+    page = f"/playlists/{mirror.pk}/"
+    playlist = Playlist.objects.create(mirror=mirror, number=1, spotify_id="first")
+    items = PlaylistItems.objects.create(playlist=playlist, uris=["spotify:track:looped"])
+    assert "Write the playlist again" not in text_of(client.get(page))
+    items.uris = [None, "spotify:local:a:b:c:1", "spotify:track:looped"]
+    items.save()
+    assert "holds 2 rows that Syncify cannot" in " ".join(text_of(client.get(page)).split())
+
+    client.post(f"/playlists/{mirror.pk}/repair/", {"rewrite": "yes"})
+
+    assert main_mirror(ada).rewrite_asked

@@ -112,3 +112,11 @@ def test_a_wait_stays_within_a_fifth_of_its_step(failures: int, jitter: float) -
 
     assert isinstance(decision, Retry)
     assert abs(decision.wait / WAITS[failures] - 1) <= JITTER + 1e-6
+
+
+@pytest.mark.parametrize(("jitter", "seconds"), [(-1, 24), (0, 30), (0.5, 33), (1, 36)])
+def test_retries_of_many_are_spread(jitter: float, seconds: int) -> None:
+    decision = decide(Unavailable(), 0, jitter=jitter)
+
+    assert isinstance(decision, Retry)
+    assert decision.wait.total_seconds() == pytest.approx(seconds)

@@ -3,12 +3,15 @@
 import csv
 import io
 import json
+from collections.abc import Iterator
+from functools import partial
 
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from sync.sharing.downloads import csv_lines, file_name, json_lines, jspf_lines
+from sync.library.exports import JSPF_TRACK, unguarded
+from sync.sharing.downloads import file_name, songs_csv, songs_json, songs_jspf
 from sync.sharing.songs import Song
 from tests.sharing.rows import NOON
 
@@ -33,26 +36,45 @@ SONGS = st.lists(
 
 @given(SONGS)
 def test_csv_has_a_row_for_each_song_and_no_formula(songs: list[Song]) -> None:
-    text = "".join(csv_lines(songs))
+    text = "".join(songs_csv(songs))
 
     assert text[0] == "\ufeff"
     rows = list(csv.DictReader(io.StringIO(text[1:], newline="")))
-    assert [row["title"].removeprefix("'") for row in rows] == [
-        song.name.removeprefix("'") for song in songs
-    ]
+    assert [unguarded(row["title"]) for row in rows] == [song.name for song in songs]
     cells = [cell for row in rows for cell in row.values()]
     assert not [cell for cell in cells if cell.startswith(("=", "+", "-", "@", "\t", "\r"))]
 
 
 @given(TEXT, SONGS)
 def test_json_and_jspf_are_valid_however_songs_are_called(title: str, songs: list[Song]) -> None:
-    plain = json.loads("".join(json_lines(title, songs)))
-    playlist = json.loads("".join(jspf_lines(title, songs)))["playlist"]
+    plain = json.loads("".join(songs_json(title, songs)))
+    playlist = json.loads("".join(songs_jspf(title, songs)))["playlist"]
 
     assert plain["title"] == playlist["title"] == title
     assert [song["title"] for song in plain["songs"]] == [song.name for song in songs]
     assert [track["title"] for track in playlist["track"]] == [song.name for song in songs]
+    assert "creator" not in playlist
+    moments = [song.added_at and song.added_at.isoformat() for song in songs]
+    added = [track.get("extension", {}).get(JSPF_TRACK, {}) for track in playlist["track"]]
+    assert [each.get("added_at") for each in added] == moments
     assert [track["duration"] for track in playlist["track"]] == [s.duration_ms for s in songs]
+
+
+def test_a_file_is_written_in_pieces_of_some_hundred_songs() -> None:
+    [song] = [Song("x", "Looped", ["Kiasmos"], "", "", None, 1, False, "", "")]
+    read = 0
+
+    def songs() -> Iterator[Song]:
+        nonlocal read
+        for read in range(1, 2_001):  # noqa: B007 - counts
+            yield song
+
+    for write in (songs_csv, partial(songs_json, "A"), partial(songs_jspf, "A")):
+        pieces = write(songs())
+        next(pieces)
+        next(pieces)
+        assert read <= 1_000
+        assert sum(piece.count("Looped") for piece in pieces) >= 1_000
 
 
 @pytest.mark.parametrize(

@@ -122,3 +122,12 @@ def test_a_deeply_nested_body_is_an_answer_too(depth: int) -> None:
 
     assert isinstance(heard, BadRequest)
     assert len(heard.message) <= 300
+
+
+@pytest.mark.parametrize("status", [400, 401, 403, 404, 429, 500, 503])
+def test_half_a_minute_is_the_longest_wait_that_a_call_sits_out(status: int) -> None:
+    heard = meaning(status, {"Retry-After": "30"}, "", now=NOW)
+
+    assert not isinstance(heard, Stop | SpotifyError)
+    assert heard.wait == timedelta(seconds=30) + SPARE
+    assert isinstance(meaning(status, {"Retry-After": "31"}, "", now=NOW), Stop)

@@ -1,0 +1,143 @@
+"""Invitations: the operators' list of them, and the page of a guest who has no account."""
+
+from django import forms
+from django.conf import settings
+from django.contrib import messages
+from django.core.exceptions import ValidationError
+from django.http import HttpResponse, HttpResponseRedirect
+from django.shortcuts import get_object_or_404, render
+from django.urls import reverse
+from django.views.decorators.http import require_http_methods, require_POST
+
+from accounts.limits import limited
+from sync.models import Invitation
+from sync.pages.operator import operators_only
+from sync.sharing.invitations import (
+    COOKIE,
+    LASTS,
+    MOST_INVITATIONS,
+    SEATS,
+    TooManyInvitations,
+    find_invitation,
+    give_address,
+    invite,
+    mark_added,
+    open_invitations,
+    seats_taken,
+)
+from syncify.http import Request
+from syncify.text import plain
+from syncify.visitors import log_refusal
+
+_presses = limited("invitations", per_address=600, per_listener=120, methods=("POST",))
+#: Few enough that nobody guesses a code.
+_codes = limited("invite", per_address=120)
+
+#: Where operators add people to their Spotify app.
+DASHBOARD = "https://developer.spotify.com/dashboard"
+
+
+class AddressForm(forms.Form):
+    email = forms.EmailField(
+        label="E-mail address of your Spotify account",
+        max_length=254,
+        help_text="At Spotify: your account, then “Edit profile”.",
+        widget=forms.EmailInput(attrs={"autocomplete": "email"}),
+    )
+
+    def clean_email(self) -> str:
+        email = str(self.cleaned_data["email"])
+        if email != plain(email):
+            raise ValidationError("Enter a valid email address.")
+        return email
+
+
+# --- For operators --------------------------------------------------------------------------------
+
+
+@require_http_methods(["GET", "HEAD", "POST"])
+@_presses
+def invitations(request: Request) -> HttpResponse:
+    """Open invitations with what guests gave; with POST a new one, whose address is shown once."""
+    operators_only(request)
+    url = ""
+    if request.method == "POST":
+        try:
+            url = f"{settings.BASE_URL}{reverse('invite', args=[invite(request.user)])}"
+        except TooManyInvitations:
+            limit = f"You have {MOST_INVITATIONS} open invitations. Withdraw one, or wait for them."
+            messages.error(request, limit)
+    context = {
+        "url": url,
+        "invitations": open_invitations(),
+        "taken": seats_taken(),
+        "seats": SEATS,
+        "dashboard": DASHBOARD,
+        "has_list": bool(settings.ALLOWED_USERS),
+    }
+    return render(request, "operator/invitations.html", context)
+
+
+@require_POST
+@_presses
+def added(request: Request, pk: int) -> HttpResponse:
+    """An operator has added the guest at Spotify."""
+    operators_only(request)
+    if mark_added(get_object_or_404(open_invitations(), pk=pk)):
+        messages.success(request, "The address is deleted. The guest's page now says: sign in.")
+    return _to_the_list()
+
+
+@require_POST
+@_presses
+def withdraw(request: Request, pk: int) -> HttpResponse:
+    operators_only(request)
+    get_object_or_404(Invitation, pk=pk).delete()
+    messages.success(request, "The invitation is withdrawn, and what was given is deleted.")
+    return _to_the_list()
+
+
+# --- For the guest --------------------------------------------------------------------------------
+
+
+@require_http_methods(["GET", "HEAD", "POST"])
+@_codes
+def guest(request: Request, code: str) -> HttpResponse:
+    """What happens, and a form for the address, which is not shown here again."""
+    invitation = find_invitation(code)
+    if invitation is None:
+        log_refusal(request, "invitation")
+        return _page(request, {}, 404)
+    form = AddressForm(request.POST if request.method == "POST" else None)
+    if request.method == "POST" and form.is_valid():
+        response = HttpResponseRedirect(reverse("invite", args=[code]), status=303)
+        if not give_address(invitation, form.cleaned_data["email"]):
+            messages.error(request, "Somebody has used this invitation before. Ask for a new one.")
+            return response
+        response.set_cookie(
+            COOKIE,
+            code,
+            max_age=LASTS,
+            httponly=True,
+            samesite="Lax",
+            secure=settings.SESSION_COOKIE_SECURE,
+        )
+        return response
+    context = {
+        "invitation": invitation,
+        "inviter": str(invitation.user),
+        "form": form,
+        "taken": seats_taken(),
+        "seats": SEATS,
+    }
+    return _page(request, context, 422 if form.errors else 200)
+
+
+def _page(request: Request, context: dict[str, object], status: int) -> HttpResponse:
+    response = render(request, "sharing/invite.html", context, status=status)
+    response.headers["X-Robots-Tag"] = "noindex"
+    return response
+
+
+def _to_the_list() -> HttpResponse:
+    return HttpResponseRedirect(reverse("operator_invitations"), status=303)

@@ -1,0 +1,48 @@
+"""What the planner makes of the indexes, among the rows of many listeners."""
+
+import pytest
+from django.db import connection
+from django.db.models import QuerySet
+
+from sync.models import SavedTrack, SyncRequest, Track
+from tests.builders import make_request, make_user
+
+pytestmark = pytest.mark.django_db
+
+LISTENERS, SONGS = 20, 300
+
+
+def plan_of(rows: QuerySet[SavedTrack]) -> str:
+    with connection.cursor() as cursor:
+        cursor.execute("ANALYZE saved_tracks")
+    return rows.explain()
+
+
+@pytest.fixture
+def copies(db: None) -> list[SyncRequest]:
+    """Listeners who liked as many songs before their first sync."""
+    tracks = Track.objects.bulk_create(
+        Track(id=f"track-{n}", name="Song", artists=["Somebody"]) for n in range(SONGS)
+    )
+    copies = [make_request(make_user(f"l-{n}"), state="succeeded") for n in range(LISTENERS)]
+    SavedTrack.objects.bulk_create(
+        SavedTrack(user=copy.user, track=track, added_at=copy.created, rank=n, added_in=copy)
+        for copy in copies
+        for n, track in enumerate(tracks)
+    )
+    return copies
+
+
+@pytest.mark.parametrize("reason", ["added", "removed"])
+def test_the_first_songs_of_a_sync_are_found_without_reading_all_of_it(
+    copies: list[SyncRequest], reason: str
+) -> None:
+    if reason == "removed":
+        for copy in copies:
+            SavedTrack.objects.filter(added_in=copy).update(removed_in=copy)
+    songs = SavedTrack.objects.filter(user=copies[7].user, **{f"{reason}_in": copies[7]})
+
+    plan = plan_of(songs.order_by("-added_at", "rank")[:5])
+
+    assert f"Index Scan using saved_tracks_{reason}" in plan
+    assert "Sort" not in plan
