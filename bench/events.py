@@ -30,7 +30,7 @@ from sync.queue.store import CHANGES  # noqa: E402
 from tests.builders import at_playlist, make_request, make_user  # noqa: E402
 from tests.processes import WebServer, web_server  # noqa: E402
 
-#: Changes a second while single listeners are told.
+#: Changes a second in the test of single updates.
 RATE = 20
 BROADCASTS = 3
 
@@ -62,7 +62,7 @@ class Listener:
 
 
 def make_listener(number: int) -> Listener:
-    """Somebody who is signed in and has a sync running."""
+    """A signed-in listener with a running sync."""
     user = make_user(f"listener-{number}")
     make_request(user, state="running")
     session = SessionStore()
@@ -213,7 +213,7 @@ class Bench:
         line("to all listeners in one commit", *percentiles(all_told))
         head("a dashboard, asked for 4 times a second", "p50", "p99", "max")
         line("without streams", *percentiles(idle))
-        line("with all streams, while one by one are told", *percentiles(busy))
+        line("with all streams, single updates", *percentiles(busy))
         head(f"{self.seconds} s cost", "CPU of web", "of PostgreSQL", "transactions", "requests")
         line("streams, nothing changes", *quiet, "0")
         line(f"streams, {RATE} changes a second", *changing, "0")
@@ -248,7 +248,7 @@ class Bench:
 
     @asynccontextmanager
     async def visitor(self) -> AsyncIterator[list[float]]:
-        """Somebody who goes on loading an ordinary page; the seconds that each took."""
+        """Load an ordinary page repeatedly; returns the seconds of each load."""
         waits: list[float] = []
         client = Client(self.server.port, self.clients[0].listener)
         visiting = asyncio.create_task(self.load(client, "/", 0.25, waits))

@@ -68,7 +68,7 @@ def peak() -> float:
 
 
 def main() -> None:
-    # In a process of its own, so that making them raises nobody's peak.
+    # In a separate process, so that the preparation does not count for the peak.
     with ProcessPoolExecutor(1) as other:
         packed = other.submit(packed_songs).result()
     before, began = peak(), time.process_time()

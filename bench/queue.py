@@ -1,4 +1,4 @@
-"""Benchmark of the job queue, beside what bare commits allow: ``python -m bench.queue``.
+"""Benchmark of the job queue, compared with bare commits: ``python -m bench.queue``.
 
 It works in an embedded PostgreSQL of its own, which it empties first.
 """
@@ -31,7 +31,7 @@ from sync.queue.scheduler import enqueue_due_syncs  # noqa: E402
 from sync.queue.wake import listen_parameters  # noqa: E402
 from sync.queue.worker import Worker  # noqa: E402
 
-#: Short rounds by turns, so that a busy moment of the machine meets all alike.
+#: Short alternating rounds, so that load on the machine affects all variants equally.
 ROUNDS = 15
 CLAIMS = 500
 
@@ -78,7 +78,7 @@ def empty() -> None:
 
 
 def fill(count: int, *, state: str = "queued", skip: int = 0) -> None:
-    """Give a request to so many listeners, after the first ``skip``."""
+    """Queue a request for this many listeners, after the first ``skip``."""
     completed = "NULL" if state == "queued" else "statement_timestamp()"
     execute(
         "INSERT INTO sync_requests (user_id, trigger, state, completed)"
@@ -101,7 +101,7 @@ def start(child: Callable[[Connection], None]) -> Connection:
 
 
 def _in_child(child: Callable[[Connection], None], pipe: Connection) -> None:
-    # What a worker logs is part of its work, but not for this screen.
+    # Logging is part of a worker's work, but is not shown here.
     with (DATA_DIR / "worker.log").open("a") as log:
         for stream in (1, 2):
             os.dup2(log.fileno(), stream)
@@ -175,7 +175,7 @@ def drain(jobs: int, pipes: list[Connection], *, threads: int) -> float:
 
 
 def drain_as_told(pipe: Connection) -> None:
-    """What ``runworker --drain`` does, each time."""
+    """Drain the queue with ``runworker --drain``."""
     while threads := pipe.recv():
         worker = Worker(runners={"spotify": do_nothing}, concurrency=threads, drain=True)
         worker.start()
@@ -189,11 +189,11 @@ def do_nothing(job: Job) -> None:
     queue.succeed(job.request)
 
 
-# --- From the wish to the start ---------------------------------------------------------------
+# --- From the request to the start ------------------------------------------------------------
 
 
 def show_latency(jobs: int) -> None:
-    """An idle worker as ``runworker`` starts it; the wishes come from another process."""
+    """An idle worker as ``runworker`` starts it; another process enqueues the requests."""
     empty()
     user, pipe = User(pk=execute("SELECT min(id) FROM users")[0][0]), start(work_until_told)
     waits = [seconds_to_start(pipe, user) for _ in range(jobs + 20)][20:]  # the first warm up
@@ -291,7 +291,7 @@ def schedule(pipe: Connection) -> None:
 
 
 def peak_memory() -> float:
-    """The most that this process has had, in MB, on Linux."""
+    """The peak memory of this process in MB, on Linux."""
     return resource.getrusage(resource.RUSAGE_SELF).ru_maxrss / 1024
 
 

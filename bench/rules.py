@@ -94,7 +94,7 @@ def compare() -> None:
     head(f"a history of {PLAYS:,} plays", "time", "more memory", "songs")
     upload = DATA_DIR / "history.zip"
     upload.write_bytes(history(random.Random("history"), [song.id for song in songs]))
-    # In a process of its own, whose memory nothing else has grown before.
+    # In a separate process, so that earlier steps do not count.
     command = [sys.executable, "-m", "bench.rules", "--history", str(upload)]
     subprocess.run(command, check=True)
 
@@ -120,7 +120,7 @@ def read(upload: Path) -> None:
 
 
 def peak() -> float:
-    """The most memory that this process has taken so far, in MB; on Linux."""
+    """The peak memory of this process in MB, on Linux."""
     status = Path("/proc/self/status").read_text(encoding="ascii")
     return int(status.partition("VmHWM:")[2].split()[0]) / 1024
 

@@ -84,7 +84,7 @@ SELECT user_id, service, 'scheduled', 'succeeded', moment, moment
            AS moments (moment)
  WHERE user_id BETWEEN %(first)s AND %(last)s"""
 
-# The latest of who rests is older than all that is kept.
+# The latest requests of paused listeners are older than SYNCIFY_HISTORY_DAYS.
 _REQUESTS = """
 INSERT INTO sync_requests (user_id, trigger, state, song_count, added, created, started, completed,
                            run_at, error_code)
@@ -110,7 +110,7 @@ INSERT INTO track_artists (track_id, artist_id, position)
 SELECT 'track-' || n, 'artist-' || 1 + n %% (%(tracks)s / 10), 0
   FROM generate_series(1, %(tracks)s) AS n"""
 
-# A like for each prime step through the songs, so that nobody likes one twice.
+# The likes step through the songs by a prime number, so that no listener likes a song twice.
 _LIKES = """
 INSERT INTO saved_tracks (user_id, track_id, added_at, rank, added_in_id)
 SELECT n, 'track-' || 1 + (n * 7919 + k) %% %(tracks)s,
@@ -183,7 +183,7 @@ def fill(first: int, last: int, sizes: argparse.Namespace) -> None:
     execute(_SERVICES, **span)
     execute(_LIKES, **span, likes=sizes.likes, tracks=sizes.tracks)
     execute("VACUUM ANALYZE")
-    # What a first turn has to do once is no part of the later ones.
+    # The first turn does work that later turns need not do.
     scheduler.take_turn(check_incidents)
     execute("VACUUM ANALYZE")
     print(f"{last:,} listeners in {time.perf_counter() - began:.0f} s", flush=True)
@@ -194,7 +194,7 @@ def fill(first: int, last: int, sizes: argparse.Namespace) -> None:
 
 @dataclass(slots=True)
 class Cost:
-    """What one run of a step took: milliseconds in all, and in each statement."""
+    """The time of one run of a step in milliseconds: the total, and each statement."""
 
     total: float = 0
     spent: list[tuple[float, str, Any]] = field(default_factory=list)
@@ -227,7 +227,7 @@ def run(step: Callable[[], object]) -> Cost:
 
 
 def pages_touched() -> int:
-    """By this connection, since it last told the statistics."""
+    """The pages that this connection read since it last sent its statistics."""
     [[pages]] = execute(
         "SELECT sum(pg_stat_get_xact_blocks_fetched(oid)) FROM pg_class"
         " WHERE relnamespace = 'public'::regnamespace AND relkind IN ('r', 'i')"
@@ -305,7 +305,7 @@ def sweep() -> None:
     check_incidents()
 
 
-# --- What comes of it -------------------------------------------------------------------------
+# --- Results ---------------------------------------------------------------------------------
 
 
 def show(name: str, few: list[Cost], many: list[Cost]) -> None:
@@ -325,7 +325,7 @@ def median(costs: list[Cost]) -> float:
 
 
 def least(costs: list[Cost]) -> float:
-    """What is not the work of others on the same machine."""
+    """The least of several measurements, with the least load by other programs."""
     return min(cost.total for cost in costs)
 
 

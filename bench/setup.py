@@ -1,4 +1,4 @@
-"""What benchmarks share: Django over a PostgreSQL of their own, and tables of figures."""
+"""Shared by the benchmarks: Django over a separate PostgreSQL, and tables of figures."""
 
 import math
 import os
@@ -11,7 +11,7 @@ import psutil
 def set_up(name: str, **environment: str) -> Path:
     """Django over an embedded PostgreSQL under ``.data/bench/name``, which is returned.
 
-    Nothing of the developer's environment counts; above all, no other database is ever emptied.
+    Ignores the developer's environment, so that no other database is emptied.
     """
     data_dir = Path(__file__).resolve().parent.parent / ".data" / "bench" / name
     for known in [name for name in os.environ if name.startswith(("DATABASE_", "SYNCIFY_"))]:
@@ -28,7 +28,7 @@ def set_up(name: str, **environment: str) -> Path:
 
 
 def pss(pid: int) -> float:
-    """MB of a process and those it started: what processes share counts once for all of them."""
+    """The memory of a process and its children in MB; shared memory counts once."""
     process = psutil.Process(pid)
     family = [process, *process.children(recursive=True)]
     return float(sum(each.memory_full_info().pss for each in family)) / 2**20

@@ -48,11 +48,11 @@ from tests.processes import free_port  # noqa: E402
 from tests.scratch import address_of  # noqa: E402
 
 CHANGES_A_SECOND = 5
-#: Seconds between two moments in which all are due, and between two kills.
+#: Seconds between two times at which all libraries are due, and between two kills.
 RUSH, KILL = 20, 60
-#: Seconds until what a start costs is over, and memory is measured first.
+#: Seconds from the start to the first measurement of memory.
 WARM = 45
-#: Seconds in which all that is open must end: a lease of a minute may have to run out.
+#: Seconds in which all open syncs must end: a lease of a minute may have to expire.
 PATIENCE = 240
 #: Megabytes that a process may have grown.
 GROWTH = 12
@@ -136,7 +136,7 @@ class Soak:
         for child in self.children.values():
             child.wait()
 
-    # --- What happens -------------------------------------------------------------------------
+    # --- Disturbances -------------------------------------------------------------------------
 
     def run(self, *, seconds: int) -> None:
         restarts = {seconds // 3: signal.SIGQUIT, 2 * seconds // 3: signal.SIGINT}
@@ -159,7 +159,7 @@ class Soak:
         self.measure()
 
     def rush(self) -> None:
-        """Let everybody be due at once; a third of the playlists were looked at yesterday."""
+        """Make all libraries due at once; a third of the playlists were checked yesterday."""
         some = [user.pk for user in self.dice.sample(self.users, k=len(self.users) // 3)]
         Playlist.objects.filter(mirror__in=some).update(checked_at=Now() - timedelta(days=1))
         Library.objects.update(next_due=Now())
@@ -190,19 +190,19 @@ class Soak:
         return ", ".join(f"{count:,} {state}" for state, count in states)
 
     def settle(self) -> None:
-        """Nothing changes any more: end what is queued, and sync everybody once more."""
+        """Stop all changes, finish the queue, and sync every listener once more."""
         self.drain()
         self.rush()
         self.drain()
 
     def drain(self) -> None:
-        """Until no sync is open, or patience is at its end; no failed one has to wait."""
+        """Wait until no sync is open, with a timeout; failed syncs are retried at once."""
         deadline = time.monotonic() + PATIENCE
         while SyncRequest.objects.filter(completed=None).exists() and time.monotonic() < deadline:
             SyncRequest.objects.filter(state="queued").update(run_at=Now())
             time.sleep(1)
 
-    # --- What came of it ----------------------------------------------------------------------
+    # --- Results -----------------------------------------------------------------------------
 
     def judge(self) -> list[str]:
         trouble = [line for user in self.users for line in self.judge_listener(user)]

@@ -62,7 +62,7 @@ def main() -> None:
 
 @dataclass
 class Bench:
-    """A listener of the simulated Spotify, and what can happen to them."""
+    """A listener of the simulated Spotify, and the changes to their library."""
 
     simulator: Simulator
     user: User
@@ -117,7 +117,7 @@ def bench_requests(simulator: Simulator, size: int) -> None:
     row("", "Syncify", "target", "read and rewrite all", "floor")
 
     def measure(what: str, target: str, *changes: Callable[[], object]) -> None:
-        """The dearest of the syncs that follow the changes, one after the other."""
+        """The sync with the most requests, of those after each of the changes."""
         spent = []
         for change in changes:
             change()
@@ -161,7 +161,7 @@ def bench_requests(simulator: Simulator, size: int) -> None:
 
 
 def bench_wal(simulator: Simulator, size: int) -> None:
-    """What a sync of one new song writes to PostgreSQL's log."""
+    """The bytes that a sync of one new song writes to PostgreSQL's WAL."""
     wanda = listener(simulator, "wanda", size)
     wanda.sync()
     print(f"\nWritten to the log (WAL) by a sync, {size:,} Liked Songs")
@@ -187,7 +187,7 @@ def row(what: str, *cells: str) -> None:
 
 
 def rewriting_costs(songs: int) -> int:
-    """Requests of the way that reads all and rewrites all, 50 songs at a time."""
+    """The requests for reading and rewriting everything, 50 songs at a time."""
     volumes = [
         min(PLAYLIST_CAPACITY, songs - at) for at in range(0, max(songs, 1), PLAYLIST_CAPACITY)
     ]
@@ -195,7 +195,7 @@ def rewriting_costs(songs: int) -> int:
 
 
 def rewrite_all(user: User, playlist_id: str) -> None:
-    """That way itself, for one playlist."""
+    """Rewrite one playlist in this way."""
     client = spotify_client_for(user, reserve=True)
     total = client.saved_tracks(0).total
     uris: list[str] = []

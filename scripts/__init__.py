@@ -1,1 +1,1 @@
-"""What is run by hand, and by no test."""
+"""Scripts that are run by hand, not by tests."""

@@ -35,7 +35,7 @@ PATIENCE = 120
 
 
 class CheckFailed(Exception):
-    """``str`` says what was not as promised."""
+    """``str`` describes the failed check."""
 
 
 def main() -> None:
@@ -54,7 +54,7 @@ def main() -> None:
                 try:
                     check_upgrade(older, newer)
                 finally:
-                    # It has volumes of which the older one knows nothing.
+                    # It has volumes that the older version does not know.
                     newer("down", "--volumes", "--timeout", "10")
             check_nothing_is_left()
         except (CheckFailed, DemoFailed, subprocess.CalledProcessError) as failure:
@@ -122,7 +122,7 @@ class Stack:
 
 @contextmanager
 def running(folder: Path, scratch: Path) -> Iterator[Stack]:
-    """A new installation, which is removed afterwards with its data."""
+    """A new installation, removed afterwards with its data."""
     stack = Stack(folder, scratch)
     try:
         with timed(f"{folder.name}: up from nothing"):
@@ -145,7 +145,7 @@ def checked_out(commit: str, folder: Path) -> Path:
     return folder
 
 
-# --- What is checked --------------------------------------------------------------------------
+# --- Checks ----------------------------------------------------------------------------------
 
 
 def check_life(stack: Stack) -> None:
@@ -175,7 +175,7 @@ def check_life(stack: Stack) -> None:
 
 
 def check_kill(stack: Stack) -> None:
-    """A worker that is killed in the middle of a sync costs a minute, and nothing else."""
+    """Killing a worker in the middle of a sync only delays the sync by a minute."""
     slow_down()
     sign_in(PAGES, "cleo")
     wait_until("a sync is under way", lambda: bool(running_sync(stack)))
@@ -194,7 +194,7 @@ def check_kill(stack: Stack) -> None:
 
 
 def check_stop(stack: Stack, visitor: requests.Session) -> None:
-    """Each container ends by itself in good time, a worker even in the middle of a sync."""
+    """Each container stops cleanly in time, a worker even in the middle of a sync."""
     slow_down()
     change_library("ada")
     press(visitor, PAGES, "/sync/")
@@ -251,7 +251,7 @@ def check_nothing_is_left() -> None:
 
 
 def running_sync(stack: Stack) -> str:
-    """Number of the request that has got somewhere."""
+    """The id of a running request with some progress."""
     return stack.sql("SELECT id FROM sync_requests WHERE stage <> '' LIMIT 1")
 
 

@@ -29,13 +29,13 @@ from syncify.simulator.server import Simulator
 from tests.processes import Child, WebServer, free_port
 
 LISTENERS = ("ada", "bea", "emil")
-#: What is promised, in seconds.
+#: Limits in seconds.
 SYNCS_GO_ON, SAYS_SO = 10.0, 3.0
 PATIENCE = 120.0
 
 
 class CheckFailed(Exception):
-    """``str`` says what was not as promised."""
+    """``str`` describes the failed check."""
 
 
 def main() -> None:
@@ -67,7 +67,7 @@ def newest_programs() -> Path:
 
 
 class Cluster:
-    """A primary and its standby; synchronous, so that nothing that was told as done is lost."""
+    """A primary and its synchronous standby, so that no confirmed commit is lost."""
 
     def __init__(self, folder: Path, programs: Path, *, is_async: bool) -> None:
         self.folder, self._programs, self._is_async = folder, programs, is_async
@@ -111,7 +111,7 @@ class Cluster:
         return psycopg.connect(address, autocommit=True)
 
     def kill_primary(self) -> None:
-        """All of its processes at once, as when a machine loses power."""
+        """Kill all processes of the primary at once, as in a power failure."""
         server = self._servers[0]
         children = subprocess.run(
             ["pgrep", "-P", str(server.pid)], capture_output=True, text=True, check=False
@@ -121,7 +121,7 @@ class Cluster:
         server.wait()
 
     def promote_standby(self) -> datetime:
-        """The database's time when it takes changes."""
+        """Promote the standby; returns the database's time when it accepts changes."""
         with self.connect(1) as database:
             database.execute("ALTER SYSTEM SET synchronous_standby_names = ''")
             database.execute("SELECT pg_promote()")

@@ -58,7 +58,7 @@ def parse_address(text: str) -> Address:
     if "?" in text or "#" in text:
         raise BadAddress("must hold no ? and no #")
     if port == 0:
-        raise BadAddress("has port 0, which nobody can open")
+        raise BadAddress("has port 0, which cannot be opened")
     if re.search(r"[\s\x00-\x1f\x7f\\]", text):
         raise BadAddress("must hold no blanks and no backslashes")
     return Address(

@@ -1,7 +1,7 @@
 """``make demo``: Syncify with a simulated Spotify, on this machine, from one command.
 
-With ``--check`` nobody is needed: it signs in over HTTP, syncs, compares, and exits 0 or 1. With
-``--watch`` it starts nothing: it is the part of the demo in containers that ends the blocks.
+With ``--check`` it runs unattended: it signs in over HTTP, syncs, compares, and exits 0 or 1. With
+``--watch`` it only ends blocks, for the demo in containers.
 """
 
 import argparse
@@ -193,7 +193,7 @@ def _watch_alone(spotify: str) -> None:
 def end_block_once_mended(spotify: str, mended: int) -> int:
     """Let Syncify ask Spotify again when "All is well again" was pressed since ``mended`` times.
 
-    The real Spotify tells nobody that it is well again, so Syncify would wait for an hour. Returns
+    The real Spotify sends no notice after a recovery, so Syncify would wait for an hour. Returns
     what to call it with next.
     """
     try:
@@ -371,7 +371,7 @@ def _syncs(listener: str, kind: str = "spotify") -> list["SyncRequest"]:
 
 
 def at_spotify(spotify: str, listener: str) -> Any:
-    """What the simulator's own API tells of a listener."""
+    """The state of a listener, from the simulator's own API."""
     answer = requests.get(f"{spotify}/simulator/listeners/{listener}", timeout=30)
     answer.raise_for_status()
     return answer.json()

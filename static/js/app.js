@@ -145,7 +145,7 @@ function tellCopied(button, done) {
 }
 
 document.addEventListener("htmx:sendError", () => {
-  notify("Syncify cannot be reached at the moment. A sync that runs goes on all the same.");
+  notify("Syncify cannot be reached at the moment. Running syncs continue.");
 });
 // A refusal stays until the next press: a live card may come in a moment later.
 let wasRefused = false;

@@ -71,5 +71,5 @@ def _in_words(error: SpotifyError) -> str:
         case AccessRefused():
             return "Spotify refused. Nothing was changed."
         case OutcomeUnknown():
-            return "Spotify did not answer. The next sync shows what it has done."
+            return "Spotify did not answer. The next sync shows the result."
     return "Spotify did not accept it. Nothing was changed. Try again later."

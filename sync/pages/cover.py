@@ -58,9 +58,9 @@ def picture(request: Request, pk: int) -> HttpResponse:
 
 def _confirmation(mirror: Mirror, palette: str, *, may_upload: bool) -> str:
     if not palette:
-        return "Saved. Syncify leaves the cover alone from now on."
+        return "Saved. Syncify no longer changes the cover."
     if not may_upload:
-        return "Saved. Spotify gets the cover once you have allowed Syncify to send it."
+        return "Saved. Syncify sends the cover after you grant the permission."
     if mirror.state != Mirror.State.ACTIVE:
         return "Saved. The cover appears in Spotify after the pause."
-    return "Saved. The cover appears in Spotify with the sync that now runs."
+    return "Saved. The cover appears in Spotify after the sync that now runs."

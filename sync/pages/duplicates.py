@@ -100,7 +100,9 @@ def different(request: Request) -> HttpResponse:
         tell_pages(user_id=request.user.pk)
         # No playlist has to be looked at: what they should hold is decided from the likes.
         request_sync(user=request.user, trigger=SyncRequest.Trigger.SCHEDULED)
-    messages.success(request, "They count as one again." if undo else "Syncify remembers that.")
+    messages.success(
+        request, "They count as the same song again." if undo else "Saved as different songs."
+    )
     return _back()
 
 

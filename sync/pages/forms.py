@@ -1,4 +1,4 @@
-"""What a listener may settle about their playlist."""
+"""The form of the settings page."""
 
 from typing import TYPE_CHECKING, Any, ClassVar
 
@@ -13,17 +13,17 @@ else:
 
 
 class SettingsForm(MirrorForm):
-    #: What the playlist says of itself, which may also be changed inside Spotify.
+    #: The details of the playlist, which can also be changed inside Spotify.
     DETAILS: ClassVar = ["name", "description", "public", "remind_in_spotify"]
 
-    interval = forms.ChoiceField(choices=Library.Interval, label="Look for changes")
+    interval = forms.ChoiceField(choices=Library.Interval, label="Check for changes")
     preferred_hour = forms.TypedChoiceField(
         label="In the hour from",
         required=False,
         coerce=int,
         empty_value=None,
         choices=[("", "any time"), *((hour, f"{hour:02}:00") for hour in range(24))],
-        help_text="Counts for every day and every week, by the clock of this browser.",
+        help_text="For daily and weekly syncs, in the time zone of this browser.",
     )
     theme = forms.ChoiceField(
         label="Colours",
@@ -40,15 +40,15 @@ class SettingsForm(MirrorForm):
             "remind_in_spotify": "Remind me inside Spotify too",
         }
         help_texts: ClassVar = {
-            "name": "Up to 100 characters. A name given inside Spotify is taken over.",
+            "name": "Up to 100 characters. If you change the name in Spotify, Syncify keeps it.",
             "description": "Up to 300 characters, shown under the name in Spotify.",
             "public": (
-                "A wish that Spotify may ignore. It is only about your profile and search: "
-                "whoever has the link can open the playlist either way."
+                "Spotify may ignore this setting. It affects only profile and search: everyone "
+                "with the link can open the playlist."
             ),
             "remind_in_spotify": (
                 "Spotify's permission ends every six months. In its last week the playlist's "
-                "description, which everybody with the link can read, asks you to sign in again."
+                "description, which everyone with the link can read, asks you to sign in again."
             ),
         }
         widgets: ClassVar = {"description": forms.Textarea(attrs={"rows": 3})}

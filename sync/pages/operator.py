@@ -55,7 +55,7 @@ def ask(request: Request) -> HttpResponse:
     """End a block at once, because its cause may be cured; the next call finds out."""
     operators_only(request)
     waiting = ask_spotify_now()
-    messages.success(request, f"Spotify is asked again, for {counted(waiting, 'waiting request')}.")
+    messages.success(request, f"Block lifted; started {counted(waiting, 'waiting request')}.")
     return _to_the_page()
 
 

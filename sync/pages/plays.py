@@ -95,7 +95,7 @@ def artist_genres(request: Request, artist: str) -> HttpResponse:
     else:
         names = request.POST.get("genres", "").replace("\0", "").split(",")
         set_genres(request.user.pk, found.pk, names[:_GENRES_MAX])
-    messages.success(request, f"Saved for {found.name}. Playlists take it over with the next sync.")
+    messages.success(request, f"Saved for {found.name}. The next sync uses it.")
     return _back()
 
 

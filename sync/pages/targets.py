@@ -271,10 +271,10 @@ def _choose(request: Request, link: TrackLink) -> HttpResponse:
         messages.success(request, "The next run looks for it again.")
     elif "nowhere" in request.POST:
         services.choose(link, "")
-        messages.success(request, "Kept: it is not there.")
+        messages.success(request, "Saved: the server does not have it.")
     elif remote_id := plain(request.POST.get("song", ""))[:255]:
         services.choose(link, remote_id)
-        messages.success(request, "Kept. The playlists follow with the next run.")
+        messages.success(request, "Saved. The next run updates the playlists.")
     else:
         messages.error(request, "Choose a song first.")
     return _see_other("target_missing")

@@ -1,4 +1,4 @@
-"""What listeners see and press."""
+"""The start page, settings, and the download of all data."""
 
 from datetime import timedelta
 from typing import Any
@@ -173,12 +173,12 @@ def _saved(request: Request, mirror: Mirror, form: SettingsForm) -> str:
     has_details = any(getattr(stored, name) != wish for name, wish in changed.items())
     services.change_settings(mirror=mirror, **changed)
     if has_details and stored.state == Mirror.State.ACTIVE:
-        return "Saved. The playlist follows with the sync that is queued now."
+        return "Saved. The next sync, which is queued, updates the playlist."
     if has_details:
-        return "Saved. The playlist follows when its syncs go on."
+        return "Saved. The playlist is updated when its syncs resume."
     due = Library.objects.get(user=request.user).next_due
     if has_schedule and due and wishes["interval"] != Library.Interval.OFF:
-        return f"Saved. The next sync by itself is {at(due, timezone.now())}."
+        return f"Saved. The next scheduled sync is {at(due, timezone.now())}."
     if has_schedule:
         return "Saved. Syncs run only when you ask."
     return "Saved."

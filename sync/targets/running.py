@@ -30,11 +30,11 @@ ROUNDS = 3
 LEFT = {
     "empty": "None of its songs was found, so the playlist was left as it is.",
     "shrinks": (
-        "More than half of its songs would go. The playlist was left as it is until a later look "
-        "sees the same."
+        "More than half of its songs would go. The playlist stays as it is until a later check "
+        "confirms it."
     ),
     "gone": (
-        "The service says that the playlist is gone. If a later look sees the same, a new one is "
+        "The service says that the playlist is gone. If a later check confirms it, a new one is "
         "made."
     ),
 }

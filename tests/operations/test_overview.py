@@ -375,7 +375,7 @@ def test_spotify_is_asked_again_before_a_block_is_over(
 
     page = client.post("/operator/ask-spotify/", follow=True).content.decode()
 
-    assert "Spotify is asked again, for 1 waiting request." in page
+    assert "Block lifted; started 1 waiting request." in page
     assert not Block.objects.exists()
     waiting.refresh_from_db()
     assert waiting.run_at <= timezone.now()

@@ -582,9 +582,9 @@ def test_settings_say_when_spotify_does_not_follow_the_wish(client: Client, ada:
 @pytest.mark.parametrize(
     ("fields", "says"),
     [
-        ({"name": "Other"}, "The playlist follows with the sync that is queued now."),
-        ({"interval": "weekly"}, "The next sync by itself is "),
-        ({"preferred_hour": "7"}, "The next sync by itself is "),
+        ({"name": "Other"}, "The next sync, which is queued, updates the playlist."),
+        ({"interval": "weekly"}, "The next scheduled sync is "),
+        ({"preferred_hour": "7"}, "The next scheduled sync is "),
         ({"interval": "off"}, "Syncs run only when you ask."),
         ({}, "Saved. </p>"),
     ],

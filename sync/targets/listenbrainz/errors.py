@@ -25,7 +25,7 @@ def meaning(answer: Answer) -> TargetError | None:
     if answer.status == 404:
         return NotFound("ListenBrainz does not have it.")
     if answer.status >= 500:
-        return Unavailable(f"ListenBrainz answered with an error of its own ({answer.status}).")
+        return Unavailable(f"ListenBrainz answered with an error ({answer.status}).")
     return Refused(f"ListenBrainz refused: {_reason(answer)}", answer.status)
 
 

@@ -7,7 +7,7 @@ class ListenBrainzForm(forms.Form):
     token = forms.CharField(
         max_length=255,
         label="Your user token",
-        help_text="It stands in the settings of your account at ListenBrainz. Stored encrypted, "
+        help_text="It is in the settings of your account at ListenBrainz. Stored encrypted, "
         "and never shown again.",
         widget=forms.PasswordInput(attrs={"autocomplete": "off"}),
     )
