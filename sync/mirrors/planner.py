@@ -338,7 +338,9 @@ def _share_out(
         if end - start > room - hand_down:
             end = _seam(homes, start, volume=volume)
             portions = -(-(end - start - room) // hand_down)
-            end = max(start, end - max(0, portions) * hand_down)
+            # A volume with any room takes a song: the next plan would move one up into it.
+            least = start + (1 if room > 0 else 0)
+            end = max(least, end - max(0, portions) * hand_down)
         contents.append(tuple(wanted[start:end]))
         start = end
     return tuple(contents)
