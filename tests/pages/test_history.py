@@ -139,7 +139,9 @@ def test_what_it_did_to_each_playlist_is_told_where_there_are_several(
     done = make_request(ada, state="succeeded", added=3)
     jazz = Mirror.objects.create(user=ada, name="Jazz", is_main=False, rule={})
     for mirror, added in ((ada.mirrors.get(is_main=True), 2), (jazz, 1)):
-        SyncResult.objects.create(request=done, mirror=mirror, state="done", added=added)
+        SyncResult.objects.update_or_create(
+            request=done, mirror=mirror, defaults={"state": "done", "added": added}
+        )
 
     page = page_of(client)
 
