@@ -26,7 +26,8 @@ ROOT = Path(__file__).parents[2]
 HEADERS = {
     "Content-Security-Policy": (
         "default-src 'none'; script-src 'self'; style-src 'self'; "
-        "img-src 'self' https://i.scdn.co; connect-src 'self'; manifest-src 'self'; base-uri 'none'; "
+        "img-src 'self' https://i.scdn.co; "
+        "connect-src 'self'; manifest-src 'self'; base-uri 'none'; "
         "form-action 'self' https://accounts.spotify.com http://127.0.0.1:8000; "
         "frame-ancestors 'none'"
     ),
