@@ -10,7 +10,6 @@ import time
 from datetime import date
 from typing import Any
 
-import requests
 from django.conf import settings
 
 from sync.library.genre_tree import genres
@@ -58,6 +57,8 @@ def ask_model(sentence: str, *, today: date) -> Rule | None:
     """The rule that the model reads in ``sentence``; None when nothing usable came in time."""
     if not is_configured() or not sentence.strip() or len(sentence) > SENTENCE_MAX:
         return None
+    import requests  # noqa: PLC0415 - for those alone who have a model
+
     began = time.monotonic()
     rule = None
     try:
@@ -84,6 +85,8 @@ def _rule(answer: str) -> Rule | None:
 
 def _answer(sentence: str, today: date) -> str | None:
     """The answer's text; None for a status of failure, or an answer that is too long."""
+    import requests  # noqa: PLC0415 - as in ask_model
+
     headers = {"Authorization": f"Bearer {settings.LLM_KEY}"} if settings.LLM_KEY else {}
     until = time.monotonic() + TIMEOUT
     with (

@@ -13,7 +13,6 @@ from accounts.limits import limited
 from accounts.models import User
 from sync.mirrors import services
 from sync.models import SyncRequest
-from sync.operations.doctor import examine
 from sync.operations.overview import overview
 from sync.operations.unblock import ask_spotify_now
 from sync.pages.words import counted
@@ -32,6 +31,8 @@ def page(request: Request) -> HttpResponse:
 @limited("checks", per_address=60)
 def checks(request: Request) -> HttpResponse:
     """What ``manage.py doctor`` finds; some of it is asked of Spotify, which takes seconds."""
+    from sync.operations.doctor import examine  # noqa: PLC0415 - it brings an HTTP library
+
     operators_only(request)
     findings = list(examine())
     return render(request, "operator/checks.html", {"findings": findings})

@@ -198,8 +198,9 @@ def test_everything_works_without_script(site: str, page: Page, simulator: Simul
     plain.get_by_label("Name", exact=True).fill("Hearts")
     plain.get_by_role("button", name="Save").click()
     expect(plain.get_by_text("Saved.")).to_be_visible()
-    plain.get_by_role("link", name="History").click()
-    expect(plain.get_by_text("1,250 songs added")).to_be_visible()
+    plain.get_by_role("navigation", name="Main").get_by_role("link", name="Home").click()
+    plain.get_by_role("link", name="All syncs").click()
+    expect(plain.get_by_text("First copy: 1,250 new")).to_be_visible()
     plain.get_by_role("button", name="Sign out").click()
     expect(plain.get_by_role("button", name="Sign in with Spotify")).to_be_visible()
 
