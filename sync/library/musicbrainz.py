@@ -3,19 +3,23 @@
 Nothing but addresses of artists leaves the house: no listener, no song.
 """
 
+from __future__ import annotations
+
 import logging
 import time
 from collections.abc import Callable, Iterable, Sequence
 from datetime import UTC, datetime, timedelta
 from email.utils import parsedate_to_datetime
-from typing import Any, Self
+from typing import TYPE_CHECKING, Any, Self
 from urllib.parse import quote
 
-import requests
 from django.conf import settings
 
 from sync.library.gate import GateClosed, rest, take_turn
 from sync.library.genre_tree import spellings, usual
+
+if TYPE_CHECKING:
+    import requests
 
 logger = logging.getLogger(__name__)
 
@@ -55,6 +59,8 @@ class MusicBrainz:
     def __init__(self, *, sleep: Callable[[float], None] = time.sleep) -> None:
         if not is_configured():
             raise RuntimeError("SYNCIFY_MUSICBRAINZ_CONTACT is not set")
+        import requests  # noqa: PLC0415 - 10 MB, for a process that gets so far
+
         self._sleep = sleep
         self._session = requests.Session()
         self._session.headers["User-Agent"] = f"Syncify ( {settings.MUSICBRAINZ_CONTACT} )"
@@ -86,6 +92,8 @@ class MusicBrainz:
         return _agreed(_votes(answer, "genres") or tags)
 
     def _get(self, path: str) -> dict[str, Any]:
+        import requests  # noqa: PLC0415 - as above
+
         wait = take_turn(SERVICE, apart=APART, patience=PATIENCE)
         if wait > timedelta():
             self._sleep(wait.total_seconds())
