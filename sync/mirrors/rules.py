@@ -1,7 +1,6 @@
 """A mirror's rule: which of a listener's likes it takes, in which order, and how many.
 
-Rules are made by ``from_json`` alone, which refuses whatever the grammar does not have and
-writes each rule in one form, so that equal rules are equal values.
+``from_json`` alone makes rules, each in one form, so that equal rules are equal values.
 """
 
 import json

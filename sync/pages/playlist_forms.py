@@ -1,7 +1,7 @@
 """The form of a playlist: its rule as rows of tests, and what else a listener settles about it."""
 
 import json
-from collections.abc import Mapping, Sequence
+from collections.abc import Mapping
 from dataclasses import dataclass, field
 from datetime import date
 from typing import TYPE_CHECKING, Any, ClassVar
@@ -27,85 +27,13 @@ from sync.mirrors.rules import (
 )
 from sync.mirrors.sentences import sentence
 from sync.models import Mirror
+from sync.pages.playlist_choices import KINDS, REFRESHES, SORTS, UNITS, WHATS
 
 if TYPE_CHECKING:
     MirrorForm = forms.ModelForm[Mirror]
 else:
     MirrorForm = forms.ModelForm
 
-#: What a row can ask, in groups: field and operator, the words, and the kind of the value.
-WHATS: Mapping[str, Sequence[tuple[str, str, str]]] = {
-    "Song": [
-        ("title is", "Title is", "text"),
-        ("title is_not", "Title is not", "text"),
-        ("title contains", "Title contains", "text"),
-        ("title not_contains", "Title does not contain", "text"),
-        ("artist is", "Artist is", "text"),
-        ("artist is_not", "Artist is not", "text"),
-        ("artist contains", "Artist contains", "text"),
-        ("artist not_contains", "Artist does not contain", "text"),
-        ("album is", "Album is", "text"),
-        ("album is_not", "Album is not", "text"),
-        ("album contains", "Album contains", "text"),
-        ("album not_contains", "Album does not contain", "text"),
-        ("genre in", "Genre is", "genres"),
-        ("genre not_in", "Genre is not", "genres"),
-        ("explicit yes", "Is explicit", ""),
-        ("explicit no", "Is not explicit", ""),
-        ("length at_least", "At least so long", "length"),
-        ("length at_most", "At most so long", "length"),
-        ("length between", "Length between", "lengths"),
-    ],
-    "Liked": [
-        ("liked in_last", "Liked in the last", "span"),
-        ("liked not_in_last", "Not liked in the last", "span"),
-        ("liked before", "Liked before", "day"),
-        ("liked after", "Liked after", "day"),
-    ],
-    "Released": [
-        ("year between", "Released between", "numbers"),
-        ("year at_least", "Released in or after", "number"),
-        ("year at_most", "Released in or before", "number"),
-        ("released in_last", "Released in the last", "span"),
-        ("released not_in_last", "Not released in the last", "span"),
-        ("released before", "Released before", "day"),
-        ("released after", "Released after", "day"),
-    ],
-    "Played": [
-        ("last_played in_last", "Played in the last", "span"),
-        ("last_played not_in_last", "Not played in the last", "span"),
-        ("last_played before", "Last played before", "day"),
-        ("last_played after", "Last played after", "day"),
-        ("plays at_least", "Played at least so often", "number"),
-        ("plays at_most", "Played at most so often", "number"),
-        ("plays between", "Number of plays between", "numbers"),
-    ],
-    "Other": [
-        ("mirror in", "Is in the playlist", "playlist"),
-        ("mirror not_in", "Is not in the playlist", "playlist"),
-        ("duplicate yes", "Has a duplicate", ""),
-        ("duplicate no", "Has no duplicate", ""),
-    ],
-}
-_KINDS = {what: kind for options in WHATS.values() for what, _, kind in options}
-UNITS = {"days": "days", "months": "months", "years": "years"}
-SORTS = {
-    "newest_like": "Newest like first",
-    "oldest_like": "Oldest like first",
-    "newest_release": "Newest release first",
-    "oldest_release": "Oldest release first",
-    "title": "By title",
-    "artist": "By artist",
-    "length": "Longest first",
-    "random": "Shuffled",
-    "rediscover": "Each song once before any twice",
-}
-REFRESHES = {
-    "sync": "With every sync",
-    "daily": "Every day",
-    "weekly": "Every week",
-    "monthly": "Every month",
-}
 #: Rows that an empty form begins with.
 _FIRST_ROWS = 1
 
@@ -123,7 +51,7 @@ class Row:
 
     @property
     def kind(self) -> str:
-        return _KINDS.get(self.what, "")
+        return KINDS.get(self.what, "")
 
     @property
     def is_complete(self) -> bool:
@@ -216,7 +144,7 @@ class Draft:
                 continue
             rows.append(
                 Row(
-                    what=what if what in _KINDS else "",
+                    what=what if what in KINDS else "",
                     value=data.get(f"value-{number}", ""),
                     value2=data.get(f"value2-{number}", ""),
                     unit=data.get(f"unit-{number}", "months"),
