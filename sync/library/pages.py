@@ -13,6 +13,7 @@ from psycopg.types.json import Jsonb
 from sync.library.catalogue import store_songs
 from sync.library.likes import Like, Page
 from sync.models import StoredPage
+from sync.queue.locks import lock_user
 from sync.queue.store import LeaseLost
 
 if TYPE_CHECKING:
@@ -85,6 +86,8 @@ def keep_page(job: Job, page: Page) -> None:
 
 
 def _store(job: Job, page: Page) -> None:
+    # Before the request: at its end the transaction looks at the user, whom the page refers to.
+    lock_user(job.request.user_id)
     likes = [
         [like.track_id, like.added_at.isoformat() if like.added_at else None, like.name]
         for like in page.likes

@@ -243,8 +243,8 @@ def test_a_byte_that_was_changed_anywhere_is_noticed(
         with pytest.raises(BadArchive):
             opened(one)
 
-    # A zip file has bytes without meaning, such as the time of a member.
-    assert noticed >= (20 if is_encrypted else 15)
+    # A zip file has bytes without meaning, such as the time of each of its many members.
+    assert noticed >= (20 if is_encrypted else 10)
 
 
 def test_no_half_backup_keeps_its_name(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
