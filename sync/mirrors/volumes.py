@@ -6,7 +6,6 @@ from collections.abc import Iterable
 from dataclasses import dataclass, field
 from typing import Any
 
-from sync.mirrors.planner import is_addressable
 from sync.models import Mirror, Playlist, PlaylistItems
 
 _FIELDS = [field.attname for field in Playlist._meta.concrete_fields if not field.primary_key]
@@ -57,12 +56,6 @@ def new_volume(mirror: Mirror, number: int) -> Volume:
 def volumes_of(mirror: Mirror) -> list[Volume]:
     playlists = Playlist.objects.filter(mirror=mirror).select_related("items")
     return [_volume(playlist) for playlist in playlists]
-
-
-def odd_rows(mirror: Mirror) -> int:
-    """Rows of the playlists that Syncify can neither move nor remove, as last seen."""
-    items = PlaylistItems.objects.filter(playlist__mirror=mirror).values_list("uris", flat=True)
-    return sum(1 for uris in items for uri in uris if not is_addressable(uri))
 
 
 def save_volumes(volumes: Iterable[Volume]) -> None:

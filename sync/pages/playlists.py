@@ -20,7 +20,6 @@ from sync.mirrors.nsp import to_nsp
 from sync.mirrors.parser import parse
 from sync.mirrors.rules import Rule
 from sync.mirrors.summaries import names_of, summaries, words_of
-from sync.mirrors.volumes import odd_rows
 from sync.models import Mirror, Playlist
 from sync.pages.card import card_for
 from sync.pages.playlist_builder import (
@@ -248,7 +247,6 @@ def _shown(
         "mirror": saved,
         "card": card_for(request.user, now=timezone.now(), mirror=mirror.pk),
         "sentence": words_of(saved, names),
-        "odd_rows": odd_rows(saved),
         "is_fixed": is_fixed,
         "is_open": request.method == "POST" or wants_rule,
         "has_rule": not saved.is_main and (not is_fixed or wants_rule),

@@ -628,27 +628,6 @@ def test_settings_show_who_one_is_at_spotify(client: Client, ada: User) -> None:
     assert "Ada, at Spotify: <code>ada</code>" in text_of(client.get("/settings/"))
 
 
-def test_a_form_opened_before_a_rename_keeps_the_new_name(client: Client, ada: User) -> None:
-    page = text_of(client.get("/settings/"))
-    shown = dict(re.findall(r'name="(initial-\w+)" value="([^"]*)"', page))
-    assert shown["initial-name"] == "Liked Songs of Ada"
-    Mirror.objects.filter(user=ada).update(name="Renamed in Spotify")
-
-    client.post("/settings/", wishes(name="Liked Songs of Ada", description="New.", **shown))
-
-    mirror = Mirror.objects.get(user=ada)
-    assert (mirror.name, mirror.description) == ("Renamed in Spotify", "New.")
-
-
-def test_a_removed_playlist_is_brought_back(client: Client, ada: User) -> None:
-    Mirror.objects.filter(user=ada).update(state="removed")
-
-    client.post(f"/playlists/{main_mirror(ada).pk}/repair/", {"return": "yes"})
-
-    assert main_mirror(ada).state == "active"
-    assert SyncRequest.objects.filter(user=ada, state="queued").exists()
-
-
 def test_a_new_playlist_is_made_only_for_one_that_is_gone(client: Client, ada: User) -> None:
     mirror = main_mirror(ada)
     playlist = Playlist.objects.create(mirror=mirror, number=1, spotify_id="old")
@@ -661,18 +640,3 @@ def test_a_new_playlist_is_made_only_for_one_that_is_gone(client: Client, ada: U
 
     playlist.refresh_from_db()
     assert (playlist.spotify_id, main_mirror(ada).state) == (None, "active")
-
-
-def test_a_rewrite_is_offered_where_rows_cannot_be_removed(client: Client, ada: User) -> None:
-    mirror = main_mirror(ada)
-    page = f"/playlists/{mirror.pk}/"
-    playlist = Playlist.objects.create(mirror=mirror, number=1, spotify_id="first")
-    items = PlaylistItems.objects.create(playlist=playlist, uris=["spotify:track:looped"])
-    assert "Write the playlist again" not in text_of(client.get(page))
-    items.uris = [None, "spotify:local:a:b:c:1", "spotify:track:looped"]
-    items.save()
-    assert "holds 2 rows that Syncify cannot" in " ".join(text_of(client.get(page)).split())
-
-    client.post(f"/playlists/{mirror.pk}/repair/", {"rewrite": "yes"})
-
-    assert main_mirror(ada).rewrite_asked
