@@ -14,7 +14,8 @@ from sync.library.uploads import run_import
 from sync.mirrors.engine import run_sync
 from sync.models import SyncRequest
 from sync.operations.chores import CHORES
-from sync.queue import scheduler
+from sync.queue import processes, scheduler
+from sync.queue.first_run import await_app
 from sync.queue.store import LEASE
 from sync.queue.worker import Worker
 from sync.targets.listenbrainz.sync import run_listenbrainz
@@ -75,9 +76,10 @@ class Command(BaseCommand):
             args=[lambda: self._is_told_to_stop, *CHORES],
             daemon=True,
         )
-        worker.start()
         if with_scheduler:
             scheduling.start()
+        await_app(lambda: self._is_told_to_stop or drain or once, processes.WORKER)
+        worker.start()
         while (
             worker.is_working
             and (scheduling.is_alive() or not with_scheduler)
