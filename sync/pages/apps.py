@@ -57,6 +57,13 @@ class Row:
     blocked_until: str
     because: str
 
+    @property
+    def seats_in_words(self) -> str:
+        # An old app may have more than SEATS.
+        of = f"{self.taken} of {SEATS}" if self.taken <= SEATS else f"{self.taken}"
+        more = f", {self.promised} more promised" if self.promised else ""
+        return f"{of} seats taken{more}"
+
 
 @require_http_methods(["GET", "HEAD", "POST"])
 @_presses
@@ -133,7 +140,6 @@ def move(request: Request, listener: int) -> HttpResponse:
             "own": own,
             "rows": _rows(found),
             "wanted": held.move_to,
-            "seats": SEATS,
         }
         return render(request, "operator/move.html", context)
     wanted = next((app for app in found if app.client_id == request.POST.get("app")), None)
