@@ -38,7 +38,7 @@ def exposition(accept: str) -> tuple[bytes, str]:
 
 
 class _Installation(Collector):
-    """Seven statements, whatever the number of listeners."""
+    """A few statements, and one for each developer account, however many the listeners are."""
 
     def collect(self) -> Iterator[GaugeMetricFamily]:
         yield from _queue()

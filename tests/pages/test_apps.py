@@ -8,9 +8,12 @@ from django.test import Client
 
 from accounts.models import SpotifyApp, SpotifyConnection, User
 from accounts.spotify_apps import app_of
-from sync.models import Invitation, Mirror, Playlist, SavedTrack
+from accounts.tokens import spotify_client_for
+from sync.models import Incident, Invitation, Mirror, Playlist, SavedTrack
+from sync.operations.alerts import check_incidents
 from sync.sharing.invitations import seats_taken
 from syncify.simulator.server import Simulator
+from syncify.spotify.errors import Blocked
 from syncify.spotify_apps import ListedApp
 from tests.accounts.signing_in import CALLBACK, asked, consent, go_to_spotify, is_signed_in
 from tests.builders import make_user
@@ -141,9 +144,31 @@ def test_the_operators_page_shows_each_account_and_each_block(
     assert "Calls to Spotify by hour in the account of Grandma" in page
     assert page.count("thing to do") + page.count("things to do") == 1
     assert "Its owner has no Premium" in text_of(operator, PAGE)
+    check_incidents()
+    incident = Incident.objects.get(key=f"block:premium:{LENT.id}")
+    assert "the owner of the app “Flat 3” to have Premium" in incident.message
     operator.post("/operator/ask-spotify/")
     assert "Its owner has no Premium" not in text_of(operator, PAGE)
     assert "the owner of your Spotify app" not in text_of(listener(ada), "/")
+
+
+def test_metrics_tell_developer_accounts_apart(
+    ada: User, bea: User, simulator: Simulator, settings: Any
+) -> None:
+    settings.METRICS_TOKEN, settings.SPOTIFY_DAILY_QUOTA = "token", 100
+    lend(simulator)
+    belong(simulator, bea, LENT.id)
+    spotify_client_for(ada, reserve=True).me()
+    simulator.fault("quota", developer="grandma")
+    with pytest.raises(Blocked):
+        spotify_client_for(bea, reserve=True).me()
+
+    shown = Client().get("/metrics", headers={"Authorization": "Bearer token"}).content.decode()
+
+    assert "\nsyncify_api_calls_last_day 1.0\n" in shown
+    assert '\nsyncify_api_calls_left{developer="Grandma"} 99.0\n' in shown
+    assert "\nsyncify_blocked_until_timestamp_seconds 0.0\n" in shown
+    assert '\nsyncify_blocked_until_timestamp_seconds{whose="Grandma"} ' in shown
 
 
 def test_a_blocked_listener_is_told_whose_premium_has_ended(
