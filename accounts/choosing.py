@@ -23,7 +23,7 @@ def app_for(request: HttpRequest, wish: Wish) -> App | None:
     if len(apps) <= 1:
         return apps[0] if apps else None
     by_id = {app.client_id: app for app in apps}
-    for known in (wish.app, _of_listener(request.user), request.COOKIES.get(COOKIE, "")):
+    for known in (wish.app, *_of_listener(request.user), request.COOKIES.get(COOKIE, "")):
         if known in by_id:
             return by_id[known]
     return free_app(apps) or next((app for app in apps if not app.is_resting), apps[0])
@@ -48,12 +48,10 @@ def remember(request: HttpRequest, response: HttpResponse, client_id: str) -> No
     )
 
 
-def _of_listener(user: object) -> str:
-    """The app that the listener is asked to move to, or belongs to."""
-    if not isinstance(user, User):
-        return ""
-    held = SpotifyConnection.objects.filter(user=user.pk).first()
+def _of_listener(user: object) -> list[str]:
+    """The app that the listener is asked to move to, and the one that they belong to."""
+    held = SpotifyConnection.objects.filter(user=user).first() if isinstance(user, User) else None
     if held is None:
-        return ""
+        return []
     own = own_app(held)
-    return held.move_to or (own.client_id if own else "")
+    return [held.move_to, own.client_id if own else ""]

@@ -6,14 +6,26 @@ from datetime import UTC, datetime, timedelta
 
 from django.conf import settings
 from django.core.paginator import Page, Paginator
-from django.db.models import Count, Exists, Min, OuterRef, Q, QuerySet, Subquery
+from django.db.models import (
+    Case,
+    CharField,
+    Count,
+    Exists,
+    Min,
+    OuterRef,
+    Q,
+    QuerySet,
+    Subquery,
+    Value,
+    When,
+)
 from django.urls import reverse
 from django.utils import timezone
 from django.utils.timesince import timesince
 
 from accounts.access import may_use
 from accounts.models import SpotifyConnection, User
-from accounts.spotify_apps import all_apps
+from accounts.spotify_apps import App, all_apps
 from sync.models import Incident, Mirror, Process, SyncRequest
 from sync.pages.words import clock, counted
 from sync.queue.processes import SCHEDULER, WORKER, alive
@@ -175,7 +187,7 @@ def overview(*, now: datetime, page: str | None) -> Overview:
     return Overview(
         now=now,
         things=_things(dead, waits, incidents),
-        listeners=_page_of_listeners(page),
+        listeners=_page_of_listeners(page, apps),
         queue=_queue(now),
         dead=dead,
         quotas=[_quota(now, name) for name in dict.fromkeys(app.developer for app in apps)],
@@ -229,15 +241,15 @@ def _things(
     return things
 
 
-def _page_of_listeners(page: str | None) -> Page[User]:
+def _page_of_listeners(page: str | None, apps: Sequence[App]) -> Page[User]:
     keys = User.objects.order_by("pk").values_list("pk", flat=True)
     found = Paginator(keys, _LISTENERS_ON_PAGE).get_page(page)
     # Paged by key, since an OFFSET would compute all columns of the skipped rows.
-    shown = list(_listeners().filter(pk__in=list(found)))
+    shown = list(_listeners(apps).filter(pk__in=list(found)))
     return Page(shown, found.number, found.paginator)  # type: ignore[arg-type]  # pages of keys
 
 
-def _listeners() -> QuerySet[User]:
+def _listeners(apps: Sequence[App]) -> QuerySet[User]:
     syncs = SyncRequest.objects.filter(user=OuterRef("pk"), kind=SyncRequest.Kind.SPOTIFY)
     requests = syncs.order_by("-id")
     done = requests.filter(state=SyncRequest.State.SUCCEEDED)
@@ -246,6 +258,7 @@ def _listeners() -> QuerySet[User]:
         .defer("connection__refresh_token", "connection__access_token")
         .annotate(
             last_success=Subquery(done.values("completed")[:1]),
+            app_label=_app_label(apps),
             song_count=Subquery(done.values("song_count")[:1]),
             latest_state=Subquery(requests.values("state")[:1]),
             mirror_state=Subquery(
@@ -253,6 +266,18 @@ def _listeners() -> QuerySet[User]:
             ),
         )
         .order_by("pk")
+    )
+
+
+def _app_label(apps: Sequence[App]) -> Case | Value:
+    """The app of a listener, as an expression; "" where there is only one."""
+    if len(apps) < 2:
+        return Value("")
+    labels = {"": apps[0].label} | {app.client_id: app.label for app in apps}
+    return Case(
+        *(When(connection__client_id=key, then=Value(label)) for key, label in labels.items()),
+        default=Value("no app any more"),
+        output_field=CharField(),
     )
 
 

@@ -140,6 +140,8 @@ def test_the_operators_page_shows_each_account_and_each_block(
     assert run(ada).state == "succeeded"
 
     page = text_of(operator, "/operator/")
+    assert page.count("“Flat 3”</span>") == 1
+    assert page.count("“First app”</span>") == 2
     assert "the owner of the Spotify app of “Flat 3” has no Premium." in page
     assert "Calls to Spotify by hour in the account of Grandma" in page
     assert page.count("thing to do") + page.count("things to do") == 1
