@@ -1,6 +1,7 @@
 """The list of SPOTIFY_APPS: what it may hold, and what is said of everything else."""
 
 import json
+from pathlib import Path
 from typing import Any
 
 import pytest
@@ -8,6 +9,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from syncify.spotify_apps import BadApps, ListedApp, parse_apps
+from tests.syncify.test_env import start
 
 GOOD = {"label": "Flat 3", "client_id": "abc", "client_secret": "hidden", "developer": "Grandma"}
 
@@ -65,3 +67,28 @@ def test_whatever_is_written_is_read_or_refused(text: str) -> None:
     except BadApps:
         return
     assert all(app.label and app.client_id for app in found)
+
+
+def test_the_list_comes_from_a_file_and_a_wrong_one_stops_the_start(tmp_path: Path) -> None:
+    file = tmp_path / "apps.json"
+    shown = []
+    for text in (json.dumps([GOOD]), json.dumps([{**GOOD, "client_id": ""}])):
+        file.write_text(text, encoding="utf-8")
+        shown.append(
+            start(
+                tmp_path,
+                "shell",
+                "--verbosity=0",
+                "-c",
+                "from django.conf import settings; print(settings.SPOTIFY_APPS)",
+                SPOTIFY_APPS_FILE=str(file),
+            )
+        )
+
+    good, bad = shown
+    assert "Flat 3" in good.stdout
+    assert "hidden" not in good.stdout
+    assert bad.returncode != 0
+    assert "SPOTIFY_APPS_FILE has no client_id in entry 1." in bad.stderr
+    assert "Traceback" not in bad.stderr
+    assert "hidden" not in bad.stderr
