@@ -184,3 +184,11 @@ def test_a_signal_ends_the_wait() -> None:
     stops = iter([False, True, True, True])
 
     await_app(lambda: next(stops), "worker")
+
+
+@pytest.mark.parametrize(
+    "command", [["runworker", "--once"], ["runworker", "--drain"], ["schedule_syncs"]]
+)
+def test_a_command_that_cannot_wait_says_so(command: list[str]) -> None:
+    with pytest.raises(CommandError, match="no Spotify app yet"):
+        call_command(*command)

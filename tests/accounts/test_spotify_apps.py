@@ -9,6 +9,7 @@ from django.db import connection
 from django.test import Client
 from django.utils import timezone
 
+from accounts.connections import reconnect_returned
 from accounts.models import SpotifyApp, SpotifyConnection, User
 from accounts.spotify_apps import (
     NotChanged,
@@ -388,6 +389,24 @@ def test_who_belongs_to_an_app_that_is_gone_has_to_sign_in_and_loses_no_token(
     assert (held.state, held.state_reason) == ("sign_in_needed", "app_gone")
     assert held.refresh_token
     assert simulator.count() == 0
+
+
+def test_a_worker_connects_those_whose_app_is_back(
+    ada: User, bea: User, simulator: Simulator
+) -> None:
+    for user in (ada, bea):
+        belong(simulator, user, LENT.id)
+        with pytest.raises(SignInNeeded):
+            ConnectionTokens(user.pk).current()
+    SpotifyConnection.objects.filter(user=bea).update(refresh_token="")
+
+    reconnect_returned()
+    assert held_by(ada).state == "sign_in_needed"
+    lend(simulator)
+    reconnect_returned()
+
+    assert (held_by(ada).state, held_by(ada).state_reason) == ("connected", "")
+    assert held_by(bea).state == "sign_in_needed"
 
 
 # --- Moving and deleting ----------------------------------------------------------------------

@@ -9,6 +9,7 @@ from typing import Any
 
 from django.core.management.base import BaseCommand, CommandError
 
+from accounts.spotify_apps import first_app
 from sync.library.genres import run_genres
 from sync.library.uploads import run_import
 from sync.mirrors.engine import run_sync
@@ -56,6 +57,8 @@ class Command(BaseCommand):
     ) -> None:
         if concurrency < 1 or lease <= 0:
             raise CommandError("--concurrency and --lease must be more than 0.")
+        if (drain or once) and first_app() is None:
+            raise CommandError("There is no Spotify app yet: open Syncify's page and enter one.")
         for number in SIGNALS:
             signal.signal(number, self._on_signal)
         worker = Worker(
@@ -78,7 +81,7 @@ class Command(BaseCommand):
         )
         if with_scheduler:
             scheduling.start()
-        await_app(lambda: self._is_told_to_stop or drain or once, processes.WORKER)
+        await_app(lambda: self._is_told_to_stop, processes.WORKER)
         worker.start()
         while (
             worker.is_working
