@@ -4,7 +4,7 @@ from typing import Any
 
 from django.db.models import Model, Q, QuerySet
 
-from accounts.models import SpotifyConnection, User
+from accounts.models import SpotifyApp, SpotifyConnection, User
 from sync.models import (
     ArtistGenre,
     Connection,
@@ -60,6 +60,7 @@ SECTIONS: dict[type[Model], str] = {
     TargetCatalogue: "target_catalogues",
     TrackLink: "track_links",
     Incident: "alerts",
+    SpotifyApp: "spotify_apps",
 }
 #: How a row of a table leads to its listener, where it has no ``user``.
 OWNER = {
@@ -71,6 +72,7 @@ OWNER = {
     TargetPlaylist: "connection__user",
     TargetCatalogue: "connection__user",
     TrackLink: "connection__user",
+    SpotifyApp: "created_by",
 }
 #: Whoever holds a token acts as the listener; an address in an invitation is the guest's; where
 #: alerts went is the operator's; the bytes of an upload and what is packed are copies of what the

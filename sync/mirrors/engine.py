@@ -8,6 +8,7 @@ from collections.abc import Sequence
 from accounts.access import may_use
 from accounts.connections import mark_connected
 from accounts.models import SpotifyConnection
+from accounts.spotify_apps import credentials_of
 from sync.library.likes import PAGE_SIZE
 from sync.library.read import read_library
 from sync.library.record import MirrorGone, Record
@@ -110,7 +111,9 @@ class _Sync:
         all_pages = max(1, -(-total // PAGE_SIZE))
         writes = -(-total // 100) + 2 if self.is_first_copy else 2
         if pages == 1 and self.library.full_read_at is None:
-            quota.check_fits(all_pages - 1 + writes, reserve=self.is_manual)
+            app = credentials_of(self.job.user.pk)
+            developer = app.developer if app else ""
+            quota.check_fits(all_pages - 1 + writes, reserve=self.is_manual, developer=developer)
         self.pages = pages
         self.job.safe_point(
             song_count=min(pages * PAGE_SIZE, total),

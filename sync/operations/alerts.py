@@ -2,7 +2,7 @@
 
 import hashlib
 import logging
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import datetime, timedelta
 from typing import TYPE_CHECKING, Any, TypedDict
@@ -16,12 +16,14 @@ from django.utils import timezone
 from accounts.connections import moved_lately_q, near_q, stage_of_near
 from accounts.consent import Consent, Stage
 from accounts.models import SpotifyConnection, User
+from accounts.spotify_apps import all_apps
 from sync.models import Incident, Mirror, SyncRequest
 from sync.operations import backups
 from sync.queue.backoff import LISTENERS_OWN
 from sync.queue.processes import WORKER, alive
 from sync.queue.sweeps import EVER, Sweeps
-from syncify.spotify.models import Block
+from syncify.spotify.models import Silence
+from syncify.spotify.quota import blocks
 
 if TYPE_CHECKING:
     from django_stubs_ext import WithAnnotations
@@ -46,12 +48,14 @@ FIRST_WAIT, LONGEST_WAIT = timedelta(minutes=1), timedelta(hours=1)
 TOLD_AFTERWARDS = timedelta(days=1)
 
 _BLOCKS = {
-    Block.Because.QUOTA: "Spotify's quota is spent. Syncs wait and continue automatically.",
-    Block.Because.CREDENTIALS: "Spotify does not accept the client id or secret. Check "
-    "SPOTIFY_CLIENT_ID and SPOTIFY_CLIENT_SECRET, then restart the worker.",
-    Block.Because.PREMIUM: "Spotify requires the owner of the app to have Premium. Renew it, then "
-    "restart the worker.",
+    Silence.Because.QUOTA: "Spotify's quota is spent{of}. Syncs wait and continue automatically.",
+    Silence.Because.CREDENTIALS: "Spotify does not accept the client id or secret{of}. {check}, "
+    "then restart the worker.",
+    Silence.Because.PREMIUM: "Spotify requires the owner of the app{of} to have Premium. Renew it, "
+    "then restart the worker.",
 }
+_CHECK_SETTINGS = "Check SPOTIFY_CLIENT_ID and SPOTIFY_CLIENT_SECRET"
+_CHECK_PAGE = "Check them on the operator's page, or in SPOTIFY_APPS"
 # Listeners that are being deleted get no incident.
 _OPEN = """
 INSERT INTO incidents (key, message, user_id, alert_due)
@@ -187,8 +191,24 @@ def _troubles() -> Iterator[Trouble]:
     if backups.is_late():
         yield Trouble("backup", "No backup was made for two days. The scheduler's log says why.")
 
-    for block in Block.objects.filter(until__gt=Now() - BLOCK_GRACE):
-        yield Trouble(f"block:{block.because}", _BLOCKS[Block.Because(block.because)])
+    if running := blocks(since=BLOCK_GRACE):
+        labels = {app.credentials.key: app.label for app in all_apps()}
+        for block in running:
+            yield Trouble(block.incident, block_in_words(block, labels))
+
+
+def block_in_words(block: Silence, labels: Mapping[str, str]) -> str:
+    """For operators; ``labels`` are those of the apps by their keys."""
+    whose = block.whose
+    if not whose:
+        of = ""
+    elif block.because == Silence.Because.QUOTA:
+        of = f" in the developer account of {whose}"
+    else:
+        of = f" “{labels.get(whose, whose)}”"
+    is_set = not whose and bool(settings.SPOTIFY_CLIENT_ID)
+    check = _CHECK_SETTINGS if is_set else _CHECK_PAGE
+    return _BLOCKS[Silence.Because(block.because)].format(of=of, check=check)
 
 
 def _consents_in_trouble(now: datetime) -> "QuerySet[KeyedConnection]":

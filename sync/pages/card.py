@@ -17,6 +17,7 @@ from django.db import connection, models
 from django.urls import reverse
 
 from accounts.models import SpotifyConnection, User
+from accounts.spotify_apps import block_of
 from sync.models import Library, Mirror, SyncRequest, SyncResult
 from sync.pages.status import (
     Action,
@@ -34,7 +35,6 @@ from sync.pages.words import exact
 from sync.queue.alerted import was_delivered
 from sync.queue.fair import PRESSABLE_AT_SQL
 from sync.queue.processes import WORKER
-from syncify.spotify.quota import current_block
 
 #: Songs of each kind that a card names.
 _NAMED = 5
@@ -119,6 +119,8 @@ class Card:
     pressable_at: str
     pause: Press | None
     renew: Press | None
+    #: An operator asks for a sign-in at another Spotify app.
+    is_to_move: bool = False
 
     @property
     def is_open(self) -> bool:
@@ -159,7 +161,10 @@ _PARTS = [
         "l", Library, "user_id", "interval", "preferred_hour", "next_due", "is_paused",
         "full_read_at", "confirm_after", "song_count",
     ),
-    _part("c", SpotifyConnection, "user_id", "authorized_at", "state", "state_reason"),
+    _part(
+        "c", SpotifyConnection, "user_id", "authorized_at", "state", "state_reason", "client_id",
+        "move_to",
+    ),
     _part(
         "r", SyncRequest, "id", "trigger", "state", "stage", "song_count", "progress", "failures",
         "run_at", "cancel_asked_at", "started", "completed", "error_code", "error_message", "added",
@@ -254,7 +259,7 @@ def card_for(user: User, *, now: datetime, mirror: int | None = None) -> Card:
     has_worker, playlists, covers = others
     is_queued = latest is not None and latest.state == SyncRequest.State.QUEUED
     is_running = latest is not None and latest.state == SyncRequest.State.RUNNING
-    block = current_block() if is_queued else None
+    block = block_of(consent) if is_queued else None
     status = describe(
         connection=consent,
         mirror=shown,
@@ -262,7 +267,7 @@ def card_for(user: User, *, now: datetime, mirror: int | None = None) -> Card:
         latest=latest,
         block=block,
         has_worker=has_worker,
-        is_told=block is not None and was_delivered(f"block:{block.because}"),
+        is_told=block is not None and was_delivered(block.incident),
         now=now,
     )
     # What came to the library and left it; other mirrors only tell how many songs.
@@ -288,6 +293,7 @@ def card_for(user: User, *, now: datetime, mirror: int | None = None) -> Card:
         pressable_at=exact(pressable_at) if pressable_at and status.asks_for_sync else "",
         pause=_pause(shown, "link") if told else None,
         renew=_renew(notice, status),
+        is_to_move=bool(consent.move_to),
     )
 
 
