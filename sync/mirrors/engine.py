@@ -123,21 +123,26 @@ class _Sync:
     def _bring_up_all(self) -> None:
         self._adopt()
         selected = select_all(self.record, self.library, self.mirrors, self.volumes, self.now)
-        due = self._due()
         around = Surroundings(
             job=self.job,
             record=self.record,
             now=self.now,
-            looks=Looks(self.job, due),
+            looks=Looks(self.job, self._due()),
             is_manual=self.is_manual,
             pages=self.pages,
             has_several=self.has_several,
         )
-        for mirror in self.mirrors:
-            if mirror.broken:
-                continue
+        syncs = [
+            MirrorSync(around, mirror, self.volumes[mirror.pk], selected[mirror.pk])
+            for mirror in self.mirrors
+            if not mirror.broken
+        ]
+        # Known before the first look, so that one list of playlists serves them all.
+        around.looks.expect(volume for sync in syncs for volume in sync.to_compare())
+        for sync in syncs:
+            mirror = sync.mirror
             try:
-                MirrorSync(around, mirror, self.volumes[mirror.pk], selected[mirror.pk]).run()
+                sync.run()
                 self._done(mirror)
             except MirrorGone:
                 logger.info("mirror gone request=%s mirror=%s", self.job.request.pk, mirror.pk)

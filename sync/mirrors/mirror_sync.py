@@ -72,6 +72,8 @@ class MirrorSync:
         """Raises what keeps the playlists from being brought up to date."""
         if guard.waits(self.mirror, self._around.now):
             raise guard.wait_of(self.mirror)
+        # The listener may have decided about songs while other mirrors were written.
+        self._facts = tracks.facts_of(self.mirror)
         self._look()
         self._write()
         self._settle()
@@ -81,16 +83,34 @@ class MirrorSync:
 
     # --- Looking ------------------------------------------------------------------------------
 
+    def to_compare(self) -> list[Volume]:
+        """The playlists whose versions a look before a write compares."""
+        if guard.waits(self.mirror, self._around.now) or not self._has_to_write():
+            return []
+        return [
+            volume
+            for volume in self._existing()
+            if volume.playlist.items_known and volume.playlist.snapshot_id
+        ]
+
+    def _existing(self) -> list[Volume]:
+        return [volume for volume in self._volumes if volume.spotify_id]
+
+    def _has_to_write(self) -> bool:
+        """Whether something is to be written, or to be found out after a write."""
+        existing = self._existing()
+        in_doubt = not all(volume.playlist.items_known for volume in existing)
+        is_stale = any(self._details.is_stale(volume.playlist) for volume in existing)
+        return in_doubt or is_stale or bool(self._plan().steps)
+
     def _look(self) -> None:
         """Learn what the playlists hold, in as few calls as that takes.
 
         Nothing is asked when there is nothing to change and they were looked at today.
         """
-        existing = [volume for volume in self._volumes if volume.spotify_id]
+        existing = self._existing()
         is_due = any(self._around.looks.is_due(volume) for volume in existing)
-        in_doubt = not all(volume.playlist.items_known for volume in existing)
-        is_stale = any(self._details.is_stale(volume.playlist) for volume in existing)
-        if not (is_due or in_doubt or is_stale or self._plan().steps):
+        if not is_due and not self._has_to_write():
             return
         look = Look(
             self._job,
