@@ -8,6 +8,7 @@ from collections.abc import Sequence
 from accounts.access import may_use
 from accounts.connections import mark_connected
 from accounts.models import SpotifyConnection
+from sync.library.continued import Continuation
 from sync.library.likes import PAGE_SIZE
 from sync.library.read import read_library
 from sync.library.record import MirrorGone, Record
@@ -15,7 +16,7 @@ from sync.mirrors import decisions, guard, tracks
 from sync.mirrors.adoption import adopt_playlists
 from sync.mirrors.looking import Looks
 from sync.mirrors.mirror_sync import MirrorSync, Surroundings
-from sync.mirrors.volumes import Volume, volumes_of
+from sync.mirrors.volumes import Volume, held_in, volumes_of
 from sync.mirrors.wanted import select_all
 from sync.models import Library, Mirror, SyncRequest, SyncResult
 from sync.queue import store as queue
@@ -61,6 +62,7 @@ class _Sync:
         self.volumes = {mirror.pk: volumes_of(mirror) for mirror in self.mirrors}
         self.is_first_copy = not any(self.volumes.values())
         self.now = job.now()
+        self.continued = Continuation(job)
         self.failures: list[tuple[Mirror, Exception]] = []
         self.pages = 0
 
@@ -128,6 +130,7 @@ class _Sync:
             record=self.record,
             now=self.now,
             looks=Looks(self.job, self._due()),
+            continued=self.continued,
             is_manual=self.is_manual,
             pages=self.pages,
             has_several=self.has_several,
@@ -235,7 +238,12 @@ class _Sync:
             totals = self.record.totals()
             if totals["added"] or totals["removed"] or totals["moved"]:
                 enqueue_connected(self.job.request.user_id)
+            self.continued.finish(self._held_by_main)
             queue.succeed(self.job.request, song_count=songs)
+
+    def _held_by_main(self) -> set[str | None]:
+        main = Mirror.objects.get(user_id=self.job.request.user_id, is_main=True)
+        return held_in(volumes_of(main))
 
     def _there(self) -> list[Mirror]:
         """The mirrors that were not deleted meanwhile."""

@@ -17,12 +17,13 @@ from sync.mirrors.look import Look
 from sync.mirrors.making import create, find_created
 from sync.mirrors.planner import DATES_ARE_WORTH, MirrorPlan, plan_mirror
 from sync.mirrors.relinks import as_added
-from sync.mirrors.volumes import Volume, new_volume, save_volumes
+from sync.mirrors.volumes import Volume, held_in, new_volume, save_volumes
 from sync.mirrors.writer import Diverged, PlaylistWriter
 from sync.models import Mirror, SyncRequest
 from sync.queue.errors import RetryLater
 
 if TYPE_CHECKING:
+    from sync.library.continued import Continuation
     from sync.library.record import Record
     from sync.mirrors.looking import Looks
     from sync.queue.job import Job
@@ -44,6 +45,7 @@ class Surroundings:
     record: Record
     now: datetime
     looks: Looks
+    continued: Continuation
     is_manual: bool
     pages: int
     has_several: bool
@@ -75,6 +77,8 @@ class MirrorSync:
         # The listener may have decided about songs while other mirrors were written.
         self._facts = tracks.facts_of(self.mirror)
         self._look()
+        if self.mirror.is_main:
+            self._around.continued.begin(held_in(self._volumes))
         self._write()
         self._settle()
         write_cover(
@@ -303,7 +307,10 @@ class MirrorSync:
         with self._record.fenced(self.mirror):
             save_volumes(volumes)
             if is_written:
-                note_present(self.mirror, {uri for one in self._volumes for uri in one.uris})
+                held = held_in(self._volumes)
+                note_present(self.mirror, held)
+                if self.mirror.is_main:
+                    self._around.continued.note(held)
 
     def _say(self, sentence: str) -> None:
         name = self.mirror.name if self._around.has_several else ""
