@@ -176,7 +176,7 @@ def test_a_sync_that_was_continued_to_its_end_keeps_its_songs(
     run(ada)
     written = songs_of(client, stopped)
     playlist = Playlist.objects.get(mirror__user=ada)
-    simulator.take_out(playlist.spotify_id or "", sorted(written)[0])
+    simulator.take_out(playlist.spotify_id or "", min(written))
 
     run(ada)
 
