@@ -11,8 +11,8 @@ from __future__ import annotations
 from collections.abc import Callable, Collection
 from typing import TYPE_CHECKING
 
-from django.db.models import Exists, Func, OuterRef, Q, QuerySet, TextField
-from django.db.models.functions import Substr
+from django.db.models import Exists, Func, OuterRef, Q, QuerySet, Subquery, TextField
+from django.db.models.functions import Coalesce, Substr
 
 from sync.models import PlaylistItems, SavedTrack, SyncRequest
 
@@ -27,9 +27,10 @@ def unfinished(user_id: int) -> list[int]:
     """The syncs of a listener that were stopped, and that none has continued to its end."""
     ended = SyncRequest.objects.filter(
         user=user_id, kind=SyncRequest.Kind.SPOTIFY, completed__isnull=False
-    ).order_by("-id")
-    last = ended.filter(state=SyncRequest.State.SUCCEEDED).values_list("id", flat=True).first()
-    return list(ended.filter(state__in=STOPPED, id__gt=last or 0).values_list("id", flat=True))
+    )
+    done = ended.filter(state=SyncRequest.State.SUCCEEDED).order_by("-id").values("id")[:1]
+    stopped = ended.filter(state__in=STOPPED, id__gt=Coalesce(Subquery(done), 0))
+    return list(stopped.values_list("id", flat=True))
 
 
 def changed_by(user_id: int, request: int) -> QuerySet[SavedTrack]:

@@ -141,17 +141,20 @@ def not_found(volume: Volume, now: datetime, *, is_held: bool | None) -> Excepti
     second look an hour or more later agrees.
     """
     if is_held is not False:
-        return RetryLater(
-            "not_found",
-            "Spotify could not find the playlist for now. Nothing is lost; Syncify tries again "
-            "soon.",
-        )
+        return not_found_for_now()
     if wait := _second_look(volume, now):
         return wait
     return GiveUp(
         "playlist_gone",
         "The playlist no longer exists at Spotify. You can have a new one made; it will have "
         "another link.",
+    )
+
+
+def not_found_for_now() -> RetryLater:
+    return RetryLater(
+        "not_found",
+        "Spotify could not find the playlist for now. Nothing is lost; Syncify tries again soon.",
     )
 
 

@@ -14,6 +14,7 @@ from sync.mirrors.covers import write_cover
 from sync.mirrors.details import Details
 from sync.mirrors.inbox import kept_additions, note_present
 from sync.mirrors.look import Look
+from sync.mirrors.looking import not_found_for_now
 from sync.mirrors.making import create, find_created
 from sync.mirrors.planner import DATES_ARE_WORTH, MirrorPlan, plan_mirror
 from sync.mirrors.relinks import as_added
@@ -21,6 +22,7 @@ from sync.mirrors.volumes import Volume, held_in, new_volume, save_volumes
 from sync.mirrors.writer import Diverged, PlaylistWriter
 from sync.models import Mirror, SyncRequest
 from sync.queue.errors import RetryLater
+from syncify.spotify.errors import NotFound
 
 if TYPE_CHECKING:
     from sync.library.continued import Continuation
@@ -74,8 +76,6 @@ class MirrorSync:
         """Raises what keeps the playlists from being brought up to date."""
         if guard.waits(self.mirror, self._around.now):
             raise guard.wait_of(self.mirror)
-        # The listener may have decided about songs while other mirrors were written.
-        self._facts = tracks.facts_of(self.mirror)
         self._look()
         if self.mirror.is_main:
             self._around.continued.begin(held_in(self._volumes))
@@ -116,6 +116,8 @@ class MirrorSync:
         is_due = any(self._around.looks.is_due(volume) for volume in existing)
         if not is_due and not self._has_to_write():
             return
+        # The listener may have decided about songs while other mirrors were written.
+        self._facts = tracks.facts_of(self.mirror)
         look = Look(
             self._job,
             self._record,
@@ -174,6 +176,9 @@ class MirrorSync:
                 logger.info("playlist diverged request=%s", self._job.request.pk)
                 self._read_again(diverged.volume)
                 replans += 1
+            except NotFound as error:
+                # The next attempt looks, and knows what to make of it.
+                raise not_found_for_now() from error
             self._facts = tracks.facts_of(self.mirror)
         raise RetryLater(
             "playlist_changing",
