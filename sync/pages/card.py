@@ -14,11 +14,13 @@ from typing import Any, NamedTuple, TypedDict
 
 from django.conf import settings
 from django.db import connection, models
+from django.db.models import QuerySet
 from django.urls import reverse
 
 from accounts.models import SpotifyConnection, User
 from accounts.spotify_apps import block_of
-from sync.models import Library, Mirror, SyncRequest, SyncResult
+from sync.library.continued import STOPPED, came_with, unfinished, went_with
+from sync.models import Library, Mirror, SavedTrack, SyncRequest, SyncResult
 from sync.pages.status import (
     Action,
     Permission,
@@ -321,7 +323,15 @@ def _names(mirror: Mirror, changed: SyncRequest | None, refused: int) -> dict[st
             cursor.execute(_NAMES, params)
             for kind, name, artists in cursor:
                 names[kind].append(Song(name=name, artists=artists))
+    if changed and changed.state in STOPPED and changed.pk in unfinished(mirror.user_id):
+        names["added"] = _songs(came_with(mirror.user_id, changed.pk))
+        names["removed"] = _songs(went_with(mirror.user_id, changed.pk))
     return names
+
+
+def _songs(likes: QuerySet[SavedTrack]) -> list[Song]:
+    rows = likes.order_by("-added_at", "rank").select_related("track")[:_NAMED]
+    return [Song(name=like.track.name, artists=like.track.artists) for like in rows]
 
 
 def _past(request: SyncRequest, result: SyncResult, names: dict[str, list[Song]]) -> PastSync:
