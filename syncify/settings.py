@@ -293,8 +293,8 @@ if _pool_size := env_int("DATABASE_POOL_SIZE", default=0):
     _OPTIONS["pool"] = {
         "min_size": 0,
         "max_size": _pool_size,
-        "timeout": 2.5,
-        "reconnect_timeout": 2.5,
+        "timeout": 1.5,
+        "reconnect_timeout": 1.5,
     }
 
 

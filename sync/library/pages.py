@@ -30,6 +30,7 @@ _STORE = """
 WITH held AS MATERIALIZED (
     SELECT user_id FROM sync_requests
      WHERE id = %(request)s AND attempt = %(attempt)s AND state = 'running'
+       AND started IS NOT DISTINCT FROM %(claimed)s
        FOR SHARE)
 INSERT INTO read_pages ("user_id", "offset", total, items)
 SELECT user_id, %(offset)s, %(total)s, %(items)s FROM held
@@ -95,6 +96,7 @@ def _store(job: Job, page: Page) -> None:
     values: dict[str, Any] = {
         "request": job.request.pk,
         "attempt": job.request.attempt,
+        "claimed": job.request.started,
         "offset": page.offset,
         "total": page.total,
         "items": Jsonb({"likes": likes, "has_next": page.has_next}),

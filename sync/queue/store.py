@@ -1,8 +1,9 @@
 """The job queue in ``sync_requests``: every change of a request's state, each one SQL statement.
 
-A claim raises ``attempt``, which is the fence: each later write for a job names its id and attempt
-and finds it running, or raises LeaseLost, after which the caller must write nothing more, to
-Spotify neither. All times are the database's. Each statement notifies CHANGES, for open pages, and
+A claim raises ``attempt``, which is the fence: each later write for a job names its id, its attempt
+and the time of its claim, and finds it running, or raises LeaseLost, after which the caller must
+write nothing more, to Spotify neither. The time is there for a failover that loses the last commits:
+the new primary counts a lost claim's attempt a second time. All times are the database's. Each statement notifies CHANGES, for open pages, and
 WAKE, for workers, in the commit that changes the row.
 """
 
@@ -77,8 +78,9 @@ RETURNING r.*"""
 _HEARTBEAT = """
 WITH held AS MATERIALIZED (
     SELECT id FROM sync_requests
-      JOIN unnest(%(ids)s::bigint[], %(attempts)s::int[]) AS job (id, attempt) USING (id, attempt)
-     WHERE state = 'running'
+      JOIN unnest(%(ids)s::bigint[], %(attempts)s::int[], %(claims)s::timestamptz[])
+           AS job (id, attempt, claimed) USING (id, attempt)
+     WHERE state = 'running' AND started IS NOT DISTINCT FROM claimed
        FOR UPDATE OF sync_requests SKIP LOCKED)
 UPDATE sync_requests AS r SET leased_until = statement_timestamp() + %(lease)s
   FROM held WHERE r.id = held.id
@@ -199,11 +201,11 @@ def claim(*, worker: str, lease: timedelta = LEASE) -> SyncRequest | None:
 
 def heartbeat(jobs: Iterable[SyncRequest], *, lease: timedelta = LEASE) -> set[int]:
     """Extend the leases that are still held; returns the ids of their jobs."""
-    held = [(job.pk, job.attempt) for job in jobs]
+    held = [(job.pk, job.attempt, job.started) for job in jobs]
     if not held:
         return set()
-    ids, attempts = zip(*held, strict=True)
-    beat: dict[str, Any] = {"ids": list(ids), "attempts": list(attempts), "lease": lease}
+    ids, attempts, claims = map(list, zip(*held, strict=True))
+    beat: dict[str, Any] = {"ids": ids, "attempts": attempts, "claims": claims, "lease": lease}
     with connection.cursor() as cursor:
         cursor.execute(_HEARTBEAT, beat)
         return {pk for (pk,) in cursor.fetchall()}
@@ -328,8 +330,10 @@ def _update_held(
     statement = f"""
         UPDATE sync_requests AS r SET {", ".join([*changes, *columns])}
          WHERE r.id = %(id)s AND r.attempt = %(attempt)s AND r.state = 'running'
+           AND r.started IS NOT DISTINCT FROM %(claimed)s
         RETURNING {", ".join(filter(None, ["r.*", told]))}"""
-    rows = _rows(statement, **params, **fields, id=job.pk, attempt=job.attempt)
+    held = {"id": job.pk, "attempt": job.attempt, "claimed": job.started}
+    rows = _rows(statement, **params, **fields, **held)
     if not rows:
         raise LeaseLost(f"request={job.pk} attempt={job.attempt}")
     return rows[0]

@@ -29,8 +29,9 @@ logger = logging.getLogger(__name__)
 POLL = 5.0
 #: Seconds that a stopping worker waits for its jobs to reach a safe point.
 SHUTDOWN = 8.0
-#: Seconds before the first retry after a lost database connection.
-FIRST_PAUSE, LONGEST_PAUSE = 0.5, 30.0
+#: Seconds before a lost database is tried again, at first and at most: after a failover, however
+#: long it took, syncs go on within seconds.
+FIRST_PAUSE, LONGEST_PAUSE = 0.5, 5.0
 #: How often a job runs again after an error of the database before that counts as a failure.
 DATABASE_ERRORS = 5
 #: Seconds without a safe point after which a job counts as stuck: no call lasts nearly so long.
