@@ -217,16 +217,23 @@ def check_stop(stack: Stack, visitor: requests.Session) -> None:
 
 
 def check_upgrade(older: Stack, newer: Stack) -> None:
+    """The older worker ends on the newer schema what it has begun; data, links and sessions stay.
+
+    The older web process cannot queue a sync any more: it names a constraint that is gone.
+    """
     ada = sign_in(PAGES, "ada")
     await_sync(older, "ada", 1)
     before = playlists(older, "ada")
 
     newer("build")
-    with timed("newer migrations, beside the older containers"):
-        newer("run", "--rm", "--no-deps", "-T", "migrate")
-    expect(requests.get(f"{PAGES}/healthz", timeout=10).ok, "the older web process is not well")
+    slow_down()
     change_library("ada")
     press(ada, PAGES, "/sync/")
+    wait_until("a sync is under way", lambda: bool(running_sync(older)))
+    with timed("newer migrations, beside the older containers"):
+        newer("run", "--rm", "--no-deps", "-T", "migrate")
+    speed_up()
+    expect(requests.get(f"{PAGES}/healthz", timeout=10).ok, "the older web process is not well")
     await_sync(older, "ada", 2)
     expect_mirrored(older, "ada")
 
