@@ -7,7 +7,7 @@ workers and a simulated Spotify; says what happened and how long it took, exits 
 nothing behind. It does so three times:
 
 synchronous     nothing may be lost
-pooled          the same, with a PgBouncer before each server, which pools transactions
+pooled          the same through a PgBouncer, which pools transactions
 asynchronous    the last commits are lost: the next sync must set all playlists right
 """
 
@@ -130,6 +130,9 @@ class Check:
         for name in [*playlists, LATE] if cluster.is_async else playlists:
             shown_songs = at_spotify(self._spotify.accounts_url, name)
             mirrored = [one["uris"] for one in shown_songs["playlists"]]
+            if len(mirrored) > 1 and name == LATE:
+                print("  a forgotten playlist stays at Spotify beside the one made after it")
+                del mirrored[0]
             if mirrored != [shown_songs["liked"]]:
                 raise CheckFailed(f"{name}'s playlist does not equal the Liked Songs.")
         if bool(lost) != cluster.is_async:

@@ -1,4 +1,4 @@
-"""A PostgreSQL with a streaming standby on loopback, and a PgBouncer before each, for a check."""
+"""A PostgreSQL with a streaming standby on loopback, and a PgBouncer before both, for a check."""
 
 import os
 import pwd
@@ -30,6 +30,9 @@ auth_file = {folder}/users.txt
 pool_mode = transaction
 default_pool_size = 20
 ignore_startup_parameters = options
+query_wait_timeout = 1
+server_login_retry = 1
+server_connect_timeout = 3
 """
 
 
@@ -44,11 +47,11 @@ class Cluster:
         self.folder, self._programs = folder, programs
         self.is_async, self._pooled = is_async, pooled
         self._ports = [free_port(), free_port()]
-        self._pooler_ports = [free_port(), free_port()]
+        self._pooler_port = free_port()
         # initdb and PgBouncer refuse to run as root.
         self._user = "postgres" if os.geteuid() == 0 else pwd.getpwuid(os.geteuid()).pw_name
         self._servers: list[subprocess.Popen[bytes]] = []
-        self._poolers: list[subprocess.Popen[bytes]] = []
+        self._pooler: subprocess.Popen[bytes] | None = None
 
     def __enter__(self) -> "Cluster":
         try:
@@ -77,12 +80,10 @@ class Cluster:
                 database.execute("ALTER SYSTEM SET synchronous_standby_names = '*'")
                 database.execute("SELECT pg_reload_conf()")
         if self._pooled:
-            (self.folder / "users.txt").write_text('"syncify" ""\n')
-            for number in (0, 1):
-                self._start_pooler(number)
+            self._start_pooler()
 
     def __exit__(self, *_: object) -> None:
-        for process in [*self._poolers, *self._servers]:
+        for process in filter(None, [self._pooler, *self._servers]):
             process.send_signal(signal.SIGINT)
             process.wait(20)
 
@@ -92,7 +93,7 @@ class Cluster:
         if not self._pooled:
             return {"DATABASE_URL": _address(self._ports)}
         return {
-            "DATABASE_URL": _address(self._pooler_ports),
+            "DATABASE_URL": f"postgresql://syncify@127.0.0.1:{self._pooler_port}/syncify",
             "DATABASE_LISTEN_URL": _address(self._ports),
         }
 
@@ -117,11 +118,17 @@ class Cluster:
         server.wait()
 
     def promote_standby(self) -> datetime:
-        """Promote the standby; returns the database's time when it accepts changes."""
+        """Promote the standby, and lead PgBouncer there, as who promotes it does.
+
+        Returns the database's time when it accepts changes.
+        """
         with self.connect(1) as database:
             database.execute("ALTER SYSTEM SET synchronous_standby_names = ''")
             database.execute("SELECT pg_promote()")
             row = database.execute("SELECT now()").fetchone()
+        if self._pooler is not None:
+            self._lead_pooler_to(1)
+            self._pooler.send_signal(signal.SIGHUP)
         if row is None:
             raise CheckFailed("the standby does not answer.")
         return row[0]
@@ -138,17 +145,22 @@ class Cluster:
         number = len(self._servers) - 1
         wait_until("the server answers", lambda: _answers(lambda: self.connect(number, "postgres")))
 
-    def _start_pooler(self, number: int) -> None:
-        settings = self.folder / f"pgbouncer-{number + 1}.ini"
-        settings.write_text(
-            _POOLER.format(
-                server=self._ports[number], port=self._pooler_ports[number], folder=self.folder
-            )
-        )
+    def _start_pooler(self) -> None:
+        (self.folder / "users.txt").write_text('"syncify" ""\n')
+        self._lead_pooler_to(0)
         program = shutil.which("pgbouncer", path=f"{os.environ['PATH']}:/usr/sbin")
         if program is None:
             raise CheckFailed("PgBouncer is not installed.")
-        self._poolers.append(self._spawn([program, "--quiet", str(settings)], settings.stem))
+        self._pooler = self._spawn(
+            [program, "--quiet", str(self.folder / "pgbouncer.ini")], "pgbouncer"
+        )
+        address = self.addresses["DATABASE_URL"]
+        wait_until("PgBouncer answers", lambda: _answers(lambda: psycopg.connect(address)))
+
+    def _lead_pooler_to(self, number: int) -> None:
+        (self.folder / "pgbouncer.ini").write_text(
+            _POOLER.format(server=self._ports[number], port=self._pooler_port, folder=self.folder)
+        )
 
     def _spawn(self, command: list[str], name: str) -> subprocess.Popen[bytes]:
         with (self.folder / f"{name}.log").open("wb") as log:
