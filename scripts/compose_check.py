@@ -22,7 +22,7 @@ from typing import Any
 
 import requests
 
-from syncify.demo import DemoFailed, at_spotify, free_port, press, sign_in
+from syncify.demo import OFFERED_FIELD, DemoFailed, at_spotify, free_port, press, sign_in
 
 ROOT = Path(__file__).resolve().parent.parent
 NAME = f"syncify-check-{os.getpid()}"
@@ -164,6 +164,8 @@ def check_life(stack: Stack) -> None:
     ada = sign_in(PAGES, "ada")
     await_sync(stack, "ada", 1)
     expect_mirrored(stack, "ada")
+    with timed("playlist at the pretend music server"):
+        check_music(stack, ada)
 
     stack("up", "--detach", "--scale", "worker=3")
     with timed("three workers healthy"):
@@ -174,6 +176,14 @@ def check_life(stack: Stack) -> None:
     names = [one["Name"] for one in stack.containers() if one["State"]["Running"]]
     say(docker("stats", "--no-stream", "--format", "{{.Name}}: {{.MemUsage}}", *names))
     check_stop(stack, ada)
+
+
+def check_music(stack: Stack, visitor: requests.Session) -> None:
+    """The music server that the demo offers can be connected as its page says."""
+    page = visitor.get(f"{PAGES}/connections/subsonic/", timeout=30).text
+    press(visitor, PAGES, "/connections/subsonic/", **dict(OFFERED_FIELD.findall(page)))
+    query = "SELECT state FROM sync_requests WHERE kind = 'subsonic'"
+    wait_until("the music server has the songs", lambda: stack.sql(query) == "succeeded")
 
 
 def check_kill(stack: Stack) -> None:
@@ -265,8 +275,10 @@ def running_sync(stack: Stack) -> str:
 
 
 def await_sync(stack: Stack, listener: str, number: int) -> None:
-    query = f"""SELECT state FROM sync_requests JOIN users ON users.id = user_id
-        WHERE spotify_id = '{listener}' ORDER BY sync_requests.id OFFSET {number - 1}"""
+    # 0.1.0 has no other kinds.
+    query = f"""SELECT r.state FROM sync_requests AS r JOIN users ON users.id = r.user_id
+        WHERE spotify_id = '{listener}' AND coalesce(to_jsonb(r)->>'kind', 'spotify') = 'spotify'
+        ORDER BY r.id OFFSET {number - 1}"""
     wait_until(f"sync {number} of {listener} is done", lambda: stack.sql(query) == "succeeded")
 
 

@@ -104,11 +104,15 @@ class Cluster:
 
     def stop_replication(self) -> None:
         """From here on the standby receives nothing, as from a primary about to fail."""
+        wait_until("the standby follows", lambda: self._walsender() is not None)
+        if pid := self._walsender():
+            os.kill(pid, signal.SIGSTOP)
+
+    def _walsender(self) -> int | None:
         for pid in _children(self._servers[0].pid):
             if b"walsender" in Path(f"/proc/{pid}/cmdline").read_bytes():
-                os.kill(pid, signal.SIGSTOP)
-                return
-        raise CheckFailed("the primary sends nothing to the standby.")
+                return pid
+        return None
 
     def kill_primary(self) -> None:
         """Kill all processes of the primary at once, as in a power failure."""
