@@ -2,9 +2,10 @@
 
 A claim raises ``attempt``, which is the fence: each later write for a job names its id, its attempt
 and the time of its claim, and finds it running, or raises LeaseLost, after which the caller must
-write nothing more, to Spotify neither. The time is there for a failover that loses the last commits:
-the new primary counts a lost claim's attempt a second time. All times are the database's. Each statement notifies CHANGES, for open pages, and
-WAKE, for workers, in the commit that changes the row.
+write nothing more, to Spotify neither. The time is there for a failover that loses the last
+commits: the new primary counts the attempt of a lost claim a second time. All times are the
+database's. Each statement notifies CHANGES, for open pages, and WAKE, for workers, in the commit
+that changes the row.
 """
 
 # ruff: noqa: S608 - statements are put together from constants of this file and keys of Fields

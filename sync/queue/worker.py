@@ -16,6 +16,7 @@ from sync.models import SyncRequest
 from sync.queue import backoff, processes
 from sync.queue import store as queue
 from sync.queue.backoff import Bury, Retry, Snooze
+from sync.queue.errors import ContinueAt
 from sync.queue.job import Cancelled, Job, Released
 from sync.queue.store import HEARTBEAT, LEASE, LeaseLost
 from sync.queue.wake import WakeListener
@@ -273,6 +274,9 @@ class Worker:
                     queue.bury(request, **end)
             if isinstance(error, AccessRefused):
                 mark_refused(request.user, error.reason)
+        if isinstance(error, ContinueAt):
+            logger.info("job continues request=%d until=%s", request.pk, error.until)
+            return
         is_bug = decision.code == backoff.INTERNAL
         is_alarming = is_bug or (isinstance(decision, Bury) and decision.alert)
         logger.log(
