@@ -20,6 +20,7 @@ from django.db import connection, transaction
 from sync.models import SyncRequest
 from sync.queue.locks import lock_user
 from sync.queue.sweeps import EVER
+from syncify.database import not_awaited
 
 #: The length of a lease, unless a heartbeat extends it.
 LEASE = timedelta(seconds=60)
@@ -196,8 +197,12 @@ def enqueue(
 
 
 def claim(*, worker: str, lease: timedelta = LEASE) -> SyncRequest | None:
-    """Lease the first ready job to ``worker``; None if none is ready."""
-    return next(iter(_rows(_CLAIM, worker=worker, lease=lease)), None)
+    """Lease the first ready job to ``worker``; None if none is ready.
+
+    A crash of the database may lose the claim: the job is claimed again, and this attempt finds
+    that it has lost its lease at the latest before it writes to Spotify.
+    """
+    return next(iter(_rows(f"{_CLAIM}, {not_awaited()}", worker=worker, lease=lease)), None)
 
 
 def heartbeat(jobs: Iterable[SyncRequest], *, lease: timedelta = LEASE) -> set[int]:
@@ -217,7 +222,7 @@ def record_progress(job: SyncRequest, **fields: Unpack[Fields]) -> SyncRequest:
 
     Raises LeaseLost, as all functions below that take a ``job``.
     """
-    return _update_held(job, [], fields, told=_TOLD)
+    return _update_held(job, [], fields, told=f"{_TOLD}, {not_awaited()}")
 
 
 def hold_for(job: SyncRequest, duration: timedelta) -> SyncRequest:

@@ -7,6 +7,7 @@ from django.db import connection
 from django.db.models.functions import Now
 from django.utils import timezone
 
+from syncify.database import not_awaited
 from syncify.spotify.errors import Blocked, BudgetSpent
 from syncify.spotify.models import ApiHour, Block
 
@@ -31,7 +32,7 @@ WITH blocked AS (
     ON CONFLICT (hour) DO UPDATE SET calls = spotify_api_hours.calls + 1
     RETURNING calls
 )
-SELECT (SELECT until FROM blocked), (SELECT because FROM blocked), (SELECT calls FROM counted)
+SELECT (SELECT until FROM blocked), (SELECT because FROM blocked), (SELECT calls FROM counted),
 """
 
 # A shorter wait never replaces a longer one that still runs.
@@ -56,8 +57,12 @@ class QuotaGate:
     def admit(self) -> None:
         """Count one call. Raises Blocked or BudgetSpent, having counted none."""
         with connection.cursor() as cursor:
-            cursor.execute(_ADMIT, {"counted": COUNTED.total_seconds(), "limit": self._limit})
-            until, because, counted = cursor.fetchone()
+            # A crash of the database may cost the count of a few calls.
+            cursor.execute(
+                _ADMIT + not_awaited(),
+                {"counted": COUNTED.total_seconds(), "limit": self._limit},
+            )
+            until, because, counted, _ = cursor.fetchone()
         if until is not None:
             raise Blocked(until, because)
         if counted is None:
