@@ -186,8 +186,8 @@ ALIVE_DIR = env_str("SYNCIFY_ALIVE_DIR", "")
 
 #: An address or e-mail that MusicBrainz can write to; empty: no genres are looked up.
 MUSICBRAINZ_CONTACT = env_str("SYNCIFY_MUSICBRAINZ_CONTACT", "")
-MUSICBRAINZ_URL = env_url(
-    "SYNCIFY_MUSICBRAINZ_URL", default="https://musicbrainz.org/ws/2/", secure=True
+MUSICBRAINZ_URL = (
+    env_url("SYNCIFY_MUSICBRAINZ_URL", default="https://musicbrainz.org/ws/2/", secure=True) + "/"
 )
 #: A server with OpenAI's chat API, such as Ollama; empty: no language model is asked.
 LLM_URL = env_str("SYNCIFY_LLM_URL", "") and env_url(
@@ -298,8 +298,8 @@ if _pool_size := env_int("DATABASE_POOL_SIZE", default=0):
     _OPTIONS["pool"] = {
         "min_size": 0,
         "max_size": _pool_size,
-        "timeout": 2.5,
-        "reconnect_timeout": 2.5,
+        "timeout": 1.5,
+        "reconnect_timeout": 1.5,
     }
 
 

@@ -1,9 +1,13 @@
 """A stand-in MusicBrainz over HTTP, for demo and tests: artists by address, and their genres.
 
+``python -m syncify.simulator.musicbrainz`` runs it by itself; it knows what the artists of the
+simulated Spotify play.
+
 It answers as the real one: a list for several addresses, an object or 404 for one, 403 without a
 telling User-Agent, 503 to who calls more than once a second.
 """
 
+import argparse
 import hashlib
 import json
 import threading
@@ -15,8 +19,11 @@ from typing import Any, Self
 from urllib.parse import parse_qs, unquote, urlsplit
 from uuid import UUID
 
+from syncify.simulator import songs
+from syncify.simulator.small_server import serve_until_told
+
 ARTIST_PAGE = "https://open.spotify.com/artist/"
-#: What invented artists play; each has one or two of them.
+#: What artists play who are no artists of the simulated Spotify; each has one or two of them.
 GENRES = ("jazz", "bebop", "techno", "ambient", "indie rock", "folk", "hip hop", "soul", "disco")
 ADDRESSES_MAX = 100
 #: Seconds between two calls of one caller.
@@ -129,6 +136,10 @@ class MusicBrainzServer:
 
 def _invented(spotify_id: str) -> dict[str, int]:
     number = hashlib.sha256(spotify_id.encode()).digest()
+    if artist := songs.artists_by_id().get(spotify_id):
+        return {
+            genre: 3 + votes % 9 for genre, votes in zip(artist.style.genres, number, strict=False)
+        }
     first, second = GENRES[number[0] % len(GENRES)], GENRES[number[1] % len(GENRES)]
     return {first: 5 + number[2] % 9, second: 2 + number[3] % 3}
 
@@ -155,3 +166,19 @@ class _Handler(BaseHTTPRequestHandler):
 
     def log_message(self, format: str, *args: object) -> None:  # noqa: A002 - the base class's name
         """Not into the output."""
+
+
+def main(argv: list[str] | None = None) -> None:
+    """Serve until SIGINT or SIGTERM."""
+    parser = argparse.ArgumentParser(
+        prog="python -m syncify.simulator.musicbrainz", description=__doc__
+    )
+    parser.add_argument("--host", default="127.0.0.1")
+    parser.add_argument("--port", type=int, default=9092)
+    options = parser.parse_args(argv)
+    with MusicBrainzServer(host=options.host, port=options.port) as server:
+        serve_until_told(f"Pretend MusicBrainz on {server.url}")
+
+
+if __name__ == "__main__":
+    main()

@@ -2,13 +2,15 @@
 
 import json
 import logging
+import signal
 import socket
 import sys
 import threading
+import time
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
-from types import TracebackType
+from types import FrameType, TracebackType
 from typing import Any, Self
 from urllib.parse import parse_qs, urlsplit
 
@@ -169,3 +171,19 @@ class _Handler(BaseHTTPRequestHandler):
 
     def log_message(self, format: str, *args: object) -> None:  # noqa: A002
         logger.debug("request %s", format % args)
+
+
+def serve_until_told(line: str) -> None:
+    """Say ``line``, and wait for SIGINT or SIGTERM."""
+    stopping = False
+
+    def stop(_signum: int, _frame: FrameType | None) -> None:
+        nonlocal stopping
+        stopping = True
+
+    for signum in (signal.SIGINT, signal.SIGTERM):
+        signal.signal(signum, stop)
+    sys.stdout.write(f"{line}\n")
+    sys.stdout.flush()
+    while not stopping:
+        time.sleep(0.2)
