@@ -356,7 +356,12 @@ PATHS: list[tuple[str, dict[str, str]]] = [
     ("/songs/", {"show": "gone"}),
     ("/songs/", {"at": "2025-05-01"}),
     ("/songs/", {"page": "3"}),
+    ("/songs/", {"since": "2025-05-01", "at": "2026-05-01"}),
     ("/insights/", {}),
+    ("/insights/", {}),
+    ("/duplicates/", {}),
+    ("/plays/", {}),
+    ("/playlists/", {}),
     ("/sync/history/", {}),
 ]
 
@@ -377,9 +382,9 @@ def test_pages_stay_small_ask_little_and_never_call_spotify(client: Client, sett
         with CaptureQueriesContext(connection) as queries:
             response = client.get(path, params)
         assert response.status_code == 200
-        costs[f"{path} {params}"] = (len(queries), len(response.content))
+        costs[f"{len(costs)}. {path} {params}"] = (len(queries), len(response.content))
 
-    assert {name: cost for name, cost in costs.items() if cost[0] > 9} == {}
+    assert {name: cost for name, cost in costs.items() if cost[0] > 8} == {}
     assert {name: cost for name, cost in costs.items() if cost[1] > 100_000} == {}
 
 
