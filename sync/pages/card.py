@@ -10,15 +10,15 @@ first as to execute it.
 from collections.abc import Sequence
 from dataclasses import dataclass
 from datetime import datetime
-from functools import lru_cache
 from typing import Any, NamedTuple, TypedDict
 
 from django.conf import settings
-from django.db import connection, models
+from django.db import models
 from django.urls import reverse
 
 from accounts.models import SpotifyConnection, User
 from sync.models import Library, Mirror, SyncRequest, SyncResult
+from sync.pages.held import VERSIONS_SQL, rows_in
 from sync.pages.status import (
     Action,
     Permission,
@@ -137,12 +137,6 @@ class Card:
         return "\n".join(volume.url for volume in self.volumes)
 
 
-class _Rows(NamedTuple):
-    rows: int
-    #: Those that are empty, or files of somebody's computer.
-    odd: int
-
-
 class _Part(NamedTuple):
     """Fields of a model that a card needs, in the model's own order, and where they come from."""
 
@@ -188,10 +182,7 @@ SELECT {", ".join(part.columns for part in _PARTS)},
        (SELECT count(*) FROM mirror_tracks AS t
          WHERE t.mirror_id = m.id AND t.refused_at IS NOT NULL),
        {PRESSABLE_AT_SQL},
-       -- A row of another version stands elsewhere, or is of another transaction.
-       ARRAY(SELECT concat_ws(' ', p.id, held.xmin, held.ctid)
-               FROM playlists AS p JOIN playlist_items AS held ON held.playlist_id = p.id
-              WHERE p.mirror_id = m.id),
+       {VERSIONS_SQL},
        EXISTS (SELECT FROM processes WHERE kind = %(worker)s AND alive_until > now()),
        ARRAY(SELECT p.number || ' ' || p.spotify_id FROM playlists AS p
               WHERE p.mirror_id = m.id AND p.spotify_id IS NOT NULL ORDER BY p.number),
@@ -227,11 +218,6 @@ SELECT {", ".join(part.columns for part in _PARTS)},
  WHERE m.user_id = %(user)s
    AND (m.id = %(mirror)s OR %(mirror)s::bigint IS NULL AND m.is_main)"""
 
-_ROWS_IN = """
-SELECT count(*), count(*) FILTER (WHERE uri IS NULL OR uri LIKE 'spotify:local:%%')
-  FROM playlist_items, unnest(uris) AS uri
- WHERE playlist_id = %s"""
-
 _NAMES = f"""
 (SELECT 'added', t.name, t.artists FROM saved_tracks AS s JOIN tracks AS t ON t.id = s.track_id
   WHERE s.user_id = %(user)s AND s.added_in_id = %(request)s
@@ -263,7 +249,7 @@ def card_for(user: User, *, now: datetime, mirror: int | None = None) -> Card:
     shown, library, consent, latest, changed, result, *facts = _parted(row)
     synced_at, likes, has_all_likes, refused_count, pressable_at, *others = facts
     items, has_worker, playlists, covers = others
-    held = [_rows_in(*version.split(" ", 1)) for version in items]
+    held = [rows_in(version) for version in items]
     rows = sum(each.rows for each in held) if held else None
     is_queued = latest is not None and latest.state == SyncRequest.State.QUEUED
     is_running = latest is not None and latest.state == SyncRequest.State.RUNNING
@@ -314,14 +300,6 @@ def _parted(row: Sequence[Any]) -> list[Any]:
         is_missing = all(value is None for value in values)
         parts.append(None if is_missing else model.from_db(None, names, values))
     return [*parts, *row[at:]]
-
-
-@lru_cache(maxsize=10_000)
-def _rows_in(playlist: str, _version: str) -> _Rows:
-    """How many rows a playlist has, which is counted once for each version of its items."""
-    with connection.cursor() as cursor:
-        cursor.execute(_ROWS_IN, [int(playlist)])
-        return _Rows(*cursor.fetchone())
 
 
 def _names(mirror: Mirror, changed: SyncRequest | None, refused: int) -> dict[str, list[Song]]:
