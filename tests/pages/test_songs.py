@@ -19,7 +19,7 @@ from django.utils import timezone
 
 from accounts.models import User
 from sync.library.search import PAGE_SIZE
-from sync.models import Album, Library, MirrorTrack, Playlist, PlaylistItems, SavedTrack
+from sync.models import Album, Library, Mirror, MirrorTrack, Playlist, PlaylistItems, SavedTrack
 from tests.builders import make_request, make_user
 from tests.library.rows import add_song, at, big_library, like
 
@@ -221,6 +221,33 @@ def test_days_before_the_sign_up_say_what_they_lack(client: Client, ada: User) -
     assert "only the songs that you still liked then" in page_of(client, at="2021-06-01")
     User.objects.filter(pk=ada.pk).update(date_joined=at("2021-01-01"))
     assert "Exactly as your library was" in page_of(client, at="2021-06-01")
+
+
+def test_a_day_of_the_library_becomes_a_playlist(client: Client, ada: User) -> None:
+    like(ada, add_song("gone", name="Gone"), at("2020-01-01"), removed_at=at("2022-01-01"))
+    like(ada, add_song("held", name="Held"), at("2021-01-01"))
+    page = page_of(client, at="2021-06-01")
+    [address] = re.findall(r'href="([^"]+)">Make a playlist of this<', page)
+
+    form = client.get(address).content.decode()
+
+    assert address == "/playlists/new/?likes_at=2021-06-01"
+    assert 'value="My likes of 1 June 2021"' in form
+    fields = {"name": "My likes of 1 June 2021", "source": "likes_at", "day": "2021-06-01"}
+    client.post("/playlists/new/", {**fields, "sort": "newest_like", "refresh": "sync"})
+    mirror = Mirror.objects.get(user=ada, is_main=False)
+    assert mirror.rule is not None
+    assert mirror.rule["source"] == {"likes_at": "2021-06-01"}
+    assert "Make a playlist of this" not in page_of(client, at="2021-06-01", artist="Kiasmos")
+    assert "Make a playlist of this" not in page_of(client)
+
+
+@pytest.mark.parametrize("day", ["2021-02-30", "soon", "\0", "9" * 50])
+def test_a_playlist_of_an_odd_day_is_not_begun(client: Client, ada: User, day: str) -> None:
+    response = client.get("/playlists/new/", {"likes_at": day})
+
+    assert response.status_code == 200
+    assert "No playlist of that day" in response.content.decode()
 
 
 # --- One song -------------------------------------------------------------------------------------
