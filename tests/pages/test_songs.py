@@ -22,6 +22,7 @@ from sync.library.search import PAGE_SIZE
 from sync.models import Album, Library, Mirror, MirrorTrack, Playlist, PlaylistItems, SavedTrack
 from tests.builders import make_request, make_user
 from tests.library.rows import add_song, at, big_library, like
+from tests.pages.test_playlists import fields_of
 
 pytestmark = pytest.mark.django_db
 
@@ -229,13 +230,12 @@ def test_a_day_of_the_library_becomes_a_playlist(client: Client, ada: User) -> N
     page = page_of(client, at="2021-06-01")
     [address] = re.findall(r'href="([^"]+)">Make a playlist of this<', page)
 
-    form = client.get(address).content.decode()
+    fields = fields_of(client.get(address))
+    client.post("/playlists/new/", fields | {"do": "save"})
 
     assert address == "/playlists/new/?likes_at=2021-06-01"
-    assert 'value="My likes of 1 June 2021"' in form
-    fields = {"name": "My likes of 1 June 2021", "source": "likes_at", "day": "2021-06-01"}
-    client.post("/playlists/new/", {**fields, "sort": "newest_like", "refresh": "sync"})
     mirror = Mirror.objects.get(user=ada, is_main=False)
+    assert mirror.name == "My likes of 1 June 2021"
     assert mirror.rule is not None
     assert mirror.rule["source"] == {"likes_at": "2021-06-01"}
     assert "Make a playlist of this" not in page_of(client, at="2021-06-01", artist="Kiasmos")
