@@ -286,6 +286,9 @@ DATABASE_KEEPALIVES: dict[str, Any] = {
 }
 _OPTIONS: dict[str, Any] = {
     "application_name": "syncify",
+    # Executions after which a statement of a ``prepared_cursor`` is prepared. Django's own cursors
+    # prepare none.
+    "prepare_threshold": 2,
     "options": _SESSION,
     **DATABASE_KEEPALIVES,
 }
@@ -327,6 +330,10 @@ def _database() -> dict[str, Any]:
 #: A direct connection for LISTEN, where a pooler stands in between; empty: the same database.
 DATABASE_LISTEN_URL = env_str("DATABASE_LISTEN_URL", "")
 or_default(lambda: env_database_url("DATABASE_LISTEN_URL"), None)
+if DATABASE_LISTEN_URL:
+    # A pooler may execute each transaction on another connection, which does not know what was
+    # prepared on the last.
+    _OPTIONS["prepare_threshold"] = None
 #: In place of a database whose address cannot be read: its use says that it is not configured.
 _NO_DATABASE: dict[str, Any] = {"ENGINE": "django.db.backends.dummy"}
 DATABASES = {

@@ -122,6 +122,7 @@ ROWS = {
     "playlists/<int:pk>/syncs/<int:sync>/cancel/": OWNERS_BUTTON,
     "playlists/<int:pk>/syncs/<int:sync>/retry/": OWNERS_BUTTON,
     "playlists/new/": PERSONAL_FORM,
+    "playlists/others/": PERSONAL_PAGE,
     "playlists/preview/": PERSONAL_PAGE,
     "plays/": PERSONAL_FORM,
     "plays/artists/<str:artist>/": OWNERS_BUTTON,

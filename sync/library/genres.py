@@ -6,8 +6,8 @@ from datetime import timedelta
 from typing import NamedTuple
 
 from django.db import transaction
-from django.db.models import Count, Exists, OuterRef, Q, QuerySet
-from django.db.models.functions import Now
+from django.db.models import Count, Exists, OuterRef, Q, QuerySet, Subquery
+from django.db.models.functions import Coalesce, Now
 
 from sync.library.gate import GateClosed
 from sync.library.genre_tree import usual
@@ -131,7 +131,14 @@ def coverage(user_id: int) -> Coverage:
     known = Q(artist__in=own.exclude(genre="").values("artist_id"))
     known |= Q(artist__in=shared.values("artist_id"))
     tracks = TrackArtist.objects.filter(known).values("track_id")
-    return Coverage(likes.filter(track__in=tracks).count(), likes.count())
+    both = [_count(likes.filter(track__in=tracks)), _count(likes)]
+    return Coverage(*Library.objects.filter(user=user_id).values_list(*both).get())
+
+
+def _count(likes: QuerySet[SavedTrack]) -> Coalesce:
+    """How many likes of one listener there are, as a part of a statement."""
+    counted = likes.order_by().values("user").annotate(count=Count("pk")).values("count")
+    return Coalesce(Subquery(counted), 0)
 
 
 def set_genres(user_id: int, artist_id: str, names: Iterable[str]) -> None:

@@ -9,14 +9,11 @@ from datetime import date, timedelta, tzinfo
 from typing import TYPE_CHECKING, Self
 from urllib.parse import urlencode
 
-from django.core.cache import cache
 from django.db.models import (
-    Count,
     Exists,
     F,
     Func,
     IntegerField,
-    Max,
     OuterRef,
     Q,
     QuerySet,
@@ -27,8 +24,8 @@ from django.db.models.expressions import Combinable
 from django.db.models.functions import Collate, Least, StrIndex
 
 from sync.library.continued import changed_by, in_playlists
-from sync.library.duplicates import find_pairs, ids_with_duplicates
-from sync.library.songs import load_songs
+from sync.library.duplicates import Grade
+from sync.library.songs import duplicate_groups
 from sync.library.timeline import came, end_of, open_at, start_of, went
 from sync.models import MirrorTrack, SavedTrack
 from syncify.text import folded
@@ -42,8 +39,6 @@ PAGE_SIZE = 100
 MOST_COUNTED = 1_000
 #: Characters of a search that count.
 LONGEST_SEARCH = 500
-#: Seconds that the comparison of all songs is kept.
-_KEPT_FOR = 3600
 #: The decade of songs whose release date is unknown.
 UNKNOWN = "unknown"
 
@@ -266,7 +261,7 @@ def _base(user: User, query: Query, zone: tzinfo) -> QuerySet[SavedTrack]:
         case "refused":
             rows = rows.filter(track__in=refused_tracks(user).values("track"))
         case "duplicates":
-            rows = rows.filter(track__in=_duplicates(user, liked))
+            rows = rows.filter(track__in=_duplicates(user))
     return rows
 
 
@@ -275,18 +270,10 @@ def refused_tracks(user: User) -> QuerySet[MirrorTrack]:
     return MirrorTrack.objects.filter(mirror__user=user, refused_at__isnull=False)
 
 
-def _duplicates(user: User, liked: QuerySet[SavedTrack]) -> list[str]:
-    """The tracks that are liked more than once, in other words or versions.
-
-    To compare all songs takes a while, so the answer is kept until the likes change.
-    """
-    version = liked.aggregate(songs=Count("pk"), last=Max("pk"))
-    key = f"duplicates:{user.pk}:{version['songs']}:{version['last']}"
-    found: list[str] | None = cache.get(key)
-    if found is None:
-        found = sorted(ids_with_duplicates(find_pairs(load_songs(user.pk))))
-        cache.set(key, found, _KEPT_FOR)
-    return found
+def _duplicates(user: User) -> list[str]:
+    """The tracks that are liked more than once, in other words or versions."""
+    sure = (group for group in duplicate_groups(user.pk) if group.grade != Grade.PERHAPS)
+    return [track for group in sure for track in group.ids]
 
 
 def _line(number: int) -> Func:

@@ -1,7 +1,27 @@
 """A listener's likes as the duplicates need them, and which of them are different songs."""
 
-from sync.library.duplicates import Song
+from django.core.cache import cache
+
+from sync.library.duplicates import Group, Song, find_groups, find_pairs
+from sync.library.version import likes_version
 from sync.models import DifferentSongs, SavedTrack
+
+#: Seconds that the groups of duplicates are kept.
+_KEPT_FOR = 3600
+
+
+def duplicate_groups(user_id: int) -> list[Group]:
+    """The listener's likes that may be the same song, surest first.
+
+    To compare all songs takes a while, so the answer is kept until the likes change.
+    """
+    key = f"groups:{user_id}:{likes_version(user_id).key}"
+    groups: list[Group] | None = cache.get(key)
+    if groups is None:
+        songs = load_songs(user_id)
+        groups = find_groups(songs, find_pairs(songs, different_pairs(user_id)))
+        cache.set(key, groups, _KEPT_FOR)
+    return groups
 
 
 def load_songs(user_id: int) -> list[Song]:

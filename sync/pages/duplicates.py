@@ -15,8 +15,13 @@ from django.views.decorators.http import require_http_methods, require_POST, req
 from accounts import scopes
 from accounts.limits import limited
 from accounts.models import User
-from sync.library.duplicates import Grade, Group, find_groups, find_pairs
-from sync.library.songs import call_alike, call_different, different_pairs, load_songs
+from sync.library.duplicates import Grade, Group
+from sync.library.songs import (
+    call_alike,
+    call_different,
+    different_pairs,
+    duplicate_groups,
+)
 from sync.mirrors.holders import holders
 from sync.mirrors.leaving import NotDone, like_again, unlike
 from sync.mirrors.services import request_sync
@@ -67,7 +72,7 @@ class Shown(NamedTuple):
 def duplicates(request: Request) -> HttpResponse:
     library_of(request)
     different = different_pairs(request.user.pk)
-    groups = _groups(request.user)
+    groups = duplicate_groups(request.user.pk)
     page = Paginator(groups, _ON_PAGE).get_page(request.GET.get("page"))
     context = {
         "page": page,
@@ -156,18 +161,13 @@ def like_others_again(request: Request) -> HttpResponse:
     return _back()
 
 
-def _groups(user: User) -> list[Group]:
-    songs = load_songs(user.pk)
-    return find_groups(songs, find_pairs(songs, different_pairs(user.pk)))
-
-
 def _are_duplicates(user: User, keep: str, others: Sequence[str]) -> bool:
     """Whether Syncify shows these songs as one, surely enough to offer unliking some."""
     if not others or keep in others:
         return False
     return any(
         group.grade != Grade.PERHAPS and keep in group.ids and set(group.ids).issuperset(others)
-        for group in _groups(user)
+        for group in duplicate_groups(user.pk)
     )
 
 

@@ -14,6 +14,7 @@ from concurrent.futures import ThreadPoolExecutor
 from contextlib import suppress
 from datetime import tzinfo
 from importlib import import_module
+from typing import Final, Literal
 from weakref import WeakValueDictionary
 
 from asgiref.sync import sync_to_async
@@ -29,6 +30,7 @@ from accounts.middleware import get_user
 from accounts.models import User
 from sync.models import Mirror
 from sync.pages.card import card_for
+from sync.pages.others import others_of
 from sync.queue.store import CHANGES
 from sync.queue.wake import FIRST_PAUSE, listen_parameters
 
@@ -64,14 +66,18 @@ _TOKEN = "csrf-token-of-the-stream"  # noqa: S105 - it is none
 _THREADS = ThreadPoolExecutor(2, thread_name_prefix="events")
 
 
-#: A listener, a mirror of theirs (None: the main one), and a time zone.
-type _Shown = tuple[int, int | None, tzinfo]
+#: In the place of a mirror: the rows of all others but the main one.
+OTHERS: Final = "others"
+#: A mirror; None: the main one.
+type Part = int | Literal["others"] | None
+#: A listener, a part of their page, and a time zone.
+type _Shown = tuple[int, Part, tzinfo]
 
 
 class Stream:
     """One open page: yields what its browser is sent, for as long as it is signed in.
 
-    It shows the cards of ``mirrors``; None is the listener's main one.
+    It shows the cards of ``mirrors``.
     """
 
     def __init__(
@@ -81,7 +87,7 @@ class Stream:
         session_key: str,
         zone: tzinfo,
         csrf_token: str,
-        mirrors: Sequence[int | None] = (None,),
+        mirrors: Sequence[Part] = (None,),
     ) -> None:
         self.user_id = user_id
         self._mirrors = mirrors
@@ -157,7 +163,7 @@ class Stream:
 class Card:
     """A mirror's card, drawn once for all streams that show it in the same time zone."""
 
-    def __init__(self, user_id: int, mirror: int | None, zone: tzinfo) -> None:
+    def __init__(self, user_id: int, mirror: Part, zone: tzinfo) -> None:
         self._user_id = user_id
         self._mirror = mirror
         self._zone = zone
@@ -184,9 +190,7 @@ class Hub:
     def __init__(self) -> None:
         self.is_closed = False
         self._streams: dict[int, set[Stream]] = {}
-        self._cards: WeakValueDictionary[tuple[int, int | None, tzinfo], Card] = (
-            WeakValueDictionary()
-        )
+        self._cards: WeakValueDictionary[_Shown, Card] = WeakValueDictionary()
         self._listening: asyncio.Task[None] | None = None
 
     @property
@@ -196,7 +200,7 @@ class Hub:
     def is_full_for(self, user_id: int) -> bool:
         return len(self._streams.get(user_id, ())) >= MOST_EACH
 
-    def card(self, user_id: int, mirror: int | None, zone: tzinfo) -> Card:
+    def card(self, user_id: int, mirror: Part, zone: tzinfo) -> Card:
         key = (user_id, mirror, zone)
         return self._cards.setdefault(key, Card(*key))
 
@@ -294,14 +298,22 @@ def _listener_of(session_key: str) -> int | None:
     return get_user(request).pk
 
 
-def mirrors_of(numbers: Sequence[str]) -> list[int | None]:
+def mirrors_of(names: Sequence[str]) -> list[Part]:
     """The mirrors whose cards a page shows, by its query; the main one, if it names none."""
-    wanted = [int(each) for each in numbers if each.isascii() and each.isdigit() and len(each) < 19]
-    return [*dict.fromkeys(wanted[:MOST_CARDS])] or [None]
+    wanted: list[Part] = []
+    for name in names[:MOST_CARDS]:
+        if name == OTHERS:
+            wanted.append(OTHERS)
+        elif name.isascii() and name.isdigit() and len(name) < 19:
+            wanted.append(int(name))
+    return [*dict.fromkeys(wanted)] or [None]
 
 
-def _html_of(user_id: int, mirror: int | None, zone: tzinfo) -> str:
+def _html_of(user_id: int, mirror: Part, zone: tzinfo) -> str:
     with timezone.override(zone):
+        if mirror == OTHERS:
+            others = others_of(User(pk=user_id))
+            return render_to_string("sync/others.html", {"others": others}).strip()
         try:
             card = card_for(User(pk=user_id), now=timezone.now(), mirror=mirror)
         except Mirror.DoesNotExist:

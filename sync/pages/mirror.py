@@ -11,6 +11,7 @@ from accounts.limits import limited, too_often
 from sync.mirrors import services
 from sync.models import Mirror, SyncRequest
 from sync.pages.card import card_for
+from sync.pages.others import others_of
 from sync.queue.fair import pressable_at
 from syncify.http import Request
 
@@ -21,6 +22,13 @@ _limited = limited("sync", per_address=600, per_listener=120)
 @login_required
 def card(request: Request, pk: int) -> HttpResponse:
     return _card(request, pk)
+
+
+@require_safe
+@login_required
+def others(request: Request) -> HttpResponse:
+    """The rows of all mirrors but the main one: a piece of the dashboard."""
+    return render(request, "sync/others.html", {"others": others_of(request.user)})
 
 
 @require_POST

@@ -2,6 +2,7 @@
 
 import re
 from dataclasses import dataclass, field
+from datetime import date
 from typing import Any
 
 from django.contrib import messages
@@ -17,6 +18,7 @@ from sync.mirrors.rules import Rule, RuleError, from_json, loads
 from sync.mirrors.sentences import sentence
 from sync.models import ListeningHistory, Mirror
 from sync.pages.playlist_forms import DetailsForm, Draft, Row, choices, preset_value
+from sync.pages.words import full_day
 from syncify.http import Request
 
 #: Longer sentences are cut: they are no sentences.
@@ -56,6 +58,14 @@ def begun(request: Request, names: dict[int, str]) -> Page | None:
         for name, setting in presets.duplicates_of(key).items():
             page.form.initial[name] = setting
         return page
+    if day := request.GET.get("likes_at", ""):
+        try:
+            rule = from_json({"source": {"likes_at": day}})
+        except RuleError as error:
+            messages.error(request, f"No playlist of that day: {error.message}.")
+            return None
+        name = f"My likes of {full_day(date.fromisoformat(day))}"
+        return _page_of(request, rule, name=_name_for(request, name))
     if request.GET.get("by") == "form":
         return _page_of(request, Rule(), name="")
     return None

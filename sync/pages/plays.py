@@ -20,7 +20,14 @@ from sync.library.genre_tree import genres
 from sync.library.genres import clear_genres, coverage, set_genres
 from sync.library.plays import ZIPPED_MAX, HistoryRefused
 from sync.library.uploads import accept_upload
-from sync.models import Artist, ArtistGenre, ListeningHistory, Play, SyncRequest
+from sync.models import (
+    Artist,
+    ArtistGenre,
+    ListeningHistory,
+    Play,
+    SyncRequest,
+    TrackArtist,
+)
 from sync.pages.zone import library_of
 from syncify.http import Request
 
@@ -120,19 +127,19 @@ def _day(second: int) -> date:
 
 def _genres(request: Request) -> dict[str, Any]:
     user = request.user
-    liked = Q(
-        track_artists__track__savedtrack__user=user,
-        track_artists__track__savedtrack__removed_at=None,
-    )
     query = request.GET.get("artist", "").replace("\0", "")[:200].strip()
-    artists = Artist.objects.annotate(likes=Count("track_artists", filter=liked)).filter(
-        likes__gt=0
+    # From the listener's likes on: the artists of all listeners are many more.
+    likes = TrackArtist.objects.filter(
+        track__savedtrack__user=user, track__savedtrack__removed_at=None
     )
     if query:
-        artists = artists.filter(name__icontains=query)
-    shown = list(artists.order_by("-likes", "name")[:_ARTISTS])
+        likes = likes.filter(artist__name__icontains=query)
+    most = likes.values("artist", "artist__name").annotate(likes=Count("pk"))
+    shown = list(most.order_by("-likes", "artist__name")[:_ARTISTS])
     found: dict[str, dict[bool, list[str]]] = {}
-    rows = ArtistGenre.objects.filter(artist__in=shown).filter(Q(user=None) | Q(user=user))
+    rows = ArtistGenre.objects.filter(artist__in=[each["artist"] for each in shown]).filter(
+        Q(user=None) | Q(user=user)
+    )
     for artist_id, genre, owner in rows.order_by("id").values_list("artist_id", "genre", "user_id"):
         found.setdefault(artist_id, {}).setdefault(owner is not None, []).append(genre)
     return {
@@ -141,13 +148,13 @@ def _genres(request: Request) -> dict[str, Any]:
         "artist_query": query,
         "artists": [
             {
-                "artist": artist,
-                "is_own": True in found.get(artist.pk, {}),
-                "genres": ", ".join(
-                    found.get(artist.pk, {}).get(True) or found.get(artist.pk, {}).get(False, [])
-                ),
+                "key": each["artist"],
+                "name": each["artist__name"],
+                "likes": each["likes"],
+                "is_own": True in (own := found.get(each["artist"], {})),
+                "genres": ", ".join(own.get(True) or own.get(False, [])),
             }
-            for artist in shown
+            for each in shown
         ],
         "genres": genres(),
     }

@@ -10,6 +10,7 @@ from zoneinfo import ZoneInfo
 
 from django.conf import settings
 from django.contrib.staticfiles.storage import staticfiles_storage
+from django.core.cache import cache
 from django.core.exceptions import ObjectDoesNotExist
 from django.http import Http404, HttpRequest, HttpResponse, JsonResponse
 from django.http.response import HttpResponseBase
@@ -26,10 +27,11 @@ from sync.pages.card import card_for
 from sync.pages.downloads import download
 from sync.pages.words import songs as songs_in_words
 from sync.sharing import downloads, feeds
-from sync.sharing.elsewhere import SERVICES, SPOTIFY, address_at
+from sync.sharing.elsewhere import SERVICES, SPOTIFY, address_at, searches_for
 from sync.sharing.links import LinkEnded, find_link, note_use
 from sync.sharing.songs import (
     ON_PAGE,
+    Facts,
     Song,
     all_songs,
     facts_of,
@@ -47,7 +49,9 @@ MOST_REQUESTS = 1_200
 #: Covers in the picture at the head of a page.
 _IN_MOSAIC = 4
 #: Raise it when a template or a file changes what visitors are sent, so that they ask anew.
-_VERSION = 1
+_VERSION = 2
+#: Seconds that a page is kept for further visitors.
+_KEPT_FOR = 600
 
 PAGE, FEED, DOWNLOAD = ShareLink.Kind.PAGE, ShareLink.Kind.FEED, ShareLink.Kind.DOWNLOAD
 
@@ -69,12 +73,18 @@ class Visit:
         """The playlist in Spotify; "" where the link is about all likes, or there is none yet."""
         if self.link.mirror is None:
             return ""
-        first = self.link.mirror.playlists.filter(spotify_id__isnull=False).first()
-        return first.url if first else ""
+        made = self.link.mirror.playlists.filter(spotify_id__isnull=False)
+        spotify_id = made.values_list("spotify_id", flat=True).first()
+        return f"{settings.SPOTIFY_OPEN_URL}/playlist/{spotify_id}" if spotify_id else ""
 
     @cached_property
     def version(self) -> tuple[int, datetime | None]:
+        """Of the songs: the newest finished request, 0 before the first, and when it ended."""
         return version_of(self.link)
+
+    @cached_property
+    def facts(self) -> Facts:
+        return facts_of(self.link, version=self.version[0])
 
     def address(self, name: str) -> str:
         """The whole address of another page of this link."""
@@ -124,16 +134,18 @@ def shared(
 
 @shared(PAGE)
 def page(visit: Visit) -> HttpResponseBase:
-    return unless_known(visit, _page)
+    # Every visitor sees the same page until the next sync.
+    return unless_known(visit, _page, is_kept=not visit.request.GET)
 
 
 def _page(visit: Visit) -> HttpResponse:
     link, asked = visit.link, visit.request.GET
-    facts = facts_of(link)
+    facts = visit.facts
     query = plain(asked.get("q", ""))[:200].strip()
-    songs = page_of(link, query=query, number=_number(asked.get("page")), count=facts.count)
+    songs = page_of(link, query=query, number=_number(asked.get("page")), places=facts.places)
     service = asked.get("at", "") if asked.get("at") in SERVICES else SPOTIFY
     address = address_at(service)
+    opened = _number(asked.get("song"), default=0)
 
     def here(**other: object) -> str:
         """The address of this page with another query."""
@@ -146,7 +158,10 @@ def _page(visit: Visit) -> HttpResponse:
         "link": link,
         "facts": facts,
         "page": songs,
-        "songs": [(song, address(song)) for song in songs.songs],
+        "songs": [
+            (song, address(song), searches_for(song) if place == opened else [])
+            for place, song in enumerate(songs.songs, start=1)
+        ],
         "first": (songs.number - 1) * ON_PAGE + 1,
         "mosaic": _mosaic(songs.songs),
         "service": service,
@@ -172,7 +187,7 @@ def _preview(visit: Visit) -> HttpResponse:
 
     chosen = visit.link.mirror.cover if visit.link.mirror else ""
     palette = chosen if chosen in drawing.PALETTES else drawing.DEFAULT_PALETTE
-    picture = drawing.preview(visit.title, _summary(facts_of(visit.link).count), palette)
+    picture = drawing.preview(visit.title, _summary(visit.facts.count), palette)
     # Messengers show it on pages of their own.
     headers = {"Cross-Origin-Resource-Policy": "cross-origin"}
     return HttpResponse(picture, "image/png", headers=headers)
@@ -258,7 +273,7 @@ def state(visit: Visit) -> HttpResponseBase:
             "name": visit.title,
             "state": card.status.key,
             "sentence": card.status.title,
-            "songs": facts_of(visit.link).count,
+            "songs": visit.facts.count,
             "last_sync": card.synced_at,
             "next_sync": library.next_due if is_due else None,
         }
@@ -276,10 +291,13 @@ def _file(
     return unless_known(visit, build)
 
 
-def unless_known(visit: Visit, build: Callable[[Visit], HttpResponseBase]) -> HttpResponseBase:
+def unless_known(
+    visit: Visit, build: Callable[[Visit], HttpResponseBase], *, is_kept: bool = False
+) -> HttpResponseBase:
     """What ``build`` answers, or 304 to a visitor who has it already.
 
-    The tag is made from all that an answer depends on, without reading a single song.
+    The tag is made from all that an answer depends on, without reading a single song. With
+    ``is_kept``, an answer after the first sync is built once for all visitors of this process.
     """
     link = visit.link
     newest, changed = visit.version
@@ -298,14 +316,31 @@ def unless_known(visit: Visit, build: Callable[[Visit], HttpResponseBase]) -> Ht
         newest,
         visit.request.get_full_path(),
     ]
-    etag = quote_etag(sha256(repr(parts).encode()).hexdigest()[:32])
+    digest = sha256(repr(parts).encode()).hexdigest()[:32]
+    etag = quote_etag(digest)
     known = get_conditional_response(
         visit.request, etag, int(changed.timestamp()) if changed else None
     )
-    response = known or build(visit)
+    response: HttpResponseBase
+    if known is not None:
+        response = known
+    elif is_kept and newest:
+        response = _kept(f"share:{digest}", lambda: build(visit))
+    else:
+        response = build(visit)
     response.headers["ETag"] = etag
     if changed:
         response.headers["Last-Modified"] = f"{changed.astimezone(UTC):%a, %d %b %Y %H:%M:%S} GMT"
+    return response
+
+
+def _kept(key: str, build: Callable[[], HttpResponseBase]) -> HttpResponseBase:
+    content: bytes | None = cache.get(key)
+    if content is not None:
+        return HttpResponse(content)
+    response = build()
+    if isinstance(response, HttpResponse):
+        cache.set(key, response.content, _KEPT_FOR)
     return response
 
 
@@ -323,8 +358,8 @@ def _summary(count: int) -> str:
     return songs_in_words(count)
 
 
-def _number(text: str | None) -> int:
-    return int(text) if text and text.isascii() and text.isdigit() and len(text) < 7 else 1
+def _number(text: str | None, *, default: int = 1) -> int:
+    return int(text) if text and text.isascii() and text.isdigit() and len(text) < 7 else default
 
 
 def _zone_of(link: ShareLink) -> ZoneInfo | None:

@@ -40,6 +40,7 @@ urlpatterns = [
     path("playlists/<int:pk>/delete/", playlists.delete, name="playlist_delete"),
     path("playlists/<int:pk>/rule.json", playlists.rule_json, name="playlist_rule"),
     path("playlists/<int:pk>/playlist.nsp", playlists.playlist_nsp, name="playlist_nsp"),
+    path("playlists/others/", mirror.others, name="mirror_others"),
     path("playlists/<int:pk>/card/", mirror.card, name="mirror_card"),
     path("playlists/<int:pk>/sync/", mirror.sync, name="mirror_sync"),
     path("playlists/<int:pk>/repair/", mirror.repair, name="mirror_repair"),

@@ -36,6 +36,7 @@ from sync.pages.card import card_for
 from sync.pages.events import Stream, hub, listener_of, mirrors_of
 from sync.pages.forms import SettingsForm
 from sync.pages.mirror import too_early
+from sync.pages.others import others_of
 from sync.pages.words import at
 from syncify.http import Request
 
@@ -53,8 +54,11 @@ def home(request: Request) -> HttpResponse:
             "redirect_case": django_settings.SPOTIFY_REDIRECT_CASE,
         }
         return render(request, "landing.html", context)
-    card = card_for(request.user, now=timezone.now())
-    return render(request, "sync/dashboard.html", {"card": card})
+    context = {
+        "card": card_for(request.user, now=timezone.now()),
+        "others": others_of(request.user),
+    }
+    return render(request, "sync/dashboard.html", context)
 
 
 @require_GET

@@ -4,10 +4,19 @@ from contextlib import suppress
 from urllib.parse import unquote
 from zoneinfo import ZoneInfo
 
+from django.db.models import Count, OuterRef, Subquery
 from django.utils import timezone
 
-from sync.models import Library
+from sync.models import InboxItem, Library
 from syncify.http import Request
+
+_WAITING = Subquery(
+    InboxItem.objects.filter(user=OuterRef("user"), state=InboxItem.State.WAITING)
+    .order_by()
+    .values("user")
+    .annotate(waiting=Count("pk"))
+    .values("waiting")
+)
 
 
 def library_of(request: Request) -> Library:
@@ -15,7 +24,10 @@ def library_of(request: Request) -> Library:
 
     A browser that tells its zone sets it; where none does, the stored zone counts.
     """
-    library, _ = Library.objects.get_or_create(user=request.user)
+    libraries = Library.objects.annotate(waiting=_WAITING)
+    library, _ = libraries.get_or_create(user=request.user)
+    # Every page shows it: see ``sync/templatetags/inbox.py``.
+    request.inbox_count = getattr(library, "waiting", None) or 0
     told = unquote(request.COOKIES.get("timezone", ""))
     # The middleware has taken the name over only if there is such a zone.
     if told and told == timezone.get_current_timezone_name():

@@ -23,3 +23,8 @@ def address_at(service: str) -> Callable[[Song], str]:
         return lambda song: song.url
     _, search = _SEARCHES[service]
     return lambda song: f"{search}{quote(f'{song.title} {song.byline}', safe='')}"
+
+
+def searches_for(song: Song) -> list[tuple[str, str]]:
+    """The name of each service but Spotify, and the address of a search for ``song`` there."""
+    return [(name, address_at(key)(song)) for key, (name, _) in _SEARCHES.items()]

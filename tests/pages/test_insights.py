@@ -6,11 +6,13 @@ from typing import Any
 
 import pytest
 from django.core.cache import cache
+from django.db import connection
 from django.test import Client
+from django.test.utils import CaptureQueriesContext
 from django.utils import timezone
 
 from accounts.models import User
-from sync.models import MirrorTrack
+from sync.models import MirrorTrack, SavedTrack
 from tests.builders import make_user
 from tests.library.rows import add_song, at, big_library, like
 
@@ -178,3 +180,21 @@ def test_without_pictures_no_page_asks_another_host(client: Client, settings: An
 
     for path in ("/insights/", "/songs/", "/sync/history/"):
         assert "scdn.co" not in page_of(client, path)
+
+
+def test_numbers_are_kept_until_the_likes_change(client: Client, ada: User) -> None:
+    first = like(ada, add_song("first"), at("2020-01-01"))
+    assert "First of many" not in page_of(client)
+    add_song("next", name="First of many")
+    with CaptureQueriesContext(connection) as again:
+        page_of(client)
+
+    like(ada, "next", at("2019-01-01"))
+    with CaptureQueriesContext(connection) as after:
+        assert "First of many" in page_of(client)
+    assert len(again) < len(after)
+
+    SavedTrack.objects.filter(pk=first.pk).update(removed_at=timezone.now())
+    assert ">No longer liked<" in page_of(client)
+    SavedTrack.objects.update(removed_at=timezone.now())
+    assert "Your likes, as pictures and numbers" in page_of(client)
