@@ -13,8 +13,9 @@ from sync.mirrors.conditions import Scope
 from sync.mirrors.costs import cost_of
 from sync.mirrors.parser import parse
 from sync.mirrors.preview import preview
-from sync.mirrors.rules import Rule, RuleError, from_json, loads
+from sync.mirrors.rules import PairSongs, Rule, RuleError, from_json, loads
 from sync.mirrors.sentences import sentence
+from sync.mirrors.shared import songs_for
 from sync.models import ListeningHistory, Mirror
 from sync.pages.playlist_forms import DetailsForm, Draft, Row, choices, preset_value
 from syncify.http import Request
@@ -157,6 +158,7 @@ def previewed(
         timezone.now(),
         timezone.get_current_timezone(),
         mirror.pk if mirror else 0,
+        songs_for(request.user.pk),
     )
     found = preview(
         rule,
@@ -172,6 +174,7 @@ def previewed(
         "needs_plays": (rule.asks("plays") or rule.asks("last_played"))
         and not ListeningHistory.objects.filter(user=request.user).exclude(known=[]).exists(),
         "needs_genres": rule.asks("genre"),
+        "is_shared": isinstance(rule.source, PairSongs),
     }
 
 

@@ -1,5 +1,6 @@
 """Together: who sees what before agreement, during it and after; invitations in a browser."""
 
+import json
 import re
 from collections.abc import Callable, Iterator
 from typing import Any
@@ -279,3 +280,47 @@ def test_pair_with_a_blocked_listener_can_be_ended(ada: User, bea: User) -> None
     assert "cannot be seen at the moment" in client.get("/together/").content.decode()
     assert client.post(f"/together/{pair}/end/").status_code == 303
     assert not Pair.objects.exists()
+
+
+# --- Previews -------------------------------------------------------------------------------------
+
+
+def preview(client: Client, pair: int, of: str) -> tuple[str, str]:
+    """How many songs a rule over the pair selects, and the whole preview."""
+    source = json.dumps({"pair": pair, "of": of})
+    page = client.get("/playlists/preview/", {"source": source}).content.decode()
+    [count] = re.findall(r'data-count="(\d*)"', page)
+    return count, page
+
+
+def test_preview_of_a_rule_over_a_pair_counts_the_songs_of_both(ada: User, bea: User) -> None:
+    make_like(bea, "hers")
+    pair = pairs.accept(bea, pairs.invite(ada)).pk
+    client = as_user(bea)
+
+    assert preview(client, pair, "both")[0] == "0"
+    assert preview(client, pair, "turns")[0] == "2"
+    count, page = preview(client, pair, "theirs_not_mine")
+    assert count == "1"
+    assert SECRET in page
+    assert 'href="/songs/' not in page
+
+
+def test_preview_after_the_end_and_of_the_pair_of_others_is_empty(ada: User, bea: User) -> None:
+    pair = pairs.accept(bea, pairs.invite(ada)).pk
+    assert preview(as_user(make_user("cleo")), pair, "turns")[0] == "0"
+
+    pairs.end(ada, pair)
+
+    count, page = preview(as_user(bea), pair, "turns")
+    assert count == "0"
+    assert SECRET not in page
+
+
+def test_page_of_a_shared_playlist_previews_its_songs(ada: User, bea: User) -> None:
+    pair = pairs.accept(bea, pairs.invite(ada)).pk
+    mirror = create_shared_mirror(bea, pair, "theirs_not_mine")
+
+    page = as_user(bea).get(f"/playlists/{mirror.pk}/").content.decode()
+
+    assert 'data-count="1"' in page
