@@ -5,6 +5,7 @@ from datetime import date
 
 from sync.library import genre_tree
 from sync.mirrors.rules import (
+    HouseholdSongs,
     LikesAt,
     PairSongs,
     Rule,
@@ -38,6 +39,11 @@ PAIR_WORDS: Mapping[str, str] = {
     "both": "that both like",
     "turns": "in turns",
     "theirs_not_mine": "that only the other likes",
+}
+HOUSEHOLD_WORDS: Mapping[str, str] = {
+    "everyone": "that anyone likes",
+    "turns": "in turns",
+    "all": "that all like",
 }
 
 
@@ -83,6 +89,8 @@ def _subject(rule: Rule) -> str:
             return f"Liked songs as of {day(on)}"
         case PairSongs(pair, of):
             return f"Songs of pair {pair} {PAIR_WORDS[of]}"
+        case HouseholdSongs(household, of_household):
+            return f"Songs of household {household} {HOUSEHOLD_WORDS[of_household]}"
         case _:
             return "Songs" if rule.tests else "All liked songs"
 

@@ -12,6 +12,7 @@ from accounts import access
 from accounts.models import User
 from sync.models import Mirror, Pair, PairInvitation, Playlist, PlaylistItems, SavedTrack
 from sync.sharing import pairs
+from sync.sharing.codes import make_code
 from sync.sharing.playlists import create_shared_mirror
 from tests.builders import make_like, make_user
 
@@ -46,23 +47,27 @@ def as_user(user: User) -> Client:
     return client
 
 
+def hold(mirror: Mirror, track: str) -> None:
+    """Let the mirror's playlist hold this song, as a sync left it."""
+    playlist = Playlist.objects.create(mirror=mirror, number=1, spotify_id=f"at-{mirror.pk}")
+    PlaylistItems.objects.create(playlist=playlist, uris=[f"spotify:track:{track}"])
+
+
 # --- Who sees what --------------------------------------------------------------------------------
 
 
 def _stranger(ada: User, bea: User) -> None:
-    pairs.accept(make_user("cleo"), pairs.invite(ada))
+    pairs.accept(make_user("cleo"), make_code(ada))
 
 
 def _invited(ada: User, bea: User) -> None:
-    pairs.invite(ada)
+    make_code(ada)
 
 
 def _agreed(ada: User, bea: User) -> None:
-    pair = pairs.accept(bea, pairs.invite(ada))
+    pair = pairs.accept(bea, make_code(ada))
     pairs.show_newest(ada, pair.pk, shows=True)
-    mirror = create_shared_mirror(bea, pair.pk, "theirs_not_mine")
-    playlist = Playlist.objects.create(mirror=mirror, number=1, spotify_id="both")
-    PlaylistItems.objects.create(playlist=playlist, uris=["spotify:track:secret"])
+    hold(create_shared_mirror(bea, pair.pk, "theirs_not_mine"), "secret")
 
 
 def _ended(ada: User, bea: User) -> None:
@@ -119,7 +124,7 @@ def test_without_agreement_nothing_of_another_is_seen_anywhere(
 
 
 def test_holder_of_a_code_sees_a_name_and_no_song(ada: User, bea: User) -> None:
-    code = pairs.invite(ada)
+    code = make_code(ada)
 
     response = as_user(bea).get(f"/together/join/{code}/")
 
@@ -231,7 +236,7 @@ def test_withdrawn_invitation_is_gone(ada: User, bea: User) -> None:
 
 
 def test_playlist_is_made_with_one_press_and_then_no_longer_offered(ada: User, bea: User) -> None:
-    pair = pairs.accept(bea, pairs.invite(ada)).pk
+    pair = pairs.accept(bea, make_code(ada)).pk
     client = as_user(ada)
 
     response = client.post(f"/together/{pair}/playlist/", {"of": "both"}, follow=True)
@@ -244,7 +249,7 @@ def test_playlist_is_made_with_one_press_and_then_no_longer_offered(ada: User, b
 
 @pytest.mark.parametrize("kind", ["", "all", "both\0"])
 def test_unknown_kind_of_playlist_is_refused(ada: User, bea: User, kind: str) -> None:
-    pair = pairs.accept(bea, pairs.invite(ada)).pk
+    pair = pairs.accept(bea, make_code(ada)).pk
 
     response = as_user(ada).post(f"/together/{pair}/playlist/", {"of": kind}, follow=True)
 
@@ -253,7 +258,7 @@ def test_unknown_kind_of_playlist_is_refused(ada: User, bea: User, kind: str) ->
 
 
 def test_newest_likes_are_shown_only_for_as_long_as_wanted(ada: User, bea: User) -> None:
-    pair = pairs.accept(bea, pairs.invite(ada)).pk
+    pair = pairs.accept(bea, make_code(ada)).pk
     hers, his = as_user(ada), as_user(bea)
 
     hers.post(f"/together/{pair}/newest/", {"shows": "on"})
@@ -263,7 +268,7 @@ def test_newest_likes_are_shown_only_for_as_long_as_wanted(ada: User, bea: User)
 
 
 def test_either_ends_it_from_the_page(ada: User, bea: User) -> None:
-    pair = pairs.accept(bea, pairs.invite(ada)).pk
+    pair = pairs.accept(bea, make_code(ada)).pk
 
     response = as_user(bea).post(f"/together/{pair}/end/", follow=True)
 
@@ -273,13 +278,34 @@ def test_either_ends_it_from_the_page(ada: User, bea: User) -> None:
 
 
 def test_pair_with_a_blocked_listener_can_be_ended(ada: User, bea: User) -> None:
-    pair = pairs.accept(bea, pairs.invite(ada)).pk
+    pair = pairs.accept(bea, make_code(ada)).pk
     access.block_listener(bea)
     client = as_user(ada)
 
     assert "cannot be seen at the moment" in client.get("/together/").content.decode()
     assert client.post(f"/together/{pair}/end/").status_code == 303
     assert not Pair.objects.exists()
+
+
+@pytest.mark.parametrize("likes", [2, 40])
+def test_page_of_a_pair_asks_eight_queries(
+    ada: User, bea: User, likes: int, django_assert_num_queries: Any
+) -> None:
+    pair = pairs.accept(bea, make_code(ada)).pk
+    pairs.show_newest(ada, pair, shows=True)
+    for of in ("both", "turns", "theirs_not_mine")[: likes // 10]:
+        hold(create_shared_mirror(bea, pair, of), "secret")  # type: ignore[arg-type]
+    for number in range(likes):
+        make_like(ada, f"song {number}")
+        make_like(bea, f"song {number}")
+    client = as_user(bea)
+
+    # The comparison is kept after the first look.
+    with django_assert_num_queries(9):
+        client.get(f"/together/{pair}/")
+    with django_assert_num_queries(8):
+        page = client.get(f"/together/{pair}/").content.decode()
+    assert f"{likes} songs in common" in page
 
 
 # --- Previews -------------------------------------------------------------------------------------
@@ -295,7 +321,7 @@ def preview(client: Client, pair: int, of: str) -> tuple[str, str]:
 
 def test_preview_of_a_rule_over_a_pair_counts_the_songs_of_both(ada: User, bea: User) -> None:
     make_like(bea, "hers")
-    pair = pairs.accept(bea, pairs.invite(ada)).pk
+    pair = pairs.accept(bea, make_code(ada)).pk
     client = as_user(bea)
 
     assert preview(client, pair, "both")[0] == "0"
@@ -307,7 +333,7 @@ def test_preview_of_a_rule_over_a_pair_counts_the_songs_of_both(ada: User, bea: 
 
 
 def test_preview_after_the_end_and_of_the_pair_of_others_is_empty(ada: User, bea: User) -> None:
-    pair = pairs.accept(bea, pairs.invite(ada)).pk
+    pair = pairs.accept(bea, make_code(ada)).pk
     assert preview(as_user(make_user("cleo")), pair, "turns")[0] == "0"
 
     pairs.end(ada, pair)
@@ -318,7 +344,7 @@ def test_preview_after_the_end_and_of_the_pair_of_others_is_empty(ada: User, bea
 
 
 def test_page_of_a_shared_playlist_previews_its_songs(ada: User, bea: User) -> None:
-    pair = pairs.accept(bea, pairs.invite(ada)).pk
+    pair = pairs.accept(bea, make_code(ada)).pk
     mirror = create_shared_mirror(bea, pair, "theirs_not_mine")
 
     page = as_user(bea).get(f"/playlists/{mirror.pk}/").content.decode()
