@@ -341,6 +341,7 @@ FIELDS = [
     *("playlist", "sync", "before", "changes", "explicit"),
     *("q", "at", "kind", "songs", "shows_name", "has_downloads", "volume", "format"),
     *("sentence", "preset", "value", "by", "rule", "do", "json", "what-0", "value-0", "value2-0"),
+    *("group-0", "what-0-0", "value-0-0", "raw-0-0", "upto"),
     *("unit-0", "raw-0", "match", "source", "day", "limit", "per_artist", "refresh", "mirror"),
     *("keep_same", "keep_twin", "at_spotify", "one", "other", "keep", "genres", "clear", "undo"),
     *("do", "upto", "likes_own", "keep", "of", "shows"),

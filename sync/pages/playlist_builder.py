@@ -17,7 +17,8 @@ from sync.mirrors.rules import PairSongs, Rule, RuleError, from_json, loads
 from sync.mirrors.sentences import sentence
 from sync.mirrors.shared import songs_for
 from sync.models import ListeningHistory, Mirror
-from sync.pages.playlist_forms import DetailsForm, Draft, Row, choices, preset_value
+from sync.pages.playlist_forms import DetailsForm, choices, preset_value
+from sync.pages.rule_draft import Draft
 from syncify.http import Request
 
 #: Longer sentences are cut: they are no sentences.
@@ -88,19 +89,15 @@ def written(request: Request, mirror: Mirror) -> Page:
     """What the form sent, with what its smaller buttons do to it."""
     draft = Draft.of_data(request.POST)
     do = request.POST.get("do", "save")
-    name, _, number = do.partition("-")
     page = Page(draft, DetailsForm(request.POST, instance=mirror))
-    if name == "import":
+    if do == "import":
         try:
             page.draft = Draft.of_rule(loads(request.POST.get("json", "")))
         except RuleError as error:
             draft.errors["json"] = str(error)
             page.notes.append(f"This is no rule: {error}.")
             return page
-    elif name == "add" and draft.has_room:
-        draft.rows.append(Row())
-    elif name == "remove" and number.isascii() and number.isdigit() and len(number) < 3:
-        draft.rows = [row for at, row in enumerate(draft.rows) if at != int(number)]
+    draft.press(do)
     page.rule = page.draft.rule(half_written=do != "save")
     if do != "save":
         data = {key: page.form.data.get(key) for key in page.form.fields}

@@ -58,6 +58,7 @@ WHATS: Mapping[str, Sequence[tuple[str, str, str]]] = {
 }
 #: The kind of the value, by field and operator.
 KINDS = {what: kind for options in WHATS.values() for what, _, kind in options}
+MATCHES = {"all": "All of these must hold", "any": "One of these must hold"}
 UNITS = {"days": "days", "months": "months", "years": "years"}
 SORTS = {
     "newest_like": "Newest like first",

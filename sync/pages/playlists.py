@@ -35,7 +35,7 @@ from sync.pages.playlist_builder import (
     stored,
     written,
 )
-from sync.pages.playlist_forms import Draft
+from sync.pages.rule_draft import Draft
 from sync.pages.zone import library_of
 from syncify.http import Request
 
@@ -110,8 +110,7 @@ def playlist_preview(request: Request) -> HttpResponse:
     else:
         draft = Draft.of_data(request.GET)
         rule = draft.rule(half_written=True)
-        reasons = [row.error for row in draft.rows] + list(draft.errors.values())
-        context = {"reasons": list(filter(None, reasons))}
+        context = {"reasons": draft.reasons}
     if rule is not None:
         context |= previewed(request, rule, request.GET, mirror, names)
     return render(request, "playlists/preview.html", context)
