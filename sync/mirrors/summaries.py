@@ -53,7 +53,7 @@ class Summary:
             case Mirror.State.REMOVED:
                 return "No longer in your library"
         if self.mirror.broken:
-            return f"The rule cannot be followed: {self.mirror.broken}"
+            return f"Syncify cannot use this rule: {self.mirror.broken}"
         return self.trouble or ("" if self.url else "Waits for its first sync")
 
     @property

@@ -90,14 +90,14 @@ def playlist(request: Request, pk: int) -> HttpResponse:
     """Make a playlist of the visitor with songs of the household."""
     _house(request, pk)
     if (of := _kind(request)) is None:
-        messages.error(request, "Choose what the playlist is to hold.")
+        messages.error(request, "Choose the songs of the playlist.")
         return see_other("household", pk)
     try:
         create_household_mirror(request.user, pk, of)
     except TogetherError as error:
         messages.error(request, str(error))
     else:
-        messages.success(request, "The playlist is made with the sync that begins now.")
+        messages.success(request, "The sync that starts now makes the playlist.")
     return see_other("household", pk)
 
 

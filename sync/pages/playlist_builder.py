@@ -1,4 +1,4 @@
-"""A playlist that is being written: its draft, what buttons do to it, and its preview."""
+"""The builder of a playlist: its draft, its form and its preview."""
 
 import re
 from dataclasses import dataclass, field
@@ -21,13 +21,13 @@ from sync.pages.playlist_forms import DetailsForm, choices, preset_value
 from sync.pages.rule_draft import Draft
 from syncify.http import Request
 
-#: Longer sentences are cut: they are no sentences.
+#: Longer sentences are cut.
 SENTENCE_MAX = 1_000
 
 
 @dataclass(slots=True)
 class Page:
-    """What the builder shows, and where it came from."""
+    """The content of the builder."""
 
     draft: Draft
     form: DetailsForm
@@ -38,7 +38,7 @@ class Page:
 
 
 def begun(request: Request, names: dict[int, str]) -> Page | None:
-    """What the address asks to begin with; None where it asks for nothing."""
+    """The builder as the query of the address asks; None if it asks for nothing."""
     today = timezone.localdate()
     if text := request.GET.get("sentence", "")[:SENTENCE_MAX].strip():
         parsed = parse(text, today=today, playlists=names)
@@ -86,7 +86,7 @@ def _page_of(request: Request, rule: Rule, *, name: str) -> Page:
 
 
 def written(request: Request, mirror: Mirror) -> Page:
-    """What the form sent, with what its smaller buttons do to it."""
+    """The builder as the form sent it, after the button that was pressed."""
     draft = Draft.of_data(request.POST)
     do = request.POST.get("do", "save")
     page = Page(draft, DetailsForm(request.POST, instance=mirror))
@@ -106,7 +106,7 @@ def written(request: Request, mirror: Mirror) -> Page:
 
 
 def asked_model(request: Request) -> Page:
-    """What the language model made of the sentence: it fills the form, and saves nothing."""
+    """The form filled by the language model from the sentence. Nothing is saved."""
     text = request.POST.get("sentence", "").strip()
     rule = model.ask_model(text, today=timezone.localdate()) if model.is_configured() else None
     page = _page_of(request, rule or Rule(), name=_name_for(request, text) if text else "")

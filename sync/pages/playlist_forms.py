@@ -20,7 +20,7 @@ else:
 
 
 class DetailsForm(MirrorForm):
-    """What is settled besides the rule; the main mirror takes no songs from itself."""
+    """The settings apart from the rule; the main mirror takes no songs from itself."""
 
     class Meta:
         model = Mirror
@@ -29,18 +29,18 @@ class DetailsForm(MirrorForm):
             *("takes_from_main", "keeps_additions"),
         ]
         labels: ClassVar = {
-            "keep_same": "Of the same song, liked several times, hold",
-            "keep_twin": "Of an explicit and a clean version, hold",
+            "keep_same": "If you like a song more than once, hold",
+            "keep_twin": "If there is an explicit and a clean version, hold",
             "takes_from_main": "Leave these songs out of my main playlist",
             "keeps_additions": "Keep songs that somebody adds in Spotify",
             "public": "Show it on my profile",
         }
         help_texts: ClassVar = {
-            "name": "Up to 100 characters. A name given inside Spotify is taken over.",
+            "name": "Up to 100 characters. If you rename it in Spotify, Syncify uses that name.",
             "description": "Up to 300 characters, shown under the name in Spotify.",
             "takes_from_main": "They move to this playlist. They stay liked.",
             "keeps_additions": "They stay below the songs of the rule.",
-            "public": "A wish that Spotify may ignore.",
+            "public": "Spotify may ignore this.",
         }
         widgets: ClassVar = {"description": forms.Textarea(attrs={"rows": 2})}
 

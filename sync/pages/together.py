@@ -82,7 +82,7 @@ def enter(request: Request) -> HttpResponse:
     """Go to the invitation whose code, or whole address, was typed in."""
     code = request.POST.get("code", "").strip().rstrip("/").rpartition("/")[2]
     if not _CODE.fullmatch(code):
-        messages.error(request, "This is no code of an invitation.")
+        messages.error(request, "This is not the code of an invitation.")
         return see_other("together")
     return HttpResponseRedirect(reverse("together_join", args=[code]), status=303)
 
@@ -146,7 +146,7 @@ def end(request: Request, pk: int) -> HttpResponse:
     """End a pair, also one whose other listener may not be seen at the moment."""
     if not pairs.end(request.user, pk):
         raise Http404
-    messages.success(request, "Ended. Neither of you sees anything of the other any more.")
+    messages.success(request, "Ended. From now on, neither of you sees anything of the other.")
     return see_other("together")
 
 
@@ -167,14 +167,14 @@ def playlist(request: Request, pk: int) -> HttpResponse:
     _partner(request, pk)
     of = request.POST.get("of", "")
     if of not in OFS:
-        messages.error(request, "Choose what the playlist is to hold.")
+        messages.error(request, "Choose the songs of the playlist.")
         return see_other("pair", pk)
     try:
         create_shared_mirror(request.user, pk, of)
     except TogetherError as error:
         messages.error(request, str(error))
     else:
-        messages.success(request, "The playlist is made with the sync that begins now.")
+        messages.success(request, "The sync that starts now makes the playlist.")
     return see_other("pair", pk)
 
 

@@ -36,7 +36,7 @@ def make_code(user: User, household: Household | None = None) -> str:
     """
     with transaction.atomic():
         lock_listener(user.pk)
-        # An expired code has no use any more.
+        # Expired codes are of no use.
         PairInvitation.objects.filter(user=user, expires__lt=Now()).delete()
         if open_invitations(user).count() >= MOST_INVITATIONS:
             raise TogetherError(

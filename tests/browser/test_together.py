@@ -119,7 +119,7 @@ def test_two_listeners_agree_and_a_third_sees_nothing(
 
     ada.goto(pair)
     ada.get_by_role("button", name="The newest likes of each in turn").click()
-    expect(ada.get_by_text("The playlist is made with the sync")).to_be_visible()
+    expect(ada.get_by_text("The sync that starts now makes the playlist")).to_be_visible()
     for _ in range(60):
         if len(simulator.playlists("ada")) == 2:
             break

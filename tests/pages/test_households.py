@@ -263,7 +263,7 @@ def test_unknown_kind_of_playlist_is_refused(house: Household, kind: str) -> Non
         f"/together/households/{house.pk}/playlist/", {"of": kind}, follow=True
     )
 
-    assert "Choose what the playlist is to hold" in response.content.decode()
+    assert "Choose the songs of the playlist" in response.content.decode()
     assert not Mirror.objects.filter(is_main=False).exists()
 
 

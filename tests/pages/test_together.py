@@ -194,7 +194,7 @@ def test_code_can_be_typed_in_alone_or_as_an_address(ada: User, bea: User) -> No
 def test_what_is_no_code_is_told(bea: User, typed: str) -> None:
     response = as_user(bea).post("/together/join/", {"code": typed}, follow=True)
 
-    assert "no code of an invitation" in response.content.decode()
+    assert "not the code of an invitation" in response.content.decode()
 
 
 def test_visitor_who_is_not_signed_in_comes_back_to_the_invitation(ada: User) -> None:
@@ -253,7 +253,7 @@ def test_unknown_kind_of_playlist_is_refused(ada: User, bea: User, kind: str) ->
 
     response = as_user(ada).post(f"/together/{pair}/playlist/", {"of": kind}, follow=True)
 
-    assert "Choose what the playlist is to hold" in response.content.decode()
+    assert "Choose the songs of the playlist" in response.content.decode()
     assert not Mirror.objects.filter(is_main=False).exists()
 
 
