@@ -13,12 +13,13 @@ from sync.mirrors.conditions import Scope
 from sync.mirrors.costs import cost_of
 from sync.mirrors.parser import parse
 from sync.mirrors.preview import preview
-from sync.mirrors.rules import PairSongs, Rule, RuleError, from_json, loads
+from sync.mirrors.rules import Rule, RuleError, SharedSongs, from_json, loads
 from sync.mirrors.sentences import sentence
 from sync.mirrors.shared import songs_for
 from sync.models import ListeningHistory, Mirror
 from sync.pages.playlist_forms import DetailsForm, choices, preset_value
 from sync.pages.rule_draft import Draft
+from sync.sharing.names import sharers_in
 from syncify.http import Request
 
 #: Longer sentences are cut.
@@ -166,12 +167,12 @@ def previewed(
     )
     return {
         "preview": found,
-        "preview_sentence": sentence(rule, names),
+        "preview_sentence": sentence(rule, names, sharers_in(request.user, rule)),
         "cost": cost_of(rule),
         "needs_plays": (rule.asks("plays") or rule.asks("last_played"))
         and not ListeningHistory.objects.filter(user=request.user).exclude(known=[]).exists(),
         "needs_genres": rule.asks("genre"),
-        "is_shared": isinstance(rule.source, PairSongs),
+        "is_shared": isinstance(rule.source, SharedSongs),
     }
 
 

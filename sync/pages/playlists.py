@@ -37,6 +37,7 @@ from sync.pages.playlist_builder import (
 )
 from sync.pages.rule_draft import Draft
 from sync.pages.zone import library_of
+from sync.sharing.names import sharers_in, sharers_of
 from syncify.http import Request
 
 _limited = limited("playlists", per_address=600, per_listener=120, methods=["POST"])
@@ -48,7 +49,7 @@ _TAKEN = "Another of your playlists has this name."
 @login_required
 def playlists(request: Request) -> HttpResponse:
     library_of(request)
-    found = summaries(request.user)
+    found = summaries(request.user, sharers_of(request.user))
     context = {
         "summaries": found,
         "is_full": len(found) >= keeping.MOST_MIRRORS,
@@ -228,6 +229,7 @@ def _builder(
 ) -> HttpResponse:
     context = {
         "page": page,
+        "source_words": page.draft.source_words(sharers_in(request.user, page.rule)),
         "asks_model": model.is_configured() and len(page.sentence) <= model.SENTENCE_MAX,
         **shown_choices(names),
     }
@@ -247,7 +249,8 @@ def _shown(
         "page": page,
         "mirror": saved,
         "card": card_for(request.user, now=timezone.now(), mirror=mirror.pk),
-        "sentence": words_of(saved, names),
+        "sentence": words_of(saved, names, sharers_in(request.user, stored_rule)),
+        "source_words": page.draft.source_words(sharers_in(request.user, page.rule)),
         "is_fixed": is_fixed,
         "is_open": request.method == "POST" or wants_rule,
         "has_rule": not saved.is_main and (not is_fixed or wants_rule),

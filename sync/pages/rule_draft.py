@@ -2,7 +2,7 @@
 
 import json
 import re
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, field
 from datetime import date
 from typing import Any
@@ -19,6 +19,7 @@ from sync.mirrors.rules import (
     RuleError,
     RuleGroup,
     RuleTest,
+    SharedSongs,
     Span,
     from_json,
     to_json,
@@ -237,10 +238,10 @@ class Draft:
     def is_plain_source(self) -> bool:
         return self.source in {"likes", "likes_at"}
 
-    @property
-    def source_words(self) -> str:
+    def source_words(self, sharers: Mapping[SharedSongs, str]) -> str:
+        """The source as a sentence, for one that the form cannot change."""
         try:
-            return sentence(from_json({"source": self._source()}))
+            return sentence(from_json({"source": self._source()}), sharers=sharers)
         except RuleError:
             return "A source that cannot be read"
 

@@ -343,6 +343,20 @@ def test_preview_after_the_end_and_of_the_pair_of_others_is_empty(ada: User, bea
     assert SECRET not in page
 
 
+def test_shared_playlists_are_named_after_their_listeners(ada: User, bea: User) -> None:
+    pair = pairs.accept(bea, make_code(ada)).pk
+    mirror = create_shared_mirror(bea, pair, "turns")
+    client = as_user(bea)
+
+    for path in ("/playlists/", f"/playlists/{mirror.pk}/"):
+        assert "Songs of you and Ada in turns" in client.get(path).content.decode()
+    page = client.get(f"/playlists/{mirror.pk}/").content.decode()
+    assert f"pair {pair}" not in page
+
+    pairs.end(ada, pair)
+    assert f"Songs of pair {pair} in turns" in client.get("/playlists/").content.decode()
+
+
 def test_page_of_a_shared_playlist_previews_its_songs(ada: User, bea: User) -> None:
     pair = pairs.accept(bea, make_code(ada)).pk
     mirror = create_shared_mirror(bea, pair, "theirs_not_mine")
