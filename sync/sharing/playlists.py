@@ -132,7 +132,8 @@ def playlists_over(user: User, kind: type[SharedSongs], pk: int) -> list[SharedP
 def tracks_with_owners(ids: Iterable[str], users: Collection[User]) -> dict[str, OwnedTrack]:
     """These tracks with their albums, each with who of ``users`` likes it, by one query."""
     likes = SavedTrack.objects.filter(track=OuterRef("pk"), user__in=users, removed_at=None)
-    tracks = Track.objects.filter(pk__in=set(ids)).select_related("album")
+    shown = ("name", "artists", "album_name", "album__cover_url")
+    tracks = Track.objects.filter(pk__in=set(ids)).select_related("album").only(*shown)
     return {
         track.pk: OwnedTrack(track, track.liked_by)
         for track in tracks.annotate(liked_by=ArraySubquery(likes.values("user")))
