@@ -151,6 +151,20 @@ def test_with_agreement_members_see_the_songs_and_whose_they_are(
     assert '<span class="small"><bdi>Ada</bdi></span>' in page
 
 
+@pytest.mark.parametrize(("of", "count"), [("everyone", "2"), ("turns", "2"), ("all", "0")])
+def test_preview_of_a_rule_over_a_household_counts_the_songs_of_its_members(
+    house: Household, bea: User, of: str, count: str
+) -> None:
+    _agreed(house, bea)
+    make_like(bea, "hers")
+    source = json.dumps({"household": house.pk, "of": of})
+
+    page = as_user(bea).get("/playlists/preview/", {"source": source}).content.decode()
+
+    assert f'data-count="{count}"' in page
+    assert "Songs of the household of Ada" in page
+
+
 def test_operator_and_stranger_see_nothing_of_a_household(house: Household, bea: User) -> None:
     _agreed(house, bea)
     dora = make_user("dora")
