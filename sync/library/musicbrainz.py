@@ -98,7 +98,9 @@ class MusicBrainz:
         if wait > timedelta():
             self._sleep(wait.total_seconds())
         try:
-            response = self._session.get(settings.MUSICBRAINZ_URL + path, timeout=TIMEOUT)
+            # Settings hold addresses without a slash at their end.
+            address = f"{settings.MUSICBRAINZ_URL.rstrip('/')}/{path}"
+            response = self._session.get(address, timeout=TIMEOUT)
         except requests.RequestException as error:
             raise MusicBrainzUnavailable(str(error)) from error
         if response.status_code in {429, 503}:

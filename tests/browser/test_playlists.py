@@ -95,6 +95,16 @@ def test_a_playlist_is_made_by_a_sentence_and_follows_the_likes(
     page.get_by_role("button", name="Remove test 2").click()
     expect(page.locator("#live-preview [data-count]")).to_have_attribute("data-count", count)
     page.unroute(f"{site}/playlists/new/")
+    # A group as well.
+    page.get_by_role("button", name="Add a group").click()
+    page.get_by_label("Test 2, part 1", exact=True).select_option("explicit yes")
+    page.get_by_label("Test 2, part 2", exact=True).select_option("explicit no")
+    expect(page.locator("#live-preview [data-count]")).to_have_attribute("data-count", count)
+    expect(page.get_by_text("from 1990 to 1999 and (explicit or not explicit)")).to_be_visible()
+    page.get_by_role("button", name="Add a condition to this group").click()
+    complaints += looked_over(page)
+    page.get_by_role("button", name="Remove test 2, a group").click()
+    expect(page.get_by_label("Test 2, part 1", exact=True)).to_have_count(0)
     page.get_by_role("button", name="Make this playlist").last.click()
 
     expect(page.get_by_role("heading", name="Nineties")).to_be_visible()

@@ -105,6 +105,14 @@ class TestClient:
         assert len(server.answers.paths[0]) < 8_000
         assert "operator@example.org" in server.answers.user_agent
 
+    def test_an_address_without_a_slash_at_its_end_works_too(
+        self, server: MusicBrainzServer, settings: Any
+    ) -> None:
+        settings.MUSICBRAINZ_URL = server.url.rstrip("/")
+
+        with MusicBrainz() as client:
+            assert client.artists(["a"]) == {"a": mbid_of("a")}
+
     def test_one_artist_is_answered_without_a_list(
         self, server: MusicBrainzServer, client: MusicBrainz
     ) -> None:

@@ -71,8 +71,8 @@ def test_songs_that_were_called_different_stay_apart_until_that_is_undone(
     client.post("/duplicates/different/", fields | {"undo": "yes"})
 
     assert (before, apart) == (uris[:1], uris)
-    assert "no song twice" in page
-    assert "Songs that you called different (1)" in page
+    assert "There are no duplicates" in page
+    assert "Songs that you marked as different (1)" in page
     assert "The same song" in words(client.get("/duplicates/"))
 
 

@@ -86,7 +86,7 @@ def form(**fields: object) -> dict[str, object]:
         ({"sentence": "songs from the 90s, no explicit"}, "1", "Songs from 1990 to 1999"),
         ({"sentence": "titled “Looped”, blorft"}, "1", "Not understood: blorft. The rest counts."),
         ({"sentence": ""}, "", "For example"),
-        ({"sentence": "released before 1900"}, "0", "No song fits at the moment"),
+        ({"sentence": "released before 1900"}, "0", "No song matches at the moment"),
         (form(), "2", "Nothing while its songs stay the same"),
         (form(limit="1", refresh="daily"), "1", "At most 1 request a day."),
         (form(**{"what-1": "explicit no"}), "1", "Nightcall"),
@@ -305,7 +305,7 @@ def test_a_playlist_shows_its_rule_its_cost_and_its_songs(client: Client, ada: U
     text = words(client.get(f"/playlists/{mirror.pk}/"))
 
     assert "Songs from 1990 to 1999." in text
-    assert "Costs Spotify requests: Nothing while its songs stay the same" in text
+    assert "Requests to Spotify: Nothing while its songs stay the same" in text
     assert "2 songs" in text
 
 
@@ -353,9 +353,9 @@ def test_a_broken_rule_is_shown_with_its_reason(client: Client, ada: User) -> No
     page = words(client.get(f"/playlists/{mirror.pk}/"))
     shelf = words(client.get("/playlists/"))
 
-    assert "The rule cannot be followed: test 1: “op” is missing" in page
+    assert "Syncify cannot use this rule: test 1: “op” is missing" in page
     assert "Its rule cannot be read" in page
-    assert "The rule cannot be followed" in shelf
+    assert "Syncify cannot use this rule" in shelf
 
 
 def test_a_frozen_list_keeps_songs_and_order_until_it_follows_a_rule_again(
