@@ -10,10 +10,11 @@ import threading
 import time
 from collections.abc import Iterable
 from dataclasses import dataclass, field
-from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
-from typing import Any, Self
+from typing import Any
 from urllib.parse import parse_qs, unquote, urlsplit
 from uuid import UUID
+
+from syncify.simulator.serving import Handler, Served
 
 ARTIST_PAGE = "https://open.spotify.com/artist/"
 #: What invented artists play; each has one or two of them.
@@ -45,34 +46,33 @@ class Answers:
     user_agent: str = ""
 
 
-class MusicBrainzServer:
+class _Handler(Handler):
+    def do_GET(self) -> None:  # noqa: N802 - the base class calls this name
+        owner: MusicBrainzServer = self.server.owner  # type: ignore[attr-defined]
+        status, headers, body = owner.answer(self.path, self.headers.get("User-Agent", ""))
+        self.send_response(status)
+        for name, value in headers.items():
+            self.send_header(name, value)
+        self.send_header("Content-Type", "application/json")
+        self.send_header("Content-Length", str(len(body)))
+        self.end_headers()
+        self.wfile.write(body)
+
+
+class MusicBrainzServer(Served):
     """Serves ``answers`` from ``start`` to ``stop``; ``with`` does both."""
 
+    handler = _Handler
+
     def __init__(self, *, host: str = "127.0.0.1", port: int = 0) -> None:
+        super().__init__(host=host, port=port)
         self.answers = Answers()
         self._names: dict[str, str] = {}  # Spotify ids by MusicBrainz id
         self._lock = threading.Lock()
-        self._server = ThreadingHTTPServer((host, port), _Handler)
-        self._server.daemon_threads = True
-        self._server.owner = self  # type: ignore[attr-defined]
 
     @property
     def url(self) -> str:
-        return f"http://127.0.0.1:{self._server.server_port}/ws/2/"
-
-    def start(self) -> Self:
-        threading.Thread(target=self._server.serve_forever, args=(0.05,), daemon=True).start()
-        return self
-
-    def stop(self) -> None:
-        self._server.shutdown()
-        self._server.server_close()
-
-    def __enter__(self) -> Self:
-        return self.start()
-
-    def __exit__(self, *_: object) -> None:
-        self.stop()
+        return f"{super().url}/ws/2/"
 
     def answer(self, path: str, user_agent: str) -> tuple[int, dict[str, str], bytes]:
         with self._lock:
@@ -137,21 +137,3 @@ def _json(
     status: int, body: object, headers: dict[str, str] | None = None
 ) -> tuple[int, dict[str, str], bytes]:
     return status, headers or {}, json.dumps(body).encode()
-
-
-class _Handler(BaseHTTPRequestHandler):
-    protocol_version = "HTTP/1.1"
-
-    def do_GET(self) -> None:
-        owner: MusicBrainzServer = self.server.owner  # type: ignore[attr-defined]
-        status, headers, body = owner.answer(self.path, self.headers.get("User-Agent", ""))
-        self.send_response(status)
-        for name, value in headers.items():
-            self.send_header(name, value)
-        self.send_header("Content-Type", "application/json")
-        self.send_header("Content-Length", str(len(body)))
-        self.end_headers()
-        self.wfile.write(body)
-
-    def log_message(self, format: str, *args: object) -> None:  # noqa: A002 - the base class's name
-        """Not into the output."""
