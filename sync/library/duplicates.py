@@ -35,7 +35,7 @@ class Grade(IntEnum):
 
 
 @dataclass(frozen=True, slots=True)
-class Song:
+class ComparedSong:
     id: str
     title: str
     artists: tuple[str, ...]
@@ -62,7 +62,7 @@ class Group(NamedTuple):
 
 
 class _Known(NamedTuple):
-    song: Song
+    song: ComparedSong
     title: Title
     artist: str
     isrc: str
@@ -70,7 +70,7 @@ class _Known(NamedTuple):
 
 
 def find_pairs(
-    songs: Iterable[Song], different: Collection[frozenset[str]] = frozenset()
+    songs: Iterable[ComparedSong], different: Collection[frozenset[str]] = frozenset()
 ) -> list[Pair]:
     """All pairs with a grade, without those that the listener called ``different``."""
     by_name: dict[tuple[str, str], list[_Known]] = defaultdict(list)
@@ -91,7 +91,7 @@ def find_pairs(
     return sorted(found.values())
 
 
-def find_groups(songs: Collection[Song], pairs: Iterable[Pair]) -> list[Group]:
+def find_groups(songs: Collection[ComparedSong], pairs: Iterable[Pair]) -> list[Group]:
     """Groups of grades 1 to 3, then groups that perhaps belong together; surest first."""
     pairs = list(pairs)
     sure = [pair for pair in pairs if pair.grade != Grade.PERHAPS]
@@ -102,7 +102,7 @@ def find_groups(songs: Collection[Song], pairs: Iterable[Pair]) -> list[Group]:
 
 
 def left_out(
-    songs: Collection[Song], pairs: Iterable[Pair], *, same: KeepSame, twin: KeepTwin
+    songs: Collection[ComparedSong], pairs: Iterable[Pair], *, same: KeepSame, twin: KeepTwin
 ) -> set[str]:
     """The songs that a playlist with these settings does not hold.
 
@@ -188,9 +188,9 @@ def _groups(pairs: list[Pair], order: dict[str, int]) -> Iterator[Group]:
         yield Group(grades[top], tuple(sorted(ids, key=order.__getitem__)))
 
 
-def _isrc(song: Song) -> str:
+def _isrc(song: ComparedSong) -> str:
     return song.isrc.replace("-", "").strip().upper()
 
 
-def _newest_first(song: Song) -> tuple[float, str]:
+def _newest_first(song: ComparedSong) -> tuple[float, str]:
     return (-song.liked_at.timestamp(), song.id)

@@ -6,7 +6,7 @@ from collections.abc import Mapping, Sequence
 from dataclasses import replace
 from itertools import groupby, pairwise
 
-from sync.library.likes import PAGE_SIZE, Like, Page, ReadPage
+from sync.library.likes import PAGE_SIZE, Like, LikesPage, ReadPage
 
 
 class Explanation:
@@ -47,7 +47,7 @@ class Explanation:
                 self._runs.setdefault(like.added_at, []).append(place)
 
     def explain(
-        self, pages: Mapping[int, Page], end: int | None
+        self, pages: Mapping[int, LikesPage], end: int | None
     ) -> ReadPage | tuple[Like, ...] | None:
         """All rows, ``end`` of them, or the page that must be read; None where nothing fits.
 
@@ -60,7 +60,9 @@ class Explanation:
             step = self._proven(step, pages)
         return step if step is not None else self._compare_unordered(pages, end)
 
-    def _compare(self, pages: Mapping[int, Page], end: int) -> ReadPage | tuple[Like, ...] | None:
+    def _compare(
+        self, pages: Mapping[int, LikesPage], end: int
+    ) -> ReadPage | tuple[Like, ...] | None:
         rest = self._rest or ()
         rows = list(self._top)
         position, place = len(rows), 0
@@ -113,7 +115,7 @@ class Explanation:
     # --- Likes of one date --------------------------------------------------------------------
 
     def _proven(
-        self, rows: tuple[Like, ...], pages: Mapping[int, Page]
+        self, rows: tuple[Like, ...], pages: Mapping[int, LikesPage]
     ) -> ReadPage | tuple[Like, ...] | None:
         """``rows``, unless one of those that would be gone may stand on a page not read.
 
@@ -142,7 +144,7 @@ class Explanation:
         return rows
 
     def _compare_unordered(
-        self, pages: Mapping[int, Page], end: int
+        self, pages: Mapping[int, LikesPage], end: int
     ) -> ReadPage | tuple[Like, ...] | None:
         """As if likes of one date had been shown in the order that is known."""
         ordered = {}
@@ -160,7 +162,7 @@ class Explanation:
         mixed = {like for like in self._rest or () if like.track_id and like.added_at in dates}
         return step if seen <= found and mixed <= found else None
 
-    def _in_known_order(self, page: Page, dates: set[object]) -> list[Like] | None:
+    def _in_known_order(self, page: LikesPage, dates: set[object]) -> list[Like] | None:
         """The rows of a page, those of one date in the order known; ``dates`` learns which."""
         rest = self._rest or ()
         likes: list[Like] = []
@@ -198,11 +200,11 @@ def _between(position: int, start: int) -> int:
     return middle if position <= middle < start else position
 
 
-def _covers(pages: Mapping[int, Page], position: int) -> bool:
+def _covers(pages: Mapping[int, LikesPage], position: int) -> bool:
     return any(page.offset <= position < page.end for page in pages.values())
 
 
-def _overlaps(pages: Mapping[int, Page], page: Page) -> bool:
+def _overlaps(pages: Mapping[int, LikesPage], page: LikesPage) -> bool:
     """Whether another page was read from a place within this one, or the other way round."""
     return any(
         one.offset < page.end and page.offset < one.end

@@ -20,7 +20,7 @@ class Like:
 
 
 @dataclass(frozen=True, slots=True)
-class Page:
+class LikesPage:
     """The rows from ``offset`` on, how many Spotify says there are, whether more follow."""
 
     offset: int

@@ -19,7 +19,7 @@ from functools import lru_cache
 from pathlib import PurePosixPath
 from typing import IO, Any, NamedTuple
 
-from sync.library.duplicates import Song
+from sync.library.duplicates import ComparedSong
 from sync.library.titles import fold_title
 from syncify.text import folded
 
@@ -80,7 +80,7 @@ class History:
             self.tracks.setdefault(track_id, array("I")).append(at)
 
 
-def finder(songs: Iterable[Song]) -> Find:
+def finder(songs: Iterable[ComparedSong]) -> Find:
     """Finds a play's song among ``songs``: by its id, else by title and first artist.
 
     A history often names another release of the song that was liked. Where two likes have one

@@ -21,6 +21,7 @@ from sync.library.reader import Reading, resumable
 from sync.library.store import known_likes, store_likes
 from sync.models import Library, Track
 from sync.queue.errors import RetryLater, SnoozeUntil
+from syncify.text import counted
 
 if TYPE_CHECKING:
     from sync.library.record import Record
@@ -231,6 +232,9 @@ def _what_cannot_be_read(entries: Sequence[dict[str, object]]) -> str:
     names = list(dict.fromkeys(str(entry["name"]) for entry in entries if entry["name"]))
     if not (count := len(rows) + hidden):
         return ""
-    shown = ", ".join(names[:NAMED]) + (f" and {len(names) - NAMED:,} more" * (len(names) > NAMED))
-    what = "1 Liked Song" if count == 1 else f"{count:,} Liked Songs"
-    return f"Spotify counts {what} that it does not show properly{f': {shown}' if names else ''}."
+    what = f"Spotify counts {counted(count, 'Liked Song')} that it does not show properly"
+    if not names:
+        return f"{what}."
+    more = len(names) - NAMED
+    shown = ", ".join(names[:NAMED])
+    return f"{what}: {shown} and {more:,} more." if more > 0 else f"{what}: {shown}."

@@ -15,7 +15,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 
 from sync.library.explaining import Explanation
-from sync.library.likes import PAGE_SIZE, Found, Like, Page, ReadPage, Restart
+from sync.library.likes import PAGE_SIZE, Found, Like, LikesPage, ReadPage, Restart
 
 #: How many odd pages of one reading are read once more.
 SECOND_LOOKS = 2
@@ -50,7 +50,7 @@ class Reading:
         # None once the pages cannot be explained by what is known:
         self._explanation = None if full or not known else Explanation(known)
 
-    def feed(self, page: Page) -> None:
+    def feed(self, page: LikesPage) -> None:
         """Take in a page, whatever its contents: the next step tells what follows from it."""
         if self._total is None or not self._pages:
             self._total = page.total
@@ -101,7 +101,7 @@ class Reading:
             return step
         return Found(step, False, self._hidden)
 
-    def _is_odd(self, page: Page) -> bool:
+    def _is_odd(self, page: LikesPage) -> bool:
         """Whether a page contradicts itself or the first one."""
         if page.total is None or page.total != self._total:
             return True
@@ -121,11 +121,11 @@ class Reading:
 
     def _begin_walk(self) -> None:
         """Over the pages that are there, from the top as far as none is missing."""
-        self._pages: dict[int, Page] = {}
+        self._pages: dict[int, LikesPage] = {}
         self._rows: list[Like] = []
         self._walked: set[Like] = set()
         self._at = 0
-        self._last: Page | None = None
+        self._last: LikesPage | None = None
         self._ended = False
         self._settled = True
 
@@ -135,7 +135,7 @@ class Reading:
             self._at = page.end if page.likes else page.offset + PAGE_SIZE
             self._last = page
 
-    def _take(self, page: Page) -> None:
+    def _take(self, page: LikesPage) -> None:
         repeated = [like for like in page.likes if like.track_id and like in self._walked]
         if repeated and not self._is_explicable(page, repeated):
             self._contradiction = f"the page at {page.offset} repeats a saved track"
@@ -152,7 +152,7 @@ class Reading:
                 self._rows += [Like("", None)] * min(PAGE_SIZE, left)
         self._ended = not page.has_next or is_stuck
 
-    def _is_explicable(self, page: Page, repeated: Sequence[Like]) -> bool:
+    def _is_explicable(self, page: LikesPage, repeated: Sequence[Like]) -> bool:
         """Whether a page may repeat these rows although nothing changed while it was read.
 
         A page that was too short may have left out rows of its own; and likes of one date have no
@@ -172,7 +172,7 @@ class Reading:
         return len(above.likes) < PAGE_SIZE
 
 
-def resumable(stored: Sequence[Page], fresh: Page) -> bool:
+def resumable(stored: Sequence[LikesPage], fresh: LikesPage) -> bool:
     """Whether reading may go on with stored pages, by the first page read again.
 
     The fresh page takes the place of the stored one.

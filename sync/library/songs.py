@@ -1,10 +1,10 @@
 """A listener's likes as the duplicates need them, and which of them are different songs."""
 
-from sync.library.duplicates import Song
+from sync.library.duplicates import ComparedSong
 from sync.models import DifferentSongs, SavedTrack
 
 
-def load_songs(user_id: int) -> list[Song]:
+def load_songs(user_id: int) -> list[ComparedSong]:
     rows = SavedTrack.objects.filter(user=user_id, removed_at=None).values_list(
         "track_id",
         "track__name",
@@ -16,7 +16,7 @@ def load_songs(user_id: int) -> list[Song]:
         "added_at",
     )
     return [
-        Song(key, title, tuple(artists), album, isrc, length, explicit, liked_at)
+        ComparedSong(key, title, tuple(artists), album, isrc, length, explicit, liked_at)
         for key, title, artists, album, isrc, length, explicit, liked_at in rows.iterator()
     ]
 

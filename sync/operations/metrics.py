@@ -17,8 +17,9 @@ from prometheus_client.registry import Collector
 
 from accounts.consent import NEAR
 from accounts.models import CONSENT_LIFE, SpotifyConnection
-from sync.models import Incident, Process, SyncRequest
+from sync.models import Incident, SyncRequest
 from sync.operations import backups
+from sync.queue import processes
 from sync.queue.processes import SCHEDULER, WORKER
 from syncify.spotify.quota import calls_by_hour, current_block
 
@@ -44,7 +45,7 @@ class _Installation(Collector):
         yield from _finished()
         yield from _quota()
         yield from _listeners()
-        alive = Process.objects.filter(alive_until__gt=Now()).values_list("kind")
+        alive = processes.alive(WORKER, SCHEDULER).values_list("kind")
         yield _gauges(
             "processes",
             "Workers and schedulers that were seen lately.",

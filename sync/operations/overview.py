@@ -14,19 +14,17 @@ from django.utils.timesince import timesince
 from accounts.access import may_use
 from accounts.models import SpotifyConnection, User
 from sync.models import Incident, Mirror, Process, SyncRequest
-from sync.pages.words import clock, counted
+from sync.operations.blocks import OPERATORS_CAUSES
+from sync.pages.words import clock
 from sync.queue.processes import SCHEDULER, WORKER, alive
 from sync.sharing.invitations import waiting_guests
 from syncify.redirect import advice
 from syncify.spotify.models import Block
 from syncify.spotify.quota import calls_by_hour, current_block
+from syncify.text import counted
 
 _LISTENERS_ON_PAGE, _ROWS = 50, 20
 #: Blocks that an operator can end.
-_OPERATORS_BLOCKS = {
-    Block.Because.CREDENTIALS: "Spotify does not accept the client id or secret.",
-    Block.Because.PREMIUM: "the owner of the Spotify app has no Premium.",
-}
 #: An hour counts for the budget until its end is a day ago.
 _HOURS = 25
 
@@ -167,16 +165,16 @@ def _things(dead: Sequence[DeadLetter], quota: Quota, incidents: Sequence[Incide
         if not alive(kind).exists():
             how = f"Start one: python manage.py {command}"
             things.append(Thing(f"No {kind} is running.", how))
-    if quota.block and quota.block.because in _OPERATORS_BLOCKS:
+    if quota.block and quota.block.because in OPERATORS_CAUSES:
         things.append(
             Thing(
                 f"Calls to Spotify are blocked until {quota.blocked_until}: "
-                f"{_OPERATORS_BLOCKS[Block.Because(quota.block.because)]}",
+                f"{OPERATORS_CAUSES[Block.Because(quota.block.because)]}",
                 "Run the checks",
                 reverse("operator_checks"),
             )
         )
-    told = {"worker", *(f"block:{because}" for because in _OPERATORS_BLOCKS)}
+    told = {"worker", *(f"block:{because}" for because in OPERATORS_CAUSES)}
     things += [
         Thing(incident.message, f"since {clock(incident.opened, timezone.now())}")
         for incident in incidents

@@ -22,11 +22,11 @@ from sync.mirrors.leaving import NotDone, like_again, unlike
 from sync.mirrors.services import request_sync
 from sync.mirrors.tracks import track_uri
 from sync.models import SavedTrack, SyncRequest, Track
-from sync.pages.words import counted
 from sync.pages.zone import library_of
 from sync.queue.changes import tell_pages
 from sync.queue.locks import lock_listener
 from syncify.http import Request
+from syncify.text import counted
 
 SCOPE = "user-library-modify"
 _ON_PAGE = 25

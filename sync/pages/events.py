@@ -89,7 +89,7 @@ class Stream:
         self._zone = zone
         self._csrf_token = csrf_token
         #: Of each card that the browser shows, a hash of its HTML.
-        self._shown: dict[Card, int] = {}
+        self._shown: dict[DrawnCard, int] = {}
         self._fresh_until = self._signed_in_until = 0.0
         self._woken = asyncio.Event()
         self._woken.set()
@@ -127,7 +127,7 @@ class Stream:
         finally:
             hub.remove(self)
 
-    async def _next(self, cards: "Sequence[Card]") -> str:
+    async def _next(self, cards: "Sequence[DrawnCard]") -> str:
         now = asyncio.get_running_loop().time()
         # Whatever ends a sign-in tells of it, except that its time is over.
         if now >= self._signed_in_until or not self._woken.is_set():
@@ -154,7 +154,7 @@ class Stream:
         )
 
 
-class Card:
+class DrawnCard:
     """A mirror's card, drawn once for all streams that show it in the same time zone."""
 
     def __init__(self, user_id: int, mirror: int | None, zone: tzinfo) -> None:
@@ -184,7 +184,7 @@ class Hub:
     def __init__(self) -> None:
         self.is_closed = False
         self._streams: dict[int, set[Stream]] = {}
-        self._cards: WeakValueDictionary[tuple[int, int | None, tzinfo], Card] = (
+        self._cards: WeakValueDictionary[tuple[int, int | None, tzinfo], DrawnCard] = (
             WeakValueDictionary()
         )
         self._listening: asyncio.Task[None] | None = None
@@ -196,9 +196,9 @@ class Hub:
     def is_full_for(self, user_id: int) -> bool:
         return len(self._streams.get(user_id, ())) >= MOST_EACH
 
-    def card(self, user_id: int, mirror: int | None, zone: tzinfo) -> Card:
+    def card(self, user_id: int, mirror: int | None, zone: tzinfo) -> DrawnCard:
         key = (user_id, mirror, zone)
-        return self._cards.setdefault(key, Card(*key))
+        return self._cards.setdefault(key, DrawnCard(*key))
 
     def add(self, stream: Stream) -> bool:
         """False when there is no room, even if there was some a moment ago."""

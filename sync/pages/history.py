@@ -14,9 +14,10 @@ from django.views.decorators.http import require_safe
 from sync.library.diary import Fold, Songs, folds, loud_syncs, songs_of
 from sync.models import SyncRequest, SyncResult
 from sync.pages.status import outcome
-from sync.pages.words import counted, full_day
+from sync.pages.words import full_day
 from sync.pages.zone import library_of
 from syncify.http import Request
+from syncify.text import counted
 
 _ON_PAGE = 20
 _NAMED = 5

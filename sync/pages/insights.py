@@ -19,9 +19,10 @@ from sync.library.stats import Calendar, Day, Facts, facts_of
 from sync.library.timeline import end_of, start_of
 from sync.models import SavedTrack
 from sync.pages.charts import BarChart, Entry, bar_chart, heat_map, line_chart, steps
-from sync.pages.words import counted, songs
+from sync.pages.words import songs
 from sync.pages.zone import library_of
 from syncify.http import Request
+from syncify.text import counted
 
 #: How many songs a list shows at most.
 _SHOWN = 6

@@ -15,9 +15,9 @@ from sync.mirrors import services
 from sync.models import SyncRequest
 from sync.operations.overview import overview
 from sync.operations.unblock import ask_spotify_now
-from sync.pages.words import counted
 from syncify import __version__
 from syncify.http import Request
+from syncify.text import counted
 
 
 @require_safe

@@ -30,7 +30,7 @@ from sync.sharing.elsewhere import SERVICES, SPOTIFY, address_at
 from sync.sharing.links import LinkEnded, find_link, note_use
 from sync.sharing.songs import (
     ON_PAGE,
-    Song,
+    SharedSong,
     all_songs,
     facts_of,
     newest_of,
@@ -266,7 +266,7 @@ def state(visit: Visit) -> HttpResponseBase:
 
 
 def _file(
-    visit: Visit, suffix: str, kind: str, write: Callable[[Iterable[Song]], Iterator[str]]
+    visit: Visit, suffix: str, kind: str, write: Callable[[Iterable[SharedSong]], Iterator[str]]
 ) -> HttpResponseBase:
     def build(visit: Visit) -> HttpResponseBase:
         name = downloads.file_name(visit.title, suffix)
@@ -313,7 +313,7 @@ def _home_of(visit: Visit) -> str:
     return visit.playlist_url or settings.BASE_URL
 
 
-def _mosaic(songs: list[Song]) -> list[str]:
+def _mosaic(songs: list[SharedSong]) -> list[str]:
     """The first four different covers; none unless there are four."""
     covers = list(dict.fromkeys(song.cover_url for song in songs if song.cover_url))
     return covers[:_IN_MOSAIC] if len(covers) >= _IN_MOSAIC else []

@@ -4,6 +4,8 @@ from datetime import date, datetime, timedelta
 
 from django.utils import timezone
 
+from syncify.text import counted
+
 #: Nearer times are told as a distance, further ones by the clock. ``static/js/app.js`` keeps the
 #: distances right while a page stays open, by the same rule.
 NEAR = timedelta(hours=12)
@@ -62,10 +64,6 @@ def left(duration: timedelta) -> str:
     if duration < timedelta(minutes=1):
         return "less than a minute left"
     return f"about {counted(round(duration / timedelta(minutes=1)), 'minute')} left"
-
-
-def counted(number: int, noun: str) -> str:
-    return f"{number:,} {noun}{'' if number == 1 else 's'}"
 
 
 def songs(count: int) -> str:

@@ -14,16 +14,16 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from sync.library import plays
-from sync.library.duplicates import Song
+from sync.library.duplicates import ComparedSong
 from sync.library.plays import Heard, History, HistoryRefused, finder, merge, read_history
 
 BEGIN = datetime(2020, 1, 1, tzinfo=UTC)
 NAME = "Spotify Extended Streaming History/Streaming_History_Audio_2020_1.json"
 
 
-def song(key: str, title: str, artist: str = "Kiasmos", days: int = 0) -> Song:
+def song(key: str, title: str, artist: str = "Kiasmos", days: int = 0) -> ComparedSong:
     liked = BEGIN + timedelta(days=days)
-    return Song(key, title, (artist,), "", "", 240_000, explicit=False, liked_at=liked)
+    return ComparedSong(key, title, (artist,), "", "", 240_000, explicit=False, liked_at=liked)
 
 
 LIKES = [song("looped", "Looped"), song("held", "Held (Live)"), song("saman", "Saman", "Ólafur")]
