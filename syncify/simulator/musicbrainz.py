@@ -1,7 +1,7 @@
-"""A stand-in MusicBrainz over HTTP, for demo and tests: artists by address, and their genres.
+"""A simulated MusicBrainz for demo and tests: artists by address, and their genres.
 
-It answers as the real one: a list for several addresses, an object or 404 for one, 403 without a
-telling User-Agent, 503 to who calls more than once a second.
+Like the real service, it returns a list for several addresses, an object or 404 for one, 403
+without a contact in the User-Agent, and 503 for more than one call a second.
 """
 
 import hashlib
@@ -17,7 +17,7 @@ from uuid import UUID
 from syncify.simulator.serving import Handler, Served
 
 ARTIST_PAGE = "https://open.spotify.com/artist/"
-#: What invented artists play; each has one or two of them.
+#: Genres of invented artists, one or two for each.
 GENRES = ("jazz", "bebop", "techno", "ambient", "indie rock", "folk", "hip hop", "soul", "disco")
 ADDRESSES_MAX = 100
 #: Seconds between two calls of one caller.
@@ -30,17 +30,17 @@ def mbid_of(spotify_id: str) -> str:
 
 @dataclass
 class Answers:
-    """What the server knows and how it behaves; tests change it."""
+    """The server's data and behaviour; tests change them."""
 
     #: Genres with votes by Spotify artist id. An artist that is not here has invented ones.
     genres: dict[str, dict[str, int]] = field(default_factory=dict)
     #: Artists that MusicBrainz does not know.
     unknown: set[str] = field(default_factory=set)
-    #: Answers to come before all others: status, headers, body.
+    #: Responses to send before all others: status, headers, body.
     queued: list[tuple[int, dict[str, str], bytes]] = field(default_factory=list)
-    #: Refuse who calls more than once in APART seconds.
+    #: Refuse more than one call in APART seconds.
     is_strict: bool = True
-    #: Paths and moments of the calls, and the last User-Agent.
+    #: Paths and times of the calls, and the last User-Agent.
     paths: list[str] = field(default_factory=list)
     moments: list[float] = field(default_factory=list)
     user_agent: str = ""

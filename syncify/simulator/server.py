@@ -1,4 +1,4 @@
-"""The simulator as a server: one port for both hosts, on a thread of its own or as a command."""
+"""The simulator as a server: one port for both hosts, on a thread or as a command."""
 
 import argparse
 import io

@@ -1,4 +1,4 @@
-"""The HTTP server on a thread that the simulator and the stand-ins of other services share."""
+"""The HTTP server on a thread that all simulated services share."""
 
 import logging
 import socket

@@ -1,4 +1,4 @@
-"""Requests and replies of the stand-ins of services other than Spotify."""
+"""Requests and replies of simulated services other than Spotify."""
 
 import json
 import threading

@@ -22,7 +22,7 @@ logger = logging.getLogger(__name__)
 TIMEOUT = (4.0, 6.0)
 DEADLINE = 10.0
 CREDENTIALS_BLOCK = timedelta(hours=1)
-#: The life of an access token where Spotify names none that can be used.
+#: The lifetime of an access token if Spotify gives no valid one.
 USUAL_LIFE = timedelta(hours=1)
 LONGEST_LIFE = timedelta(days=1)
 
@@ -47,7 +47,7 @@ class TokenRefused(Exception):
 def consent_address(
     *, state: str, scopes: list[str], challenge: str = "", show_dialog: bool = False
 ) -> str:
-    """The address of the page where a listener grants ``scopes``.
+    """The address of the page on which a listener grants ``scopes``.
 
     ``challenge`` is the PKCE challenge. Without ``show_dialog`` Spotify skips the page for scopes
     that the listener has granted before.
@@ -132,7 +132,7 @@ def _token(value: Any) -> str:
 
 
 def _life(seconds: Any) -> timedelta:
-    """How long an access token holds; a wrong guess costs one refused call."""
+    """The lifetime of an access token; a wrong guess costs one refused call."""
     is_number = isinstance(seconds, int | float) and not isinstance(seconds, bool)
     if not is_number or not math.isfinite(seconds) or seconds <= 0:
         return USUAL_LIFE
@@ -140,7 +140,7 @@ def _life(seconds: Any) -> timedelta:
 
 
 def _refusal(status: int, body: Any) -> Exception:
-    """The error for an answer that brings no tokens. Only ``invalid_grant`` is the listener's."""
+    """The error for a response without tokens. Only ``invalid_grant`` is about the listener."""
     error = body.get("error") if isinstance(body, dict) else None
     if status not in {400, 401, 403} or not isinstance(error, str):
         return Unavailable(status)
@@ -154,6 +154,6 @@ def _refusal(status: int, body: Any) -> Exception:
 
 
 def _blocked_for(wait: timedelta) -> Blocked:
-    """A wait that Spotify names concerns every listener: all of them use this app."""
+    """Block all calls: a wait that Spotify names is for the app, which all listeners share."""
     logger.warning("token endpoint asks for a wait seconds=%d", wait.total_seconds())
     return Blocked(QuotaGate(reserve=True).block(for_=block_for(wait), because="quota"), "quota")

@@ -1,4 +1,4 @@
-"""What has been spent of Spotify's quota, and until when Spotify wants silence."""
+"""The used part of Spotify's quota, and the block of all calls."""
 
 from django.db import models
 from django.db.models.functions import Now
@@ -18,12 +18,12 @@ class ApiHour(models.Model):
 
 
 class Block(models.Model):
-    """Nobody calls Spotify before ``until``. One row; what has passed is history."""
+    """No worker calls Spotify before ``until``. One row, which stays when the block is over."""
 
     class Because(models.TextChoices):
         QUOTA = "quota"  #: Spotify says that the quota is spent.
         CREDENTIALS = "credentials"  #: Spotify does not know our client id or secret.
-        PREMIUM = "premium"  #: the app's owner has no Premium any more.
+        PREMIUM = "premium"  #: the owner of the app no longer has Premium.
 
     #: There is one quota, so there is one row.
     id = models.SmallIntegerField(primary_key=True, default=1)

@@ -1,4 +1,4 @@
-"""Asks Spotify as nobody, outside the quota: whether it answers, and whether it knows our app."""
+"""Checks without a listener and outside the quota: whether Spotify responds, and knows our app."""
 
 from datetime import datetime
 from email.utils import parsedate_to_datetime
@@ -12,11 +12,11 @@ TIMEOUT = (5.0, 10.0)
 
 
 class NoAnswer(Exception):
-    """``str`` says what came instead."""
+    """``str`` describes the failure."""
 
 
 def spotify_clock() -> datetime:
-    """The time at Spotify, by any answer of its API. Raises NoAnswer."""
+    """Spotify's clock, from any response of its API. Raises NoAnswer."""
     try:
         with DeadlineSession() as session:
             answer = session.get(settings.SPOTIFY_API_URL, timeout=TIMEOUT)
@@ -26,7 +26,7 @@ def spotify_clock() -> datetime:
 
 
 def credentials_problem() -> str:
-    """Spotify's word for what is wrong with client ID and secret; "" if nothing is.
+    """Spotify's error code for client ID and secret; "" if they are valid.
 
     Raises NoAnswer.
     """

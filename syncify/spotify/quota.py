@@ -1,4 +1,4 @@
-"""What is spent of Spotify's quota, and until when it wants silence; the same for all workers."""
+"""The used part of Spotify's quota, and the block of calls; shared by all workers."""
 
 from datetime import datetime, timedelta
 
@@ -10,13 +10,13 @@ from django.utils import timezone
 from syncify.spotify.errors import Blocked, BudgetSpent
 from syncify.spotify.models import ApiHour, Block
 
-#: An hour counts until its last call is a day old, so that we err on the careful side.
+#: An hour counts until its last call is a day old, so the count is never too low.
 COUNTED = timedelta(hours=25)
 KEPT = timedelta(days=2)
-#: Of the day's calls, in percent: what scheduled syncs leave for first, manual and restoring ones.
+#: Percent of the day's calls that scheduled syncs leave to first, manual and restoring syncs.
 RESERVE = 20
 
-# One round trip. The row of this hour is locked for a moment only: nobody holds a transaction here.
+# One round trip. It runs outside of a transaction, so the row of this hour is locked only briefly.
 _ADMIT = """
 WITH blocked AS (
     SELECT until, because FROM spotify_blocks WHERE until > statement_timestamp()
@@ -48,13 +48,13 @@ RETURNING until
 
 
 class QuotaGate:
-    """Where every call passes first; with ``reserve`` it may use the whole budget."""
+    """Checks and counts each call before it is sent; ``reserve`` allows the whole budget."""
 
     def __init__(self, *, reserve: bool) -> None:
         self._limit = _limit(reserve=reserve)
 
     def admit(self) -> None:
-        """Count one call. Raises Blocked or BudgetSpent, having counted none."""
+        """Count one call. Raises Blocked or BudgetSpent; then the call is not counted."""
         with connection.cursor() as cursor:
             cursor.execute(_ADMIT, {"counted": COUNTED.total_seconds(), "limit": self._limit})
             until, because, counted = cursor.fetchone()
@@ -77,18 +77,18 @@ def current_block() -> Block | None:
 
 
 def lift_operator_block() -> None:
-    """End a block that the operator may have cured, so that one call finds out."""
+    """End a block whose cause the operator may have removed; the next call shows."""
     causes = [Block.Because.CREDENTIALS, Block.Because.PREMIUM]
     Block.objects.filter(because__in=causes).delete()
 
 
 def lift_block() -> None:
-    """End any block, so that the next call finds out whether Spotify still wants silence."""
+    """End any block; the next call shows whether Spotify still refuses calls."""
     Block.objects.all().delete()
 
 
 def calls_by_hour() -> list[ApiHour]:
-    """The hours of the last day in which somebody called, oldest first."""
+    """The hours of the last day with at least one call, oldest first."""
     return list(ApiHour.objects.filter(hour__gt=Now() - COUNTED).order_by("hour"))
 
 
@@ -99,7 +99,7 @@ def calls_last_day() -> int:
 def check_fits(cost: int, *, reserve: bool) -> None:
     """Raise BudgetSpent when ``cost`` calls must wait for room in the budget.
 
-    What costs more than a whole day can never wait for enough, and goes on over days.
+    A sync that costs more than a whole day starts at once, and continues over days.
     """
     limit = _limit(reserve=reserve)
     if limit and cost <= limit and calls_last_day() + cost > limit:
@@ -107,17 +107,17 @@ def check_fits(cost: int, *, reserve: bool) -> None:
 
 
 def _limit(*, reserve: bool) -> int:
-    """Calls a day; 0 is no limit."""
+    """Calls a day; 0 means no limit."""
     quota: int = settings.SPOTIFY_DAILY_QUOTA
     return quota if reserve or not quota else max(1, quota * (100 - RESERVE) // 100)
 
 
 def _room_at(limit: int, cost: int) -> datetime:
-    """When enough of the past day's calls are a day old for ``cost`` more."""
+    """The time at which ``cost`` more calls fit into the budget."""
     hours = calls_by_hour()
     spent = sum(hour.calls for hour in hours)
     for hour in hours:
         spent -= hour.calls
         if spent + cost <= limit:
             return hour.hour + COUNTED
-    return timezone.now()  # somebody made room, or the budget grew, since it was found spent
+    return timezone.now()  # the budget has room again since the check
