@@ -1,4 +1,4 @@
-"""Pages of the Liked Songs: fetched from Spotify, and kept until the reading has ended."""
+"""Pages of the Liked Songs: fetched from Spotify, and stored until the reading ends."""
 
 from __future__ import annotations
 
@@ -20,12 +20,12 @@ if TYPE_CHECKING:
     from sync.queue.job import Job
     from syncify.spotify.types import SavedTracksPage
 
-#: A page older than this says nothing of what Spotify would show.
+#: Older pages are not used.
 KEPT = timedelta(hours=1)
-#: The date of a like without one that has no dated like above it on its page.
+#: The date of a like without a date, if no like above it on its page has one.
 _UNDATED = datetime(2000, 1, 1, tzinfo=UTC)
 
-# Locks the request, so that no successor reads pages of a worker that lost its lease.
+# Locks the request, so that a later attempt never reads pages of a worker that lost its lease.
 _STORE = """
 WITH held AS MATERIALIZED (
     SELECT user_id FROM sync_requests
@@ -60,14 +60,14 @@ def _page(answer: SavedTracksPage, dates: Mapping[str, datetime]) -> LikesPage:
             likes.append(Like("", item.added_at, item.name))
             above = item.added_at or above
             continue
-        # A like without a date is taken for as old as the one above it, so that it keeps its place.
+        # A like without a date gets the date of the one above it, so that it keeps its position.
         above = item.added_at or dates.get(item.song.id) or above
         likes.append(Like(item.song.id, above))
     return LikesPage(answer.offset, answer.total, tuple(likes), answer.has_next)
 
 
 def stored_pages(user_id: int, *, since: datetime | None) -> list[LikesPage]:
-    """The pages of a reading that stopped half-way, unless old or from before ``since``."""
+    """The pages of an interrupted reading, unless old or from before ``since``."""
     rows = StoredPage.objects.filter(user=user_id, read_at__gt=Now() - KEPT).order_by("offset")
     if since is not None:
         rows = rows.filter(read_at__gte=since)
@@ -79,7 +79,7 @@ def forget_pages(user_id: int) -> None:
 
 
 def keep_page(job: Job, page: LikesPage) -> None:
-    """Keep a page that was fetched before it was known that more follow. Raises LeaseLost."""
+    """Store a page that was fetched earlier. Raises LeaseLost."""
     if page.total is not None:
         with transaction.atomic():
             _store(job, page)

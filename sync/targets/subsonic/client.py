@@ -255,7 +255,7 @@ class SubsonicClient:
         )
 
     def _signed_in(self, call: Callable[[dict[str, str]], Answer]) -> dict[str, Any]:
-        """Sign in with a token; with the password if the server requires it on a private channel."""
+        """Sign in with a token, or with the password if required on a private channel."""
         sign_in = self.sign_in or TOKEN
         try:
             content = _judged(call(self._credentials(sign_in)))
