@@ -77,7 +77,7 @@ class Record:
     def fenced(self, *mirrors: Mirror) -> Iterator[None]:
         """A transaction that holds the job until its end.
 
-        Rows are locked in the common order (``sync/queue/locks.py``). Raises LeaseLost, or MirrorGone.
+        Locks rows in the common order (``sync/queue/locks.py``). Raises LeaseLost or MirrorGone.
         """
         with transaction.atomic():
             lock_listener(self._job.request.user_id)

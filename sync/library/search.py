@@ -131,7 +131,7 @@ class Query:
             if field.name == "sort" and text == "newest_like":
                 text = ""
             if text and not _CHECKS[field.name](text):
-                notes.append(f"“{field.name}” is not understood and was left out.")
+                notes.append(f"“{field.name}” is not valid and was ignored.")
                 text = ""
             found[field.name] = text
         if found["at"] > today.isoformat():
@@ -230,7 +230,7 @@ def page_of(likes: QuerySet[SavedTrack], number: int) -> tuple[list[SavedTrack],
 
 
 def count_of(query: Query, likes: QuerySet[SavedTrack]) -> int:
-    """How many songs ``query`` finds; of a search by words at most MOST_COUNTED + 1."""
+    """The number of songs that ``query`` finds; for words at most MOST_COUNTED + 1."""
     if not query.words:
         return likes.count()
     # The planner walks the likes in their order, and stops at the limit.
@@ -238,7 +238,7 @@ def count_of(query: Query, likes: QuerySet[SavedTrack]) -> int:
 
 
 def _base(user: User, query: Query, zone: tzinfo) -> QuerySet[SavedTrack]:
-    """The likes among which is searched."""
+    """The likes that the search covers."""
     liked = SavedTrack.objects.filter(user=user, removed_at=None)
     if query.since:
         moments = {
@@ -272,7 +272,7 @@ def _base(user: User, query: Query, zone: tzinfo) -> QuerySet[SavedTrack]:
 
 
 def refused_tracks(user: User) -> QuerySet[MirrorTrack]:
-    """What Spotify does not take into one of the listener's playlists."""
+    """The tracks that Spotify refuses for one of the listener's playlists."""
     return MirrorTrack.objects.filter(mirror__user=user, refused_at__isnull=False)
 
 
@@ -285,9 +285,9 @@ def _tracks_in_playlist(user: User, mirror: str) -> QuerySet[PlaylistItems, str]
 
 
 def _duplicates(user: User, liked: QuerySet[SavedTrack]) -> list[str]:
-    """The tracks that are liked more than once, in other words or versions.
+    """The tracks that have a duplicate among the likes.
 
-    To compare all songs takes a while, so the answer is kept until the likes change.
+    The comparison of all songs is slow, so its result is cached until the likes change.
     """
     version = liked.aggregate(songs=Count("pk"), last=Max("pk"))
     key = f"duplicates:{user.pk}:{version['songs']}:{version['last']}"

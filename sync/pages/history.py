@@ -1,4 +1,4 @@
-"""The history of syncs as a diary: by weeks, with songs; checks that found nothing are folded."""
+"""The history of syncs by weeks, with songs; checks without changes are folded."""
 
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
@@ -25,13 +25,13 @@ _NAMED = 5
 
 @dataclass(frozen=True, slots=True)
 class Entry:
-    """One line of the diary: a sync, or some that changed nothing."""
+    """One entry: a sync, or several syncs without changes."""
 
     at: datetime
     headline: str
     request: SyncRequest | None = None
     songs: Songs | None = None
-    #: What it did to each playlist, where there are several.
+    #: The result for each playlist, if there are several.
     results: Sequence[SyncResult] = ()
     fold: Fold | None = None
 

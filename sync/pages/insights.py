@@ -1,4 +1,4 @@
-"""The pages of numbers: all years, and one year."""
+"""The pages of insights: all years, and one year."""
 
 from collections.abc import Sequence
 from datetime import date
@@ -24,7 +24,7 @@ from sync.pages.zone import library_of
 from syncify.http import Request
 from syncify.text import counted
 
-#: How many songs a list shows at most.
+#: The most songs in a list.
 _SHOWN = 6
 _ARTISTS_OF_A_YEAR = 8
 
@@ -71,7 +71,7 @@ def year(request: Request, number: int) -> HttpResponse:
 
 
 def year_in_likes(user: User, number: int, calendar: Calendar) -> dict[str, Any]:
-    """What the page of a year shows; of a year in which the listener liked a song."""
+    """The context of a year's page; the year must have a like."""
     zone = timezone.get_current_timezone()
     facts = facts_of(user, calendar, zone=zone, year=number, top=_ARTISTS_OF_A_YEAR)
     years = [found for found in calendar.years if any(y == found for y, _ in calendar.months)]
@@ -119,7 +119,7 @@ def decades_chart(facts: Facts) -> BarChart:
 
 
 def ages_chart(facts: Facts) -> BarChart:
-    """How old the songs of each year were when they were liked, in the median."""
+    """The median age of songs at the like, by year of the like."""
     return bar_chart(
         [
             Entry(
@@ -191,7 +191,7 @@ def songs_behind(user: User, facts: Facts, days: Sequence[Day]) -> dict[str, Any
 
 
 def _lost(user: User) -> dict[str, Any]:
-    """Songs that are no longer liked, and songs that Spotify refuses; the latest of each."""
+    """The latest songs that are no longer liked, and that Spotify refuses."""
     liked = SavedTrack.objects.filter(user=user, removed_at=None).values("track")
     gone = SavedTrack.objects.filter(user=user, removed_at__isnull=False).exclude(track__in=liked)
     gone = gone.select_related("track__album").order_by("-removed_at", "-id")
@@ -200,7 +200,7 @@ def _lost(user: User) -> dict[str, Any]:
 
 
 def _newest(user: User, first: date, end: date) -> list[SavedTrack]:
-    """Covers for the head of a year's page."""
+    """Covers for the header of a year's page."""
     zone = timezone.get_current_timezone()
     rows = SavedTrack.objects.filter(
         user=user,

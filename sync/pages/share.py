@@ -1,4 +1,4 @@
-"""What everybody sees who has a share link: no account, no cookie, nothing but what was shared."""
+"""The pages behind share links: without account or cookie, with the shared data only."""
 
 from collections.abc import Callable, Iterable, Iterator
 from dataclasses import dataclass
@@ -42,11 +42,11 @@ from syncify.visitors import address_of, household_of, log_refusal
 
 type SharedView = Callable[..., HttpResponseBase]
 
-#: Requests that one address may make in an hour, for all links together.
+#: Requests of one address in an hour, for all links together.
 MOST_REQUESTS = 1_200
-#: Covers in the picture at the head of a page.
+#: Covers in the picture of a page.
 _IN_MOSAIC = 4
-#: Raise it when a template or a file changes what visitors are sent, so that they ask anew.
+#: Increase it after a change of templates, so that visitors get new pages.
 _VERSION = 1
 
 PAGE, FEED, DOWNLOAD = ShareLink.Kind.PAGE, ShareLink.Kind.FEED, ShareLink.Kind.DOWNLOAD
@@ -66,7 +66,7 @@ class Visit:
 
     @cached_property
     def playlist_url(self) -> str:
-        """The playlist in Spotify; "" where the link is about all likes, or there is none yet."""
+        """The playlist in Spotify; "" for all likes, or without a playlist yet."""
         if self.link.mirror is None:
             return ""
         first = self.link.mirror.playlists.filter(spotify_id__isnull=False).first()
@@ -77,7 +77,7 @@ class Visit:
         return version_of(self.link)
 
     def address(self, name: str) -> str:
-        """The whole address of another page of this link."""
+        """The complete address of another page of this link."""
         return f"{settings.BASE_URL}{reverse(name, args=[self.token])}"
 
 
@@ -86,10 +86,10 @@ def shared(
 ) -> Callable[[SharedView], Callable[..., HttpResponseBase]]:
     """A view that links of ``kinds`` open; others answer 404, and ended ones 410.
 
-    It is called with a Visit and what else its address holds, and may raise Http404.
+    It gets a Visit and the other parts of its address, and may raise Http404.
 
-    What the view answers is kept by nobody but the visitor, who asks each time whether it still
-    holds. Times are told in the listener's time zone: the visitor is not known.
+    Only the visitor's browser caches the response, and revalidates it each time. Times are in the
+    listener's time zone, because the visitor is unknown.
     """
 
     def decorate(view: SharedView) -> Callable[..., HttpResponseBase]:
@@ -163,7 +163,7 @@ def _page(visit: Visit) -> HttpResponse:
 
 @shared(PAGE)
 def preview(visit: Visit) -> HttpResponseBase:
-    """The picture that messengers put into the card of a link."""
+    """The picture that messengers show for a link."""
     return unless_known(visit, _preview)
 
 
@@ -173,14 +173,14 @@ def _preview(visit: Visit) -> HttpResponse:
     chosen = visit.link.mirror.cover if visit.link.mirror else ""
     palette = chosen if chosen in drawing.PALETTES else drawing.DEFAULT_PALETTE
     picture = drawing.preview(visit.title, _summary(facts_of(visit.link).count), palette)
-    # Messengers show it on pages of their own.
+    # Messengers show it on their own pages.
     headers = {"Cross-Origin-Resource-Policy": "cross-origin"}
     return HttpResponse(picture, "image/png", headers=headers)
 
 
 @shared(PAGE)
 def oembed(visit: Visit) -> HttpResponseBase:
-    """The link as oEmbed's JSON, whatever ``format`` is asked for."""
+    """The link as oEmbed JSON, for any ``format``."""
     return JsonResponse(
         {
             "version": "1.0",
@@ -277,9 +277,9 @@ def _file(
 
 
 def unless_known(visit: Visit, build: Callable[[Visit], HttpResponseBase]) -> HttpResponseBase:
-    """What ``build`` answers, or 304 to a visitor who has it already.
+    """The response of ``build``, or 304 to a visitor who has it already.
 
-    The tag is made from all that an answer depends on, without reading a single song.
+    The ETag depends on all inputs of the response, and reads no songs.
     """
     link = visit.link
     newest, changed = visit.version

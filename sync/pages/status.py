@@ -296,7 +296,7 @@ def _at_rest(library: Library, latest: SyncRequest | None) -> Status:
 
 
 def changes_in_words(request: SyncRequest) -> str:
-    """What a sync did, as "3 songs added, 1 removed"; "" for nothing."""
+    """The changes of a sync, such as "3 songs added, 1 removed"; "" without changes."""
     done = [
         (request.added, "added"),
         (request.removed, "removed"),

@@ -350,7 +350,7 @@ def test_the_button_rests_for_a_minute_and_the_page_says_so(
         response = client.post(url, headers=HTMX)
         assert response.status_code == 429
         assert 50 <= int(response.headers["Retry-After"]) <= 60
-        assert "A sync has just been made for you. Try again in " in text_of(response)
+        assert "Your last sync is less than a minute old. Try again in " in text_of(response)
     assert ada.sync_requests.count() == 1
 
     SyncRequest.objects.update(created=F("created") - timedelta(minutes=1))
