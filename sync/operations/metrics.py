@@ -7,7 +7,7 @@ from collections.abc import Iterator, Mapping
 from datetime import timedelta
 
 from django.conf import settings
-from django.db.models import Count, F, Min, Q, Sum
+from django.db.models import Count, F, Q, Sum
 from django.db.models.functions import Now
 from django.utils import timezone
 from prometheus_client import CollectorRegistry
@@ -20,6 +20,7 @@ from accounts.models import CONSENT_LIFE, SpotifyConnection
 from sync.models import Incident, SyncRequest
 from sync.operations import backups
 from sync.queue import processes
+from sync.queue.counts import open_requests
 from sync.queue.processes import SCHEDULER, WORKER
 from syncify.spotify.quota import calls_by_hour, current_block
 
@@ -66,21 +67,14 @@ class _Installation(Collector):
 
 
 def _queue() -> Iterator[GaugeMetricFamily]:
-    is_ready = Q(state=State.QUEUED, run_at__lte=Now())
-    queue = SyncRequest.objects.filter(completed=None).aggregate(
-        ready=Count("pk", filter=is_ready),
-        waiting=Count("pk", filter=Q(state=State.QUEUED, run_at__gt=Now())),
-        running=Count("pk", filter=Q(state=State.RUNNING)),
-        oldest=Min("run_at", filter=is_ready),
-    )
-    oldest = queue.pop("oldest")
+    queue = open_requests()
     yield _gauges(
         "queue_requests",
         "Syncs that are ready for a worker, wait for a later time, or run.",
         "state",
-        queue,
+        {"ready": queue.ready, "waiting": queue.waiting, "running": queue.running},
     )
-    wait = (timezone.now() - oldest).total_seconds() if oldest else 0
+    wait = (timezone.now() - queue.oldest).total_seconds() if queue.oldest else 0
     yield _gauge("queue_oldest_wait_seconds", "How long the oldest ready sync has waited.", wait)
 
 

@@ -6,7 +6,7 @@ from datetime import UTC, datetime, timedelta
 
 from django.conf import settings
 from django.core.paginator import Page, Paginator
-from django.db.models import Count, Exists, Min, OuterRef, Q, QuerySet, Subquery
+from django.db.models import Exists, OuterRef, QuerySet, Subquery
 from django.urls import reverse
 from django.utils import timezone
 from django.utils.timesince import timesince
@@ -16,6 +16,7 @@ from accounts.models import SpotifyConnection, User
 from sync.models import Incident, Mirror, Process, SyncRequest
 from sync.operations.blocks import OPERATORS_CAUSES
 from sync.pages.words import clock
+from sync.queue.counts import open_requests
 from sync.queue.processes import SCHEDULER, WORKER, alive
 from sync.sharing.invitations import waiting_guests
 from syncify.redirect import advice
@@ -223,20 +224,13 @@ def _listeners() -> QuerySet[User]:
 
 def _queue(now: datetime) -> Queue:
     state = SyncRequest.State
-    is_ready = Q(state=state.QUEUED, run_at__lte=now)
-    # Open requests and dead ones each have an index of their own.
-    counts = SyncRequest.objects.filter(completed=None).aggregate(
-        ready=Count("pk", filter=is_ready),
-        waiting=Count("pk", filter=Q(state=state.QUEUED, run_at__gt=now)),
-        running=Count("pk", filter=Q(state=state.RUNNING)),
-        oldest=Min("run_at", filter=is_ready),
-    )
+    counts = open_requests()
     running = SyncRequest.objects.filter(state=state.RUNNING).select_related("user")
     return Queue(
-        ready=counts["ready"],
-        waiting=counts["waiting"],
-        oldest_wait=timesince(counts["oldest"], now, depth=1) if counts["oldest"] else "–",
-        running_count=counts["running"],
+        ready=counts.ready,
+        waiting=counts.waiting,
+        oldest_wait=timesince(counts.oldest, now, depth=1) if counts.oldest else "–",
+        running_count=counts.running,
         running=list(running.order_by("id")[:_ROWS]),
         dead_count=SyncRequest.objects.filter(state=state.DEAD).count(),
     )

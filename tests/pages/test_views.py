@@ -481,7 +481,7 @@ def test_a_playlist_is_written_anew_when_the_listener_accepts_new_dates(
     client: Client, ada: User
 ) -> None:
     playlist = make_playlist(main_mirror(ada), make_songs(ada, "A"))
-    assert "Write it anew" not in text_of(client.get("/"))
+    assert "Rewrite the playlist" not in text_of(client.get("/"))
     PlaylistItems.objects.filter(playlist=playlist).update(
         uris=["spotify:track:A", None, "spotify:local:a:b:c:1"]
     )
