@@ -9,6 +9,7 @@ from django.db.models.functions import Now
 from accounts.consent import NEAR, STAGES, ConsentStage
 from accounts.models import CONSENT_LIFE, SpotifyConnection, User
 from accounts.signals import connection_changed
+from accounts.spotify_apps import all_apps
 
 State, Reason = SpotifyConnection.State, SpotifyConnection.Reason
 
@@ -86,3 +87,17 @@ def mark_connected(user: User) -> None:
     refused = SpotifyConnection.objects.filter(user=user, state=State.REFUSED)
     if refused.update(state=State.CONNECTED, state_reason="", state_since=Now(), retry_at=None):
         connection_changed.send(sender=SpotifyConnection, user_id=user.pk)
+
+
+@transaction.atomic
+def reconnect_returned() -> None:
+    """Connect the listeners whose app was missing from the settings and is there again."""
+    known = [app.client_id for app in all_apps()]
+    gone = SpotifyConnection.objects.filter(
+        state=State.SIGN_IN_NEEDED, state_reason=Reason.APP_GONE, client_id__in=known
+    ).exclude(refresh_token="")
+    for user_id in gone.values_list("pk", flat=True):
+        if gone.filter(pk=user_id).update(
+            state=State.CONNECTED, state_reason="", state_since=Now()
+        ):
+            connection_changed.send(sender=SpotifyConnection, user_id=user_id)

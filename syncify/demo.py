@@ -32,6 +32,13 @@ OFFERED_FIELD = re.compile(r'name="(address|username|password)"\s+value="([^"]+)
 _ENDINGS = (signal.SIGINT, signal.SIGTERM, signal.SIGHUP)
 #: The simulated Spotify's port lies this far above that of the pages.
 ABOVE = 1090
+#: A second Spotify app, which an invented neighbour lends: as SPOTIFY_APPS has it, and as the
+#: simulated Spotify has it, with its seats.
+LENT_HERE = (
+    '[{"label": "Flat 3", "client_id": "lent-app", "client_secret": "lent-secret",'
+    ' "developer": "Frida"}]'
+)
+LENT_THERE = "lent-app,lent-secret,frida,bea+cleo+dora"
 HIDDEN_FIELD = re.compile(r'name="csrfmiddlewaretoken" value="([^"]+)"')
 
 
@@ -91,6 +98,7 @@ def _running(pages: str, spotify: str, music: str) -> Iterator[dict[str, subproc
         SYNCIFY_BASE_URL=pages,
         SPOTIFY_CLIENT_ID="syncify-demo",
         SPOTIFY_CLIENT_SECRET="demo-secret",  # noqa: S106 - opens nothing but the simulator
+        SPOTIFY_APPS=LENT_HERE,
         SPOTIFY_DAILY_QUOTA="0",
         SPOTIFY_API_URL=f"{spotify}/v1/",
         SPOTIFY_ACCOUNTS_URL=spotify,
@@ -105,7 +113,15 @@ def _running(pages: str, spotify: str, music: str) -> Iterator[dict[str, subproc
     python, manage = [sys.executable], [sys.executable, "manage.py"]
     bind = pages.removeprefix("http://")
     commands = {
-        "simulator": [*python, "-m", "syncify.simulator", "--port", spotify.rpartition(":")[2]],
+        "simulator": [
+            *python,
+            "-m",
+            "syncify.simulator",
+            "--port",
+            spotify.rpartition(":")[2],
+            "--app",
+            LENT_THERE,
+        ],
         "music": [*python, "-m", "syncify.simulator.music", "--port", music.rpartition(":")[2]],
         "web": [*python, "-m", "gunicorn", "--bind", bind, "--log-level", "warning"],
         "worker": [*manage, "runworker", "--with-scheduler"],

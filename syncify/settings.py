@@ -11,6 +11,7 @@ from django.utils.csp import CSP
 
 from syncify.addresses import parse_address
 from syncify.env import (
+    env_apps,
     env_bool,
     env_client_id,
     env_database_url,
@@ -108,10 +109,13 @@ X_FRAME_OPTIONS = "DENY"
 
 # --- Spotify ----------------------------------------------------------------------------------
 
-# The second names are those of Syncify 2 and of spotipy.
+# The second names are those of Syncify 2 and of spotipy. Without an id, the page of the first run
+# asks for the app (accounts.spotify_apps).
 SPOTIFY_CLIENT_ID = env_client_id("SPOTIFY_CLIENT_ID", "SPOTIPY_CLIENT_ID")
 #: Empty: sign-in uses PKCE.
 SPOTIFY_CLIENT_SECRET = env_word("SPOTIFY_CLIENT_SECRET") or env_word("SPOTIPY_CLIENT_SECRET")
+#: Further apps, each with its own five listeners.
+SPOTIFY_APPS = env_apps("SPOTIFY_APPS")
 SPOTIFY_API_URL = (
     env_url("SPOTIFY_API_URL", default="https://api.spotify.com/v1/", secure=True) + "/"
 )
@@ -132,7 +136,7 @@ if PICTURES:
 #: The web player, for links to playlists.
 SPOTIFY_OPEN_URL = env_url("SPOTIFY_OPEN_URL", default="https://open.spotify.com")
 SPOTIFY_REDIRECT_URI, SPOTIFY_REDIRECT_CASE = redirect_uri(BASE_URL)
-#: Calls a day for the whole installation; 0: no limit.
+#: Calls a day with all apps of one developer account; 0: no limit.
 SPOTIFY_DAILY_QUOTA = env_int("SPOTIFY_DAILY_QUOTA", default=1000)
 # The sign-in form posts to us and is sent on to Spotify, which may send it straight back: browsers
 # hold form-action against the whole way.
@@ -216,6 +220,7 @@ MIDDLEWARE = [
     "django.middleware.csp.ContentSecurityPolicyMiddleware",
     "django.middleware.clickjacking.XFrameOptionsMiddleware",
     "syncify.middleware.HostMiddleware",
+    "accounts.first_run.FirstRunMiddleware",
     "django.contrib.sessions.middleware.SessionMiddleware",
     "django.middleware.common.CommonMiddleware",
     "syncify.middleware.HiddenOriginMiddleware",

@@ -16,7 +16,7 @@ from django.utils import timezone
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
-from accounts.models import SpotifyConnection, User
+from accounts.models import SpotifyApp, SpotifyConnection, User
 from accounts.operators import make_code
 from sync.models import InboxItem, Invitation, Mirror, Pair, Playlist, ShareLink, SyncRequest
 from sync.sharing.links import create_link
@@ -81,6 +81,7 @@ ROWS = {
     "duplicates/unlike/": OWNERS_FORM,
     "events/": Row((204, 200, 200), 405),
     "favicon.ico": Row(301, 405),
+    "first-run/": Row(404, 404),  # there is an app
     "healthz": PUBLIC_PAGE,
     "inbox/": PERSONAL_PAGE,
     "inbox/<int:pk>/": OWNERS_BUTTON,
@@ -93,6 +94,9 @@ ROWS = {
     "metrics": Row(404, 405),  # there is no token
     "operator/": OPERATOR_PAGE,
     "operator/<int:pk>/retry/": OPERATOR_BUTTON,
+    "operator/apps/": Row((404, 404, 200), (404, 404, 422)),  # the POST is empty
+    "operator/apps/<int:pk>/delete/": OPERATOR_BUTTON,
+    "operator/apps/<int:pk>/rest/": OPERATOR_BUTTON,
     "operator/ask-spotify/": OPERATOR_BUTTON,
     "operator/checks/": OPERATOR_PAGE,
     "operator/code/": Row((302, 200, 200), (302, 422, 422)),  # while a code is unused
@@ -100,6 +104,7 @@ ROWS = {
     "operator/invitations/<int:pk>/added/": OPERATOR_BUTTON,
     "operator/invitations/<int:pk>/withdraw/": OPERATOR_BUTTON,
     "operator/listeners/<int:listener>/block/": Row((404, 404, 200), (404, 404, 303)),
+    "operator/listeners/<int:listener>/move/": Row((404, 404, 200), 404),  # the POST is empty
     "playlists/": PERSONAL_PAGE,
     "playlists/<int:pk>/": OWNERS_FORM,
     "playlists/<int:pk>/card/": OWNERS_PAGE,
@@ -204,6 +209,7 @@ def own_everything(request: SyncRequest) -> None:
         id=request.pk, user=request.user, code_hash="hers", given=now, expires=now + timedelta(1)
     )
     Pair.objects.create(id=request.pk, first=request.user, second=make_user("friend"))
+    SpotifyApp.objects.create(id=request.pk, label="Flat 3", client_id="flat-3", secret="hidden")
 
 
 def token_for(user: User, route: str) -> str:
@@ -216,7 +222,9 @@ def token_for(user: User, route: str) -> str:
 
 def everything() -> list[dict[str, Any]]:
     """What no refused request may change."""
-    tables = (User, SpotifyConnection, Mirror, SyncRequest, InboxItem, Pair, Invitation)
+    tables = (
+        User, SpotifyConnection, Mirror, SyncRequest, InboxItem, Pair, Invitation, SpotifyApp,
+    )  # fmt: skip
     rows = [table.objects.order_by("pk").values() for table in tables]
     # A look at a shared page is remembered.
     links = ShareLink.objects.order_by("pk").values("pk", "revoked")
@@ -315,10 +323,10 @@ FIELDS = [
     *("unit-0", "raw-0", "match", "source", "day", "limit", "per_artist", "refresh", "mirror"),
     *("keep_same", "keep_twin", "at_spotify", "one", "other", "keep", "genres", "clear", "undo"),
     *("do", "upto", "likes_own", "keep", "of", "shows"),
-    *("email", "has_insights"),
+    *("email", "has_insights", "app", "label", "developer", "client_id", "client_secret"),
     *("username", "password", "token", "mirrors", "stars", "q", "song", "nowhere", "forget"),
 ]
-COOKIES = ["sessionid", "csrftoken", "timezone", "messages", "invitation"]
+COOKIES = ["sessionid", "csrftoken", "timezone", "messages", "invitation", "spotify-app"]
 #: As bytes, so that there is no UTF-8 among them as well.
 VALUES = st.one_of(
     st.binary(max_size=40),

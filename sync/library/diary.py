@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING, Any
 from django.db import connection
 from django.db.models import Q, QuerySet
 
+from sync.library.continued import STOPPED, came_with, unfinished, went_with
 from sync.models import SavedTrack, SyncRequest
 
 if TYPE_CHECKING:
@@ -80,6 +81,12 @@ def songs_of(requests: Sequence[SyncRequest], *, most: int) -> dict[int, Songs]:
     with connection.cursor() as cursor:
         cursor.execute(_SONGS, {"requests": [request.pk for request in requests], "most": most})
         found = cursor.fetchall()
+    if stopped := {request.pk for request in requests if request.state in STOPPED}:
+        [listener] = {request.user_id for request in requests}
+        stopped.intersection_update(unfinished(listener))
+        found = [
+            _of_unfinished(listener, row[0], most) if row[0] in stopped else row for row in found
+        ]
     wanted = [pk for *_, came, went in found for pk in (*came, *went)]
     rows = SavedTrack.objects.filter(pk__in=wanted, user__in={r.user_id for r in requests})
     likes = {like.pk: like for like in rows.select_related("track__album")}
@@ -92,6 +99,13 @@ def songs_of(requests: Sequence[SyncRequest], *, most: int) -> dict[int, Songs]:
         )
         for pk, came_count, went_count, came, went in found
     }
+
+
+def _of_unfinished(user_id: int, request: int, most: int) -> tuple[Any, ...]:
+    """As a row of _SONGS."""
+    came, went = came_with(user_id, request), went_with(user_id, request)
+    ids = [list(rows.order_by("pk").values_list("pk", flat=True)) for rows in (came, went)]
+    return request, *map(len, ids), *(each[:most] for each in ids)
 
 
 def folds(

@@ -4,7 +4,7 @@ from typing import Any
 
 from django.db.models import Model, Q, QuerySet
 
-from accounts.models import SpotifyConnection, User
+from accounts.models import SpotifyApp, SpotifyConnection, User
 from sync.models import (
     ArtistGenre,
     Connection,
@@ -60,6 +60,7 @@ SECTIONS: dict[type[Model], str] = {
     TargetCatalogue: "target_catalogues",
     TrackLink: "track_links",
     Incident: "alerts",
+    SpotifyApp: "spotify_apps",
 }
 #: The path to the listener, for tables without ``user``.
 OWNER = {
@@ -71,6 +72,7 @@ OWNER = {
     TargetPlaylist: "connection__user",
     TargetCatalogue: "connection__user",
     TrackLink: "connection__user",
+    SpotifyApp: "created_by",
 }
 #: Excluded: tokens, because their holder can act as the listener; a guest's address in an
 #: invitation; the operator's addresses of alerts; uploads and packed data, because they are

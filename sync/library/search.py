@@ -24,12 +24,13 @@ from django.db.models import (
     Value,
 )
 from django.db.models.expressions import Combinable
-from django.db.models.functions import Collate, Least, StrIndex, Substr
+from django.db.models.functions import Collate, Least, StrIndex
 
+from sync.library.continued import changed_by, in_playlists
 from sync.library.duplicates import find_pairs, ids_with_duplicates
 from sync.library.songs import load_songs
 from sync.library.timeline import came, end_of, open_at, start_of, went
-from sync.models import MirrorTrack, PlaylistItems, SavedTrack
+from sync.models import MirrorTrack, SavedTrack
 from syncify.text import folded
 
 if TYPE_CHECKING:
@@ -249,9 +250,7 @@ def _base(user: User, query: Query, zone: tzinfo) -> QuerySet[SavedTrack]:
     elif query.at:
         rows = open_at(user, end_of(date.fromisoformat(query.at), zone))
     elif query.sync:
-        rows = SavedTrack.objects.filter(
-            Q(added_in=query.sync) | Q(removed_in=query.sync), user=user
-        )
+        rows = changed_by(user.pk, int(query.sync))
     elif query.show == "gone":
         later = SavedTrack.objects.filter(
             user=user, track=OuterRef("track"), id__gt=OuterRef("id"), removed_at__isnull=False
@@ -260,7 +259,7 @@ def _base(user: User, query: Query, zone: tzinfo) -> QuerySet[SavedTrack]:
     else:
         rows = liked
     if query.playlist:
-        rows = rows.filter(track__in=_tracks_in_playlist(user, query.playlist))
+        rows = rows.filter(track__in=in_playlists(user.pk, mirror=int(query.playlist)))
     match query.show:
         case "gone" if not query.since:
             rows = rows.exclude(track__in=liked.values("track"))
@@ -274,14 +273,6 @@ def _base(user: User, query: Query, zone: tzinfo) -> QuerySet[SavedTrack]:
 def refused_tracks(user: User) -> QuerySet[MirrorTrack]:
     """The tracks that Spotify refuses for one of the listener's playlists."""
     return MirrorTrack.objects.filter(mirror__user=user, refused_at__isnull=False)
-
-
-def _tracks_in_playlist(user: User, mirror: str) -> QuerySet[PlaylistItems, str]:
-    items = PlaylistItems.objects.filter(playlist__mirror=int(mirror), playlist__mirror__user=user)
-    uri = Func("uris", function="unnest", output_field=TextField())
-    return items.annotate(held=Substr(uri, len("spotify:track:") + 1)).values_list(
-        "held", flat=True
-    )
 
 
 def _duplicates(user: User, liked: QuerySet[SavedTrack]) -> list[str]:

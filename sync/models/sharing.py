@@ -103,6 +103,8 @@ class Invitation(models.Model):
     given = models.DateTimeField(null=True)
     #: When an operator added it at Spotify.
     added = models.DateTimeField(null=True)
+    #: The Spotify app with the guest's seat; "", as older versions leave it, is the first one.
+    client_id = models.CharField(max_length=100, blank=True, db_default="")
     created = models.DateTimeField(db_default=Now())
     expires = models.DateTimeField()
 

@@ -16,13 +16,14 @@ from django.utils import timezone
 from accounts.connections import moved_lately_q, near_q, stage_of_near
 from accounts.consent import Consent, ConsentStage
 from accounts.models import SpotifyConnection, User
+from accounts.spotify_apps import all_apps
 from sync.models import Incident, Mirror, SyncRequest
 from sync.operations import backups
-from sync.operations.blocks import alert_text
+from sync.operations.blocks import block_in_words
 from sync.queue.backoff import LISTENERS_OWN
 from sync.queue.processes import WORKER, alive
 from sync.queue.sweeps import EVER, Sweeps
-from syncify.spotify.models import Block
+from syncify.spotify.quota import blocks
 from syncify.text import counted
 
 if TYPE_CHECKING:
@@ -184,8 +185,10 @@ def _troubles() -> Iterator[OpenProblem]:
             "backup", "No backup was made for two days. The scheduler's log says why."
         )
 
-    for block in Block.objects.filter(until__gt=Now() - BLOCK_GRACE):
-        yield OpenProblem(f"block:{block.because}", alert_text(block.because))
+    if running := blocks(since=BLOCK_GRACE):
+        labels = {app.credentials.key: app.label for app in all_apps()}
+        for block in running:
+            yield OpenProblem(block.incident, block_in_words(block, labels))
 
 
 def _consents_in_trouble(now: datetime) -> "QuerySet[KeyedConnection]":

@@ -14,10 +14,13 @@ from typing import Any, NamedTuple, TypedDict
 
 from django.conf import settings
 from django.db import connection, models
+from django.db.models import QuerySet
 from django.urls import reverse
 
 from accounts.models import SpotifyConnection, User
-from sync.models import Library, Mirror, SyncRequest, SyncResult
+from accounts.spotify_apps import block_of
+from sync.library.continued import STOPPED, came_with, unfinished, went_with
+from sync.models import Library, Mirror, SavedTrack, SyncRequest, SyncResult
 from sync.pages.status import (
     Action,
     Permission,
@@ -34,7 +37,6 @@ from sync.pages.words import exact
 from sync.queue.alerted import was_delivered
 from sync.queue.fair import PRESSABLE_AT_SQL
 from sync.queue.processes import WORKER
-from syncify.spotify.quota import current_block
 
 #: Songs of each kind that a card names.
 _NAMED = 5
@@ -119,6 +121,8 @@ class Card:
     pressable_at: str
     pause: Press | None
     renew: Press | None
+    #: An operator asks for a sign-in at another Spotify app.
+    is_to_move: bool = False
 
     @property
     def is_open(self) -> bool:
@@ -159,7 +163,10 @@ _PARTS = [
         "l", Library, "user_id", "interval", "preferred_hour", "next_due", "is_paused",
         "full_read_at", "confirm_after", "song_count",
     ),
-    _part("c", SpotifyConnection, "user_id", "authorized_at", "state", "state_reason"),
+    _part(
+        "c", SpotifyConnection, "user_id", "authorized_at", "state", "state_reason", "client_id",
+        "move_to",
+    ),
     _part(
         "r", SyncRequest, "id", "trigger", "state", "stage", "song_count", "progress", "failures",
         "run_at", "cancel_asked_at", "started", "completed", "error_code", "error_message", "added",
@@ -254,7 +261,7 @@ def card_for(user: User, *, now: datetime, mirror: int | None = None) -> Card:
     has_worker, playlists, covers = others
     is_queued = latest is not None and latest.state == SyncRequest.State.QUEUED
     is_running = latest is not None and latest.state == SyncRequest.State.RUNNING
-    block = current_block() if is_queued else None
+    block = block_of(consent) if is_queued else None
     status = describe(
         connection=consent,
         mirror=shown,
@@ -262,7 +269,7 @@ def card_for(user: User, *, now: datetime, mirror: int | None = None) -> Card:
         latest=latest,
         block=block,
         has_worker=has_worker,
-        is_told=block is not None and was_delivered(f"block:{block.because}"),
+        is_told=block is not None and was_delivered(block.incident),
         now=now,
     )
     # What came to the library and left it; other mirrors only tell how many songs.
@@ -288,6 +295,7 @@ def card_for(user: User, *, now: datetime, mirror: int | None = None) -> Card:
         pressable_at=exact(pressable_at) if pressable_at and status.asks_for_sync else "",
         pause=_pause(shown, "link") if told else None,
         renew=_renew(notice, status),
+        is_to_move=bool(consent.move_to),
     )
 
 
@@ -315,7 +323,15 @@ def _names(mirror: Mirror, changed: SyncRequest | None, refused: int) -> dict[st
             cursor.execute(_NAMES, params)
             for kind, name, artists in cursor:
                 names[kind].append(Song(name=name, artists=artists))
+    if changed and changed.state in STOPPED and changed.pk in unfinished(mirror.user_id):
+        names["added"] = _songs(came_with(mirror.user_id, changed.pk))
+        names["removed"] = _songs(went_with(mirror.user_id, changed.pk))
     return names
+
+
+def _songs(likes: QuerySet[SavedTrack]) -> list[Song]:
+    rows = likes.order_by("-added_at", "rank").select_related("track")[:_NAMED]
+    return [Song(name=like.track.name, artists=like.track.artists) for like in rows]
 
 
 def _past(request: SyncRequest, result: SyncResult, names: dict[str, list[Song]]) -> PastSync:

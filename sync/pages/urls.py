@@ -5,6 +5,7 @@ from django.urls import path
 from sync.operations import machines
 from sync.pages import (
     again,
+    apps,
     cover,
     duplicates,
     files,
@@ -111,6 +112,10 @@ urlpatterns = [
     path("operator/", operator.page, name="operator"),
     path("operator/<int:pk>/retry/", operator.retry, name="operator_retry"),
     path("operator/listeners/<int:listener>/block/", operator.block, name="operator_block"),
+    path("operator/listeners/<int:listener>/move/", apps.move, name="operator_move"),
+    path("operator/apps/", apps.apps, name="operator_apps"),
+    path("operator/apps/<int:pk>/rest/", apps.rest, name="app_rest"),
+    path("operator/apps/<int:pk>/delete/", apps.delete, name="app_delete"),
     path("operator/ask-spotify/", operator.ask, name="operator_ask"),
     path("operator/checks/", operator.checks, name="operator_checks"),
     path("operator/invitations/", invite.invitations, name="operator_invitations"),

@@ -11,7 +11,7 @@ from typing import Any
 
 from django.db import Error, connection, transaction
 
-from accounts.connections import mark_refused
+from accounts.connections import mark_refused, reconnect_returned
 from sync.models import SyncRequest
 from sync.queue import backoff, processes
 from sync.queue import store as queue
@@ -153,6 +153,7 @@ class Worker:
     def _take_care(self) -> None:
         try:
             self._persist(lift_operator_block, "start")
+            self._persist(reconnect_returned, "start")
             self._persist(queue.unpark, "start")
             self._persist(self._look_after, "rescue")
             self._ready.set()

@@ -1,4 +1,4 @@
-"""Checks without a listener and outside the quota: whether Spotify responds, and knows our app."""
+"""Asks Spotify as nobody, outside the quota: whether it answers, and whether it knows an app."""
 
 from datetime import datetime
 from email.utils import parsedate_to_datetime
@@ -6,6 +6,7 @@ from email.utils import parsedate_to_datetime
 import requests
 from django.conf import settings
 
+from syncify.spotify.credentials import Credentials
 from syncify.spotify.deadline import DeadlineSession
 
 TIMEOUT = (5.0, 10.0)
@@ -25,8 +26,8 @@ def spotify_clock() -> datetime:
         raise NoAnswer(type(error).__name__) from error
 
 
-def credentials_problem() -> str:
-    """Spotify's error code for client ID and secret; "" if they are valid.
+def credentials_problem(app: Credentials) -> str:
+    """Spotify's word for what is wrong with Client ID and secret; "" if nothing is.
 
     Raises NoAnswer.
     """
@@ -35,7 +36,7 @@ def credentials_problem() -> str:
             answer = session.post(
                 f"{settings.SPOTIFY_ACCOUNTS_URL}/api/token",
                 data={"grant_type": "client_credentials"},
-                auth=(settings.SPOTIFY_CLIENT_ID, settings.SPOTIFY_CLIENT_SECRET),
+                auth=(app.client_id, app.secret),
                 timeout=TIMEOUT,
             )
         problem = "" if answer.ok else answer.json()["error"]

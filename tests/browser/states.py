@@ -415,7 +415,8 @@ def stops(
         if not request.url.startswith(f"{server}/"):
             complaints.append(f"asks {request.url}")
 
-    page = browser.new_page(viewport=PHONE)
+    # A colour in the middle of an animation is nobody's fault.
+    page = browser.new_page(viewport=PHONE, reduced_motion="reduce")
     page.on("console", hear)
     page.on("pageerror", lambda error: complaints.append(str(error)))
     page.on("request", see)

@@ -183,7 +183,7 @@ def test_the_budget_is_a_line_in_the_chart(client: Client, operator: User, setti
     hour = timezone.now().replace(minute=0, second=0, microsecond=0)
     ApiHour.objects.create(hour=hour, calls=80)
 
-    quota = client.get("/operator/").context["overview"].quota
+    quota = client.get("/operator/").context["overview"].quotas[0]
 
     assert (quota.most, quota.hourly_budget, quota.budget_line) == (80, 40, 50.0)
     assert quota.bars[-1].height == 100
@@ -203,7 +203,7 @@ def test_calls_are_counted_by_hour(client: Client, operator: User) -> None:
     ApiHour.objects.create(hour=hour - timedelta(hours=24), calls=5)
     ApiHour.objects.create(hour=hour - timedelta(hours=25), calls=900)
 
-    quota = client.get("/operator/").context["overview"].quota
+    quota = client.get("/operator/").context["overview"].quotas[0]
 
     assert quota.spent == 12
     assert [bar.calls for bar in quota.bars] == [5, *[0] * 23, 7]

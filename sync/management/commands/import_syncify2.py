@@ -3,9 +3,9 @@
 from argparse import ArgumentParser
 from typing import Any
 
-from django.conf import settings
 from django.core.management.base import BaseCommand, CommandError
 
+from accounts.spotify_apps import first_app
 from sync.operations import syncify2
 from syncify.text import counted
 
@@ -21,7 +21,8 @@ class Command(BaseCommand):
         parser.add_argument("--dry-run", action="store_true", help="only say what would happen")
 
     def handle(self, *, url: str, dry_run: bool, **_: Any) -> None:
-        if not settings.SPOTIFY_CLIENT_SECRET:
+        app = first_app()
+        if app is None or not app.credentials.secret:
             raise CommandError(
                 "SPOTIFY_CLIENT_SECRET is not set. Spotify takes the tokens of Syncify 2 only from "
                 "the app that they were made for: set its Client ID and its secret."

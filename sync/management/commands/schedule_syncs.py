@@ -4,8 +4,9 @@ import signal
 from argparse import ArgumentParser
 from typing import Any
 
-from django.core.management.base import BaseCommand
+from django.core.management.base import BaseCommand, CommandError
 
+from accounts.spotify_apps import first_app
 from sync.operations.chores import CHORES
 from sync.queue import processes, scheduler
 from syncify.text import counted
@@ -25,6 +26,8 @@ class Command(BaseCommand):
                 signal.signal(number, self._on_signal)
             scheduler.keep_scheduling(lambda: self._is_told_to_stop, *CHORES)
             return
+        if first_app() is None:
+            raise CommandError("There is no Spotify app yet: open Syncify's page and enter one.")
         scheduled = scheduler.take_turn(
             *CHORES, name="cron", alive_for=processes.ALIVE_BETWEEN_RUNS
         )

@@ -37,6 +37,6 @@ CREATE UNIQUE INDEX IF NOT EXISTS sync_requests_one_open_per_user
 
 
 class Migration(migrations.Migration):
-    dependencies = [("sync", "0018_invitations")]
+    dependencies = [("sync", "0019_invitation_app")]
 
     operations = [migrations.RunSQL(_HOLD, _UNDO)]
