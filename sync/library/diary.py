@@ -1,4 +1,4 @@
-"""What each sync changed in the library, and how many changed nothing; nothing here writes."""
+"""The changes of each sync in the library, and the syncs without changes; read-only."""
 
 from __future__ import annotations
 
@@ -16,12 +16,12 @@ from sync.models import SavedTrack, SyncRequest
 if TYPE_CHECKING:
     from accounts.models import User
 
-#: A sync that changed nothing and has nothing to say.
+#: A sync without changes and without a note.
 _QUIET = Q(state=SyncRequest.State.SUCCEEDED, added=0, removed=0, moved=0, skipped=0, note="") & ~Q(
     trigger=SyncRequest.Trigger.FIRST
 )
 
-# The order by an expression keeps the planner from walking the primary key until it finds some.
+# The order by an expression prevents the planner from scanning the primary key.
 _SONGS = """
 SELECT r.id,
        (SELECT count(*) FROM saved_tracks AS s WHERE s.added_in_id = r.id),
@@ -48,7 +48,7 @@ _HIGHEST = 2**63 - 1
 
 @dataclass(frozen=True, slots=True)
 class Songs:
-    """The likes that one sync saw come and go: the first few, and how many there are."""
+    """The likes that one sync added and removed: the first few, and their numbers."""
 
     came_count: int
     went_count: int
@@ -58,7 +58,7 @@ class Songs:
 
 @dataclass(frozen=True, slots=True)
 class Fold:
-    """Syncs of one week, one after the other, that changed nothing."""
+    """Successive syncs of one week without changes."""
 
     week: date
     count: int
@@ -67,7 +67,7 @@ class Fold:
 
 
 def loud_syncs(user: User, *, before: int | None) -> QuerySet[SyncRequest]:
-    """Finished syncs that changed something, failed or have something to say; newest first."""
+    """Finished syncs that have changes or a note, or failed; newest first."""
     rows = SyncRequest.objects.filter(
         user=user, kind=SyncRequest.Kind.SPOTIFY, completed__isnull=False
     ).exclude(_QUIET)
@@ -77,7 +77,7 @@ def loud_syncs(user: User, *, before: int | None) -> QuerySet[SyncRequest]:
 
 
 def songs_of(requests: Sequence[SyncRequest], *, most: int) -> dict[int, Songs]:
-    """What came and went with each of these syncs of one listener, at most ``most`` by name."""
+    """The likes that each of these syncs added and removed, at most ``most`` by name."""
     with connection.cursor() as cursor:
         cursor.execute(_SONGS, {"requests": [request.pk for request in requests], "most": most})
         found = cursor.fetchall()

@@ -1,4 +1,4 @@
-"""Genres of artists: looked up at MusicBrainz for everybody, or set by one listener."""
+"""Genres of artists: from MusicBrainz for all listeners, or set by one listener."""
 
 import logging
 from collections.abc import Collection, Iterable
@@ -28,17 +28,17 @@ logger = logging.getLogger(__name__)
 #: When an artist is looked up again.
 FOUND_AGAIN = timedelta(days=365)
 NOT_FOUND_AGAIN = timedelta(days=90)
-#: A listener's new artists, and a lookup that was given up, wait this long for the next.
+#: The time between two lookups for a listener, also after a failed one.
 LOOKUPS_APART = timedelta(days=1)
-#: Artists that one turn of a job looks up, about two minutes; then other jobs have theirs.
+#: Artists of one turn of a job, about two minutes; then other jobs run.
 TURN = 100
 PAUSE = timedelta(seconds=5)
-#: Listeners whose artists one turn of a scheduler looks through.
+#: Listeners that one turn of a scheduler checks.
 LISTENERS_A_TURN = 50
 
 
 class Coverage(NamedTuple):
-    """Of a listener's likes: those whose genre is known, and all."""
+    """The numbers of a listener's likes: with a known genre, and all."""
 
     known: int
     likes: int
@@ -47,11 +47,10 @@ class Coverage(NamedTuple):
 def run_genres(job: Job) -> None:
     """Look up the artists of a listener's likes, the most liked first, and end the request.
 
-    Raises what the worker knows: a SyncError, Cancelled, Released or LeaseLost. What was found
-    stays.
+    Raises a SyncError, Cancelled, Released or LeaseLost. Genres that were found stay.
     """
     if not is_configured():
-        raise GiveUp("genres_off", "Genres are switched off on this Syncify.")
+        raise GiveUp("genres_off", "Genres are disabled on this Syncify.")
     user_id = job.request.user_id
     due = due_artists(user_id)
     artists = list(due[:TURN])
@@ -68,14 +67,14 @@ def run_genres(job: Job) -> None:
         raise RetryLater("musicbrainz", "MusicBrainz did not answer.") from error
     if left > len(artists):
         raise ContinueAt(
-            "genres_more", "More artists are to be looked up.", until=job.now() + PAUSE
+            "genres_more", "There are more artists to look up.", until=job.now() + PAUSE
         )
     known, likes = coverage(user_id)
     queue.succeed(job.request, note=f"The genre of {known} of {likes} songs is known.")
 
 
 def due_artists(user_id: int) -> QuerySet[Artist]:
-    """The artists of the likes whose genres are not known or old, the most liked first."""
+    """The artists of the likes whose genres are unknown or old, the most liked first."""
     liked = Q(
         track_artists__track__savedtrack__user=user_id,
         track_artists__track__savedtrack__removed_at=None,
@@ -87,8 +86,8 @@ def due_artists(user_id: int) -> QuerySet[Artist]:
 def queue_lookups() -> int:
     """Queue a lookup for every listener whose artists are due, once a day at most.
 
-    Of many listeners it looks at a portion, since MusicBrainz answers one call a second anyway.
-    Returns how many are queued. Calls nobody, and is safe to run twice at once.
+    With many listeners, it checks a portion. Returns the number of queued lookups. Makes no calls,
+    and is safe to run twice at once.
     """
     if not is_configured():
         return 0
@@ -142,9 +141,9 @@ def _count(likes: QuerySet[SavedTrack]) -> Coalesce:
 
 
 def set_genres(user_id: int, artist_id: str, names: Iterable[str]) -> None:
-    """Let these genres of an artist count for this listener, in place of those found.
+    """Set the genres of an artist for this listener, in place of those found.
 
-    No names: the artist has no genre. ``clear_genres`` goes back to those found.
+    No names: the artist has no genre. ``clear_genres`` restores those found.
     """
     genres = [name for name in dict.fromkeys(usual(name)[:100] for name in names) if name]
     with transaction.atomic():
@@ -178,7 +177,7 @@ def _store_unknown(ids: Collection[str]) -> None:
 
 def _store(artist_id: str, mbid: str, genres: list[str]) -> None:
     with transaction.atomic():
-        # Two jobs that look up one artist take turns.
+        # Two jobs that look up the same artist wait for each other.
         if not Artist.objects.select_for_update(no_key=True).filter(pk=artist_id).exists():
             return
         Artist.objects.filter(pk=artist_id).update(mbid=mbid[:36], genres_checked_at=Now())

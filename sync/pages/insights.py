@@ -1,4 +1,4 @@
-"""The pages of numbers: all years, and one year."""
+"""The pages of insights: all years, and one year."""
 
 from collections.abc import Sequence
 from datetime import date
@@ -22,11 +22,12 @@ from sync.library.timeline import end_of, start_of
 from sync.library.version import Version, likes_version
 from sync.models import SavedTrack
 from sync.pages.charts import BarChart, Entry, bar_chart, heat_map, line_chart, steps
-from sync.pages.words import counted, songs
+from sync.pages.words import songs
 from sync.pages.zone import library_of
 from syncify.http import Request
+from syncify.text import counted
 
-#: How many songs a list shows at most.
+#: The most songs in a list.
 _SHOWN = 6
 _ARTISTS_OF_A_YEAR = 8
 #: Seconds that the numbers are kept.
@@ -94,7 +95,7 @@ def year(request: Request, number: int) -> HttpResponse:
 
 
 def year_in_likes(user: User, number: int, calendar: Calendar) -> dict[str, Any]:
-    """What the page of a year shows; of a year in which the listener liked a song."""
+    """The context of a year's page; the year must have a like."""
     zone = timezone.get_current_timezone()
     facts = facts_of(user, calendar, zone=zone, year=number, top=_ARTISTS_OF_A_YEAR)
     years = [found for found in calendar.years if any(y == found for y, _ in calendar.months)]
@@ -142,7 +143,7 @@ def decades_chart(facts: Facts) -> BarChart:
 
 
 def ages_chart(facts: Facts) -> BarChart:
-    """How old the songs of each year were when they were liked, in the median."""
+    """The median age of songs at the like, by year of the like."""
     return bar_chart(
         [
             Entry(
@@ -231,7 +232,7 @@ def _gone(user: User) -> QuerySet[SavedTrack]:
 
 
 def _newest(user: User, first: date, end: date) -> list[SavedTrack]:
-    """Covers for the head of a year's page."""
+    """Covers for the header of a year's page."""
     zone = timezone.get_current_timezone()
     rows = SavedTrack.objects.filter(
         user=user,

@@ -1,4 +1,4 @@
-"""What a listener played, from Spotify's listening history; and genres of artists."""
+"""The pages of plays, from Spotify's listening history, and of genres."""
 
 from datetime import UTC, date, datetime
 from typing import Any
@@ -33,7 +33,7 @@ from syncify.http import Request
 
 _limited = limited("plays", per_address=120, per_listener=30, methods=["POST"])
 _genres_limited = limited("genres", per_address=600, per_listener=240, methods=["POST"])
-#: What a form adds to the file that it sends.
+#: The size that a form adds to the file.
 _FORM_MAX = 2**20
 _ARTISTS = 30
 _GENRES_MAX = 20
@@ -45,7 +45,7 @@ class UploadForm(forms.Form):
 
 @csrf_exempt
 def plays(request: HttpRequest) -> HttpResponse:
-    """The page; with POST, takes an upload, whose size is looked at before it is read."""
+    """The page; with POST, accept an upload, whose size is checked before it is read."""
     sent = str(request.META.get("CONTENT_LENGTH") or "0")
     if sent.isdigit() and int(sent) > ZIPPED_MAX + _FORM_MAX:
         return render(request, "playlists/too_large.html", status=413)
@@ -78,11 +78,11 @@ def _plays(request: Request) -> HttpResponse:
 @require_safe
 @login_required
 def plays_progress(request: Request) -> HttpResponse:
-    """How far the import is: a piece of the page, which asks for it while one runs."""
+    """The progress of the import: a fragment that the page polls while one runs."""
     state = _state(request.user)
     response = render(request, "playlists/plays.html#progress", {"state": state})
     if state is None or not state.is_open:
-        # The rest of the page tells of it too.
+        # The rest of the page shows the result too.
         response.headers["HX-Refresh"] = "true"
     return response
 
@@ -91,7 +91,7 @@ def plays_progress(request: Request) -> HttpResponse:
 @_genres_limited
 @login_required
 def artist_genres(request: Request, artist: str) -> HttpResponse:
-    """Set the genres of an artist for this listener; with ``clear``, go back to those found."""
+    """Set the genres of an artist for this listener; with ``clear``, restore those found."""
     artists = Artist.objects.filter(
         track_artists__track__savedtrack__user=request.user,
         track_artists__track__savedtrack__removed_at=None,

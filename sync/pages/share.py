@@ -1,4 +1,4 @@
-"""What everybody sees who has a share link: no account, no cookie, nothing but what was shared."""
+"""The pages behind share links: without account or cookie, with the shared data only."""
 
 from collections.abc import Callable, Iterable, Iterator
 from dataclasses import dataclass
@@ -32,7 +32,7 @@ from sync.sharing.links import LinkEnded, find_link, note_use
 from sync.sharing.songs import (
     ON_PAGE,
     Facts,
-    Song,
+    SharedSong,
     all_songs,
     facts_of,
     newest_of,
@@ -44,13 +44,13 @@ from syncify.visitors import address_of, household_of, log_refusal
 
 type SharedView = Callable[..., HttpResponseBase]
 
-#: Requests that one address may make in an hour, for all links together.
+#: Requests of one address in an hour, for all links together.
 MOST_REQUESTS = 1_200
-#: Covers in the picture at the head of a page.
+#: Covers in the picture of a page.
 _IN_MOSAIC = 4
-#: Raise it when a template or a file changes what visitors are sent, so that they ask anew.
+#: Increase it after a change of templates or files, so that visitors get new pages.
 _VERSION = 2
-#: Seconds that a page is kept for further visitors.
+#: Seconds that a page is cached for further visitors.
 _KEPT_FOR = 600
 
 PAGE, FEED, DOWNLOAD = ShareLink.Kind.PAGE, ShareLink.Kind.FEED, ShareLink.Kind.DOWNLOAD
@@ -70,7 +70,7 @@ class Visit:
 
     @cached_property
     def playlist_url(self) -> str:
-        """The playlist in Spotify; "" where the link is about all likes, or there is none yet."""
+        """The playlist in Spotify; "" for all likes, or without a playlist yet."""
         if self.link.mirror is None:
             return ""
         made = self.link.mirror.playlists.filter(spotify_id__isnull=False)
@@ -87,7 +87,7 @@ class Visit:
         return facts_of(self.link, version=self.version[0])
 
     def address(self, name: str) -> str:
-        """The whole address of another page of this link."""
+        """The complete address of another page of this link."""
         return f"{settings.BASE_URL}{reverse(name, args=[self.token])}"
 
 
@@ -96,10 +96,10 @@ def shared(
 ) -> Callable[[SharedView], Callable[..., HttpResponseBase]]:
     """A view that links of ``kinds`` open; others answer 404, and ended ones 410.
 
-    It is called with a Visit and what else its address holds, and may raise Http404.
+    It gets a Visit and the other parts of its address, and may raise Http404.
 
-    What the view answers is kept by nobody but the visitor, who asks each time whether it still
-    holds. Times are told in the listener's time zone: the visitor is not known.
+    Only the visitor's browser caches the response, and revalidates it each time. Times are in the
+    listener's time zone, because the visitor is unknown.
     """
 
     def decorate(view: SharedView) -> Callable[..., HttpResponseBase]:
@@ -178,7 +178,7 @@ def _page(visit: Visit) -> HttpResponse:
 
 @shared(PAGE)
 def preview(visit: Visit) -> HttpResponseBase:
-    """The picture that messengers put into the card of a link."""
+    """The picture that messengers show for a link."""
     return unless_known(visit, _preview)
 
 
@@ -188,14 +188,14 @@ def _preview(visit: Visit) -> HttpResponse:
     chosen = visit.link.mirror.cover if visit.link.mirror else ""
     palette = chosen if chosen in drawing.PALETTES else drawing.DEFAULT_PALETTE
     picture = drawing.preview(visit.title, _summary(visit.facts.count), palette)
-    # Messengers show it on pages of their own.
+    # Messengers show it on their own pages.
     headers = {"Cross-Origin-Resource-Policy": "cross-origin"}
     return HttpResponse(picture, "image/png", headers=headers)
 
 
 @shared(PAGE)
 def oembed(visit: Visit) -> HttpResponseBase:
-    """The link as oEmbed's JSON, whatever ``format`` is asked for."""
+    """The link as oEmbed JSON, for any ``format``."""
     return JsonResponse(
         {
             "version": "1.0",
@@ -281,7 +281,7 @@ def state(visit: Visit) -> HttpResponseBase:
 
 
 def _file(
-    visit: Visit, suffix: str, kind: str, write: Callable[[Iterable[Song]], Iterator[str]]
+    visit: Visit, suffix: str, kind: str, write: Callable[[Iterable[SharedSong]], Iterator[str]]
 ) -> HttpResponseBase:
     def build(visit: Visit) -> HttpResponseBase:
         name = downloads.file_name(visit.title, suffix)
@@ -294,10 +294,10 @@ def _file(
 def unless_known(
     visit: Visit, build: Callable[[Visit], HttpResponseBase], *, is_kept: bool = False
 ) -> HttpResponseBase:
-    """What ``build`` answers, or 304 to a visitor who has it already.
+    """The response of ``build``, or 304 to a visitor who has it already.
 
-    The tag is made from all that an answer depends on, without reading a single song. With
-    ``is_kept``, an answer after the first sync is built once for all visitors of this process.
+    The ETag depends on all inputs of the response, and reads no songs. With ``is_kept``, a response
+    after the first sync is built once for all visitors of this process.
     """
     link = visit.link
     newest, changed = visit.version
@@ -348,7 +348,7 @@ def _home_of(visit: Visit) -> str:
     return visit.playlist_url or settings.BASE_URL
 
 
-def _mosaic(songs: list[Song]) -> list[str]:
+def _mosaic(songs: list[SharedSong]) -> list[str]:
     """The first four different covers; none unless there are four."""
     covers = list(dict.fromkeys(song.cover_url for song in songs if song.cover_url))
     return covers[:_IN_MOSAIC] if len(covers) >= _IN_MOSAIC else []

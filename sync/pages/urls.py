@@ -83,7 +83,7 @@ urlpatterns = [
     path("together/join/", together.enter, name="together_enter"),
     path("together/join/<str:code>/", together.join, name="together_join"),
     path("together/withdraw/", together.withdraw, name="together_withdraw"),
-    # Here and not with the other accounts/: most of it is what this app stores.
+    # Not in accounts/: most of the data belongs to this app.
     path("accounts/export/", views.export_data, name="export"),
     path("settings/", views.settings, name="settings"),
     path("settings/links/", links.links, name="links"),

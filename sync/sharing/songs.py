@@ -92,7 +92,7 @@ _MIRROR_FACTS = f"""
              ORDER BY s.added_at DESC LIMIT 1)"""
 
 
-class Song(NamedTuple):
+class SharedSong(NamedTuple):
     track_id: str
     name: str
     artists: list[str]
@@ -123,7 +123,7 @@ class Song(NamedTuple):
 
 @dataclass(frozen=True, slots=True)
 class SongPage:
-    songs: list[Song]
+    songs: list[SharedSong]
     number: int
     #: Of the songs that ``query`` finds; without one, of all places.
     count: int
@@ -171,7 +171,7 @@ def page_of(link: ShareLink, *, query: str, number: int, places: int) -> SongPag
         statement += " LIMIT %(limit)s OFFSET %(offset)s"
     shown = max(1, min(number, _pages(places)))
     rows = _rows(statement, link, limit=ON_PAGE, offset=(shown - 1) * ON_PAGE)
-    return SongPage([Song(*row) for row in rows], shown, places, query)
+    return SongPage([SharedSong(*row) for row in rows], shown, places, query)
 
 
 def _found(link: ShareLink, words: list[str], number: int, query: str) -> SongPage:
@@ -187,11 +187,11 @@ def _found(link: ShareLink, words: list[str], number: int, query: str) -> SongPa
         return _found(link, words, _pages(count), query)
     count = rows[0][0] if rows else 0
     return SongPage(
-        [Song(*song) for _, *song in rows], place["offset"] // ON_PAGE + 1, count, query
+        [SharedSong(*song) for _, *song in rows], place["offset"] // ON_PAGE + 1, count, query
     )
 
 
-def newest_of(link: ShareLink, *, limit: int) -> list[Song]:
+def newest_of(link: ShareLink, *, limit: int) -> list[SharedSong]:
     """The songs that were liked last, newest first."""
     source, _ = _source(link)
     rows = _rows(
@@ -200,16 +200,16 @@ def newest_of(link: ShareLink, *, limit: int) -> list[Song]:
         link,
         limit=limit,
     )
-    return [Song(*row) for row in rows]
+    return [SharedSong(*row) for row in rows]
 
 
-def all_songs(link: ShareLink) -> Iterator[Song]:
+def all_songs(link: ShareLink) -> Iterator[SharedSong]:
     """Every song in order, fetched in chunks."""
     source, order = _source(link)
     with connection.cursor() as cursor:
         cursor.execute(f"SELECT {_SONG} FROM {source} ORDER BY {order}", _params(link))
         while rows := cursor.fetchmany(_CHUNK):
-            yield from (Song(*row) for row in rows)
+            yield from (SharedSong(*row) for row in rows)
 
 
 def version_of(link: ShareLink) -> tuple[int, datetime | None]:

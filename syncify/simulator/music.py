@@ -1,4 +1,4 @@
-"""``python -m syncify.simulator.music``: a pretend music server for the demo.
+"""``python -m syncify.simulator.music``: a simulated music server for the demo.
 
 It has most songs of the simulated listeners, some in another version or length, and shows its
 playlists at ``/``.
@@ -11,12 +11,13 @@ from random import Random
 
 from syncify.simulator import songs
 from syncify.simulator.behaviour import CAST
-from syncify.simulator.small_server import Ask, Reply, serve_until_told
+from syncify.simulator.serving import serve_until_told
+from syncify.simulator.small_server import Ask, Reply
 from syncify.simulator.subsonic import MusicServer, Song
 
-#: Shares of the songs that it has only live, has with another length, and does not have.
+#: Shares of songs: only live, with another length, and missing.
 LIVE, LONGER, LACKING = 0.04, 0.03, 0.12
-#: Listeners with larger libraries would make the start slow.
+#: Larger libraries would slow down the start.
 _LARGEST = 2_000
 _SHOWN = 200
 

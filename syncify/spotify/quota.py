@@ -20,10 +20,10 @@ from syncify.spotify.credentials import Credentials
 from syncify.spotify.errors import Blocked, BudgetSpent
 from syncify.spotify.models import ApiHour, AppBlock, Block, DeveloperHour, Silence
 
-#: An hour counts until its last call is a day old, so that we err on the careful side.
+#: An hour counts until its last call is a day old, so the count is never too low.
 COUNTED = timedelta(hours=25)
 KEPT = timedelta(days=2)
-#: Of the day's calls, in percent: what scheduled syncs leave for first, manual and restoring ones.
+#: Percent of the day's calls that scheduled syncs leave to first, manual and restoring syncs.
 RESERVE = 20
 
 _FIRST = Credentials("")
@@ -166,7 +166,7 @@ def calls_last_day(developer: str = "") -> int:
 def check_fits(cost: int, *, reserve: bool, developer: str = "") -> None:
     """Raise BudgetSpent when ``cost`` calls must wait for room in the budget.
 
-    What costs more than a whole day can never wait for enough, and goes on over days.
+    A sync that costs more than a whole day starts at once, and continues over days.
     """
     limit = _limit(reserve=reserve)
     if limit and cost <= limit and calls_last_day(developer) + cost > limit:

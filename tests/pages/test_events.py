@@ -324,7 +324,7 @@ def test_a_listener_s_pages_share_one_drawing_and_later_changes_get_another(
     monkeypatch.setattr(events, "_html_of", lambda user_id, *_: str(drawn.append(user_id)))
 
     async def three_pages_and_one_more() -> None:
-        card = events.Card(7, None, UTC)
+        card = events.DrawnCard(7, None, UTC)
         await asyncio.gather(*(card.drawn() for _ in range(3)))
         await card.drawn()
 

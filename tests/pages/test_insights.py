@@ -43,7 +43,7 @@ def count_of(page: str) -> int:
 
 
 def test_an_empty_library_has_a_page_worth_reading(client: Client, ada: User) -> None:
-    assert "Your likes, as pictures and numbers" in page_of(client)
+    assert "Charts of your Liked Songs" in page_of(client)
 
 
 @pytest.mark.parametrize("songs", [1, 2, 400])
@@ -139,7 +139,7 @@ def test_a_year_has_its_page_and_its_neighbours(client: Client, ada: User) -> No
     page = page_of(client, "/insights/2022/")
 
     assert ">3 songs</a></b> on 2 days" in page.replace("</a> </b>", "</a></b>")
-    assert "1 more came and went since" in page
+    assert "1 more were liked and later unliked" in page
     assert 'href="/insights/2020/" rel="prev"' in page
     assert 'rel="next"' not in page
     for heading, song in [("The first like", "Song 1"), ("The oldest discovery", "Song 1")]:

@@ -142,7 +142,7 @@ def test_what_is_unknown_is_left_out_with_a_note(client: Client, ada: User) -> N
         {"sync": "999999999999999999"},
     ):
         page = page_of(client, **params)
-        assert "left out" in page
+        assert "was ignored" in page
         assert titles(page) == ["Looped"]
 
 
