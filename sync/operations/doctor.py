@@ -8,18 +8,21 @@ from collections.abc import Callable, Iterator
 from contextlib import suppress
 from dataclasses import dataclass
 from datetime import timedelta
+from typing import Any
 from urllib.parse import urlsplit
 
 import requests
 from django.conf import settings
 from django.core.exceptions import ImproperlyConfigured
 from django.db import Error, connection
+from django.db.models import QuerySet
 from django.urls import reverse
 from django.utils import timezone
 from django.utils.timesince import timesince
 
 from accounts.models import SpotifyConnection
 from accounts.spotify_apps import App, Source, all_apps
+from sync.models import Connection
 from sync.operations import backups
 from sync.operations.alerts import undelivered
 from sync.queue import processes
@@ -130,15 +133,24 @@ def migrations() -> Verdict:
 
 
 def token_keys() -> Verdict:
-    stored = SpotifyConnection.objects.exclude(refresh_token="").values_list("refresh_token")
-    # A token that no key decrypts reads as "".
-    closed = sum(not token for (token,) in stored.iterator())
-    if closed:
+    tokens = SpotifyConnection.objects.exclude(refresh_token="").values_list("refresh_token")
+    secrets = Connection.objects.exclude(secret="").values_list("secret")
+    found = []
+    if closed := _closed(tokens):
+        found.append(f"the tokens of {counted(closed, 'listener')}")
+    if closed := _closed(secrets):
+        found.append(f"the passwords of {counted(closed, 'connected service')}")
+    if found:
         return False, (
-            f"no key decrypts the tokens of {counted(closed, 'listener')}. Append the lost key "
-            "to SYNCIFY_TOKEN_KEYS, or ask them to sign in again."
+            f"no key decrypts {' and '.join(found)}. Append the lost key to SYNCIFY_TOKEN_KEYS, or "
+            "ask the listeners to sign in again, and to connect their services again."
         )
-    return True, "all stored tokens can be decrypted"
+    return True, "all stored tokens and passwords can be decrypted"
+
+
+def _closed(values: QuerySet[Any, tuple[str]]) -> int:
+    """How many are stored that no key decrypts, which read as ""."""
+    return sum(not value for (value,) in values.iterator())
 
 
 def disk() -> Verdict:

@@ -19,12 +19,13 @@ from django.test import Client
 from django.utils import timezone
 
 from accounts.models import SpotifyConnection, User
-from sync.models import Incident, Process
-from sync.operations.doctor import CHECKS, judge_clock, judge_proxy
+from sync.models import Connection, Incident, Process
+from sync.operations.doctor import CHECKS, judge_clock, judge_proxy, token_keys
 from sync.queue import processes
 from syncify.http import SEEN_SCHEME
 from syncify.simulator.server import Simulator
 from syncify.spotify.models import ApiHour, Block
+from tests.builders import make_user
 from tests.scratch import address_of
 
 pytestmark = pytest.mark.django_db
@@ -253,6 +254,20 @@ def test_a_key_that_was_kept_opens_what_it_closed(case: Case) -> None:
     case.settings.TOKEN_KEYS = [Fernet.generate_key().decode(), *case.settings.TOKEN_KEYS]
 
     assert crosses() == []
+
+
+def test_passwords_of_services_that_no_key_decrypts_are_counted(case: Case) -> None:
+    SpotifyConnection.objects.update(refresh_token="", access_token="")
+    for name in ("bea", "emil"):
+        Connection.objects.create(user=make_user(name), service="subsonic", secret="secret")
+    Connection.objects.create(user=make_user("cleo"), service="subsonic")
+    assert crosses() == []
+
+    case.settings.TOKEN_KEYS = [Fernet.generate_key().decode()]
+
+    is_well, said = token_keys()
+    assert is_well is False
+    assert said.startswith("no key decrypts the passwords of 2 connected services.")
 
 
 def test_a_listener_without_tokens_needs_no_key(case: Case) -> None:
