@@ -17,7 +17,7 @@ from django.db import connection, models
 from django.urls import reverse
 
 from accounts.models import SpotifyConnection, User
-from accounts.spotify_apps import block_of
+from accounts.spotify_apps import block_of, lent_app
 from sync.models import Library, Mirror, SyncRequest, SyncResult
 from sync.pages.status import (
     Action,
@@ -268,6 +268,7 @@ def card_for(user: User, *, now: datetime, mirror: int | None = None) -> Card:
         block=block,
         has_worker=has_worker,
         is_told=block is not None and was_delivered(block.incident),
+        lent=lent_app(consent) if consent.state_reason else None,
         now=now,
     )
     # What came to the library and left it; other mirrors only tell how many songs.

@@ -186,6 +186,20 @@ def test_a_blocked_listener_is_told_whose_premium_has_ended(
     assert "Spotify requires the owner of your Spotify app to have Premium" in shown
 
 
+def test_a_listener_without_a_seat_is_told_who_can_give_one(
+    ada: User, simulator: Simulator
+) -> None:
+    lend(simulator)
+    belong(simulator, ada, LENT.id)
+
+    assert run(ada).error_code == "not_registered"
+
+    shown = text_of(listener(ada), "/")
+    assert "may use the Spotify app “Flat 3”. Ask Grandma to add you, then try again." in shown
+    SpotifyApp.objects.update(developer="")
+    assert "“Flat 3”. Ask the operator to add you" in text_of(listener(ada), "/")
+
+
 # --- Moving -----------------------------------------------------------------------------------
 
 
