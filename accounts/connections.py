@@ -6,7 +6,7 @@ from django.db import transaction
 from django.db.models import Case, CharField, Q, Value, When
 from django.db.models.functions import Now
 
-from accounts.consent import NEAR, STAGES, Stage
+from accounts.consent import NEAR, STAGES, ConsentStage
 from accounts.models import CONSENT_LIFE, SpotifyConnection, User
 from accounts.signals import connection_changed
 from accounts.spotify_apps import all_apps
@@ -40,7 +40,7 @@ def may_be_synced_q() -> Q:
 
 
 def near_q(now: datetime) -> Q:
-    """Connections whose consent is at any stage but Stage.FAR."""
+    """Connections whose consent is at any stage but ConsentStage.FAR."""
     # Each state by name, so that the index of state and date finds them.
     has_token = Q(state__in=[State.CONNECTED, State.REFUSED])
     return Q(state=State.SIGN_IN_NEEDED) | has_token & Q(
@@ -65,7 +65,7 @@ def stage_of_near(now: datetime) -> Case:
         for most, stage in STAGES
     ]
     return Case(
-        When(state=State.SIGN_IN_NEEDED, then=Value(Stage.ENDED)),
+        When(state=State.SIGN_IN_NEEDED, then=Value(ConsentStage.ENDED)),
         *reached,
         output_field=CharField(),
     )

@@ -186,8 +186,8 @@ ALIVE_DIR = env_str("SYNCIFY_ALIVE_DIR", "")
 
 #: An address or e-mail that MusicBrainz can write to; empty: no genres are looked up.
 MUSICBRAINZ_CONTACT = env_str("SYNCIFY_MUSICBRAINZ_CONTACT", "")
-MUSICBRAINZ_URL = env_url(
-    "SYNCIFY_MUSICBRAINZ_URL", default="https://musicbrainz.org/ws/2/", secure=True
+MUSICBRAINZ_URL = (
+    env_url("SYNCIFY_MUSICBRAINZ_URL", default="https://musicbrainz.org/ws/2/", secure=True) + "/"
 )
 #: A server with OpenAI's chat API, such as Ollama; empty: no language model is asked.
 LLM_URL = env_str("SYNCIFY_LLM_URL", "") and env_url(
@@ -286,6 +286,9 @@ DATABASE_KEEPALIVES: dict[str, Any] = {
 }
 _OPTIONS: dict[str, Any] = {
     "application_name": "syncify",
+    # Executions after which a statement of a ``prepared_cursor`` is prepared. Django's own cursors
+    # prepare none.
+    "prepare_threshold": 2,
     "options": _SESSION,
     **DATABASE_KEEPALIVES,
 }
@@ -298,8 +301,8 @@ if _pool_size := env_int("DATABASE_POOL_SIZE", default=0):
     _OPTIONS["pool"] = {
         "min_size": 0,
         "max_size": _pool_size,
-        "timeout": 2.5,
-        "reconnect_timeout": 2.5,
+        "timeout": 1.5,
+        "reconnect_timeout": 1.5,
     }
 
 
@@ -327,6 +330,10 @@ def _database() -> dict[str, Any]:
 #: A direct connection for LISTEN, where a pooler stands in between; empty: the same database.
 DATABASE_LISTEN_URL = env_str("DATABASE_LISTEN_URL", "")
 or_default(lambda: env_database_url("DATABASE_LISTEN_URL"), None)
+if DATABASE_LISTEN_URL:
+    # A pooler may execute each transaction on another connection, which does not know what was
+    # prepared on the last.
+    _OPTIONS["prepare_threshold"] = None
 #: In place of a database whose address cannot be read: its use says that it is not configured.
 _NO_DATABASE: dict[str, Any] = {"ENGINE": "django.db.backends.dummy"}
 DATABASES = {

@@ -18,7 +18,17 @@ from hypothesis import strategies as st
 
 from accounts.models import SpotifyApp, SpotifyConnection, User
 from accounts.operators import make_code
-from sync.models import InboxItem, Invitation, Mirror, Pair, Playlist, ShareLink, SyncRequest
+from sync.models import (
+    Household,
+    HouseholdMember,
+    InboxItem,
+    Invitation,
+    Mirror,
+    Pair,
+    Playlist,
+    ShareLink,
+    SyncRequest,
+)
 from sync.sharing.links import create_link
 from syncify.simulator.server import Simulator
 from tests.accounts.signing_in import sign_in
@@ -122,6 +132,7 @@ ROWS = {
     "playlists/<int:pk>/syncs/<int:sync>/cancel/": OWNERS_BUTTON,
     "playlists/<int:pk>/syncs/<int:sync>/retry/": OWNERS_BUTTON,
     "playlists/new/": PERSONAL_FORM,
+    "playlists/others/": PERSONAL_PAGE,
     "playlists/preview/": PERSONAL_PAGE,
     "plays/": PERSONAL_FORM,
     "plays/artists/<str:artist>/": OWNERS_BUTTON,
@@ -155,6 +166,12 @@ ROWS = {
     "together/<int:pk>/end/": OWNERS_BUTTON,
     "together/<int:pk>/newest/": OWNERS_BUTTON,
     "together/<int:pk>/playlist/": OWNERS_BUTTON,
+    "together/households/": Row(405, (302, 200, 200)),  # the answer alone knows the code
+    "together/households/<int:pk>/": OWNERS_PAGE,
+    "together/households/<int:pk>/agree/": OWNERS_BUTTON,
+    "together/households/<int:pk>/invite/": OWNERS_BUTTON,
+    "together/households/<int:pk>/leave/": OWNERS_BUTTON,
+    "together/households/<int:pk>/playlist/": OWNERS_BUTTON,
     "together/invite/": Row(405, (302, 200, 200)),  # the answer alone knows the code
     "together/join/": PERSONAL_BUTTON,
     "together/join/<str:code>/": Row((302, 404, 404), (302, 404, 404)),  # that of no invitation
@@ -208,8 +225,12 @@ def own_everything(request: SyncRequest) -> None:
     Invitation.objects.create(
         id=request.pk, user=request.user, code_hash="hers", given=now, expires=now + timedelta(1)
     )
-    Pair.objects.create(id=request.pk, first=request.user, second=make_user("friend"))
     SpotifyApp.objects.create(id=request.pk, label="Flat 3", client_id="flat-3", secret="hidden")
+    friend = make_user("friend")
+    Pair.objects.create(id=request.pk, first=request.user, second=friend)
+    household = Household.objects.create(id=request.pk, owner=request.user)
+    for user in (request.user, friend):
+        HouseholdMember.objects.create(household=household, user=user)
 
 
 def token_for(user: User, route: str) -> str:
@@ -223,8 +244,16 @@ def token_for(user: User, route: str) -> str:
 def everything() -> list[dict[str, Any]]:
     """What no refused request may change."""
     tables = (
-        User, SpotifyConnection, Mirror, SyncRequest, InboxItem, Pair, Invitation, SpotifyApp,
-    )  # fmt: skip
+        User,
+        SpotifyConnection,
+        Mirror,
+        SyncRequest,
+        InboxItem,
+        Pair,
+        HouseholdMember,
+        Invitation,
+        SpotifyApp,
+    )
     rows = [table.objects.order_by("pk").values() for table in tables]
     # A look at a shared page is remembered.
     links = ShareLink.objects.order_by("pk").values("pk", "revoked")
@@ -320,6 +349,7 @@ FIELDS = [
     *("playlist", "sync", "before", "changes", "explicit"),
     *("q", "at", "kind", "songs", "shows_name", "has_downloads", "volume", "format"),
     *("sentence", "preset", "value", "by", "rule", "do", "json", "what-0", "value-0", "value2-0"),
+    *("group-0", "what-0-0", "value-0-0", "raw-0-0", "upto"),
     *("unit-0", "raw-0", "match", "source", "day", "limit", "per_artist", "refresh", "mirror"),
     *("keep_same", "keep_twin", "at_spotify", "one", "other", "keep", "genres", "clear", "undo"),
     *("do", "upto", "likes_own", "keep", "of", "shows"),

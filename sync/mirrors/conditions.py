@@ -16,7 +16,7 @@ from django.db.models.lookups import Contains, Exact
 from sync.library.duplicates import find_pairs, ids_with_duplicates
 from sync.library.genre_tree import with_below
 from sync.library.songs import different_pairs, load_songs
-from sync.mirrors.rules import PairSongs, Rule, RuleGroup, RuleTest, Span
+from sync.mirrors.rules import Rule, RuleGroup, RuleTest, SharedSongs, Span
 from sync.models import ArtistGenre, Play, PlaylistItems, SavedTrack, TrackArtist
 from syncify.text import folded
 
@@ -30,9 +30,9 @@ class Scope:
     zone: tzinfo = UTC
     #: The mirror that the songs are for; 0 for a preview.
     mirror_id: int = 0
-    #: The likes that a pair shows to this listener, of one or both of them. ``sync.sharing`` gives
-    #: it; without it, a rule over a pair selects nothing.
-    songs_of_pair: Callable[[PairSongs], QuerySet[SavedTrack]] | None = None
+    #: The likes that the listeners of a pair or household show to this one, their own included.
+    #: ``sync.sharing`` provides it; without it, a rule over these selects nothing.
+    shared_songs: Callable[[SharedSongs], QuerySet[SavedTrack]] | None = None
 
     @property
     def today(self) -> date:

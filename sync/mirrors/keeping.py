@@ -10,7 +10,8 @@ from django.db.models.functions import Now
 
 from sync.mirrors.rules import Rule, RuleTest, to_json
 from sync.mirrors.services import request_sync
-from sync.mirrors.tracks import is_track, track_id
+from sync.mirrors.shared import is_shared
+from sync.mirrors.tracks import is_track, liked_now, track_id, track_uri
 from sync.models import Mirror, MirrorTrack, Playlist, SyncRequest
 from sync.queue.changes import tell_pages
 from sync.queue.locks import lock_listener
@@ -125,7 +126,8 @@ def duplicate_mirror(mirror: Mirror) -> Mirror:
 def freeze_mirror(mirror: Mirror) -> int:
     """Let a playlist keep the songs that it holds, in their order, whatever is liked later.
 
-    Returns how many those are. Songs that somebody added and that are in it stay as well.
+    Returns how many those are. Songs that somebody added and that are in it stay as well. Of a
+    playlist with songs of other listeners, only those stay that the listener likes too.
     """
     with transaction.atomic():
         lock_listener(mirror.user_id)
@@ -136,6 +138,9 @@ def freeze_mirror(mirror: Mirror) -> int:
             for uri in uris or ()
             if uri and is_track(uri)
         ]
+        if is_shared(stored):
+            liked = liked_now(mirror.user_id, [track_uri(track) for track in held])
+            held = [track for track in held if track_uri(track) in liked]
         facts = {fact.track_id: fact for fact in MirrorTrack.objects.filter(mirror=mirror)}
         MirrorTrack.objects.filter(mirror=mirror, track__in=held).delete()
         # In the order of the list: that of the rows is the order of kept songs.

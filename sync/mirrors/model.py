@@ -34,7 +34,7 @@ SENTENCE_MAX = 500
 TIMEOUT = 10.0
 #: Long enough for every rule that a sentence can ask for.
 ANSWER_MAX = 20_000
-#: A model may not choose mirrors, pairs or former likes: it does not know them.
+#: A model may not choose mirrors, pairs, households or former likes: it does not know them.
 _FIELDS = tuple(field for field in KINDS if field != "mirror")
 
 _TASK = """You turn one sentence about songs into a rule. Answer with the rule as one JSON object, \

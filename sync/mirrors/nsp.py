@@ -36,7 +36,9 @@ def to_nsp(name: str, rule: Rule) -> Exported:
     """
     left_out: list[str] = []
     if not isinstance(rule.source, Likes):
-        left_out.append("Navidrome knows neither pairs nor former likes: it takes today's likes.")
+        left_out.append(
+            "Navidrome knows neither likes of others nor former likes: it takes today's."
+        )
     tests = [_entry(entry, left_out) for entry in rule.tests]
     known = [each for each in tests if each is not None]
     if rule.match == "any" and len(known) < len(tests):

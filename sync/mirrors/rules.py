@@ -27,12 +27,14 @@ Sort = Literal[
 Refresh = Literal["sync", "daily", "weekly", "monthly"]
 Unit = Literal["days", "months", "years"]
 Of = Literal["both", "turns", "theirs_not_mine"]
+OfHousehold = Literal["everyone", "turns", "all"]
 
 MATCHES: tuple[Match, ...] = get_args(Match)
 SORTS: tuple[Sort, ...] = get_args(Sort)
 REFRESHES: tuple[Refresh, ...] = get_args(Refresh)
 UNITS: tuple[Unit, ...] = get_args(Unit)
 OFS: tuple[Of, ...] = get_args(Of)
+OFS_OF_HOUSEHOLD: tuple[OfHousehold, ...] = get_args(OfHousehold)
 
 TESTS_MAX = 20
 GROUP_MAX = 10
@@ -136,7 +138,17 @@ class PairSongs:
     of: Of
 
 
-Source = Likes | LikesAt | PairSongs
+@dataclass(frozen=True, slots=True)
+class HouseholdSongs:
+    """Songs of the listeners of a household who agreed to share them."""
+
+    household: int
+    of: OfHousehold
+
+
+#: Sources with songs of several listeners.
+SharedSongs = PairSongs | HouseholdSongs
+Source = Likes | LikesAt | SharedSongs
 
 
 @dataclass(frozen=True, slots=True)
@@ -292,6 +304,11 @@ def _source(raw: object) -> Source:
         given = _object(raw, "source", {"pair", "of"})
         pair = _number(given["pair"], "source, pair", 1, ID_MAX)
         return PairSongs(pair, _choice(given.get("of"), "source, of", OFS))
+    if isinstance(raw, dict) and "household" in raw:
+        given = _object(raw, "source", {"household", "of"})
+        household = _number(given["household"], "source, household", 1, ID_MAX)
+        of = _choice(given.get("of"), "source, of", OFS_OF_HOUSEHOLD)
+        return HouseholdSongs(household, of)
     if isinstance(raw, dict) and "likes_at" in raw:
         given = _object(raw, "source", {"likes_at"})
         return LikesAt(_day(given["likes_at"], "source, likes_at"))
@@ -304,6 +321,8 @@ def _source_to_json(source: Source) -> Any:
             return {"likes_at": day.isoformat()}
         case PairSongs(pair, of):
             return {"pair": pair, "of": of}
+        case HouseholdSongs(household, of_household):
+            return {"household": household, "of": of_household}
         case _:
             return "likes"
 

@@ -12,7 +12,7 @@ from django.db.models.functions import MD5, Collate, Concat
 
 from sync.mirrors.conditions import Line, Scope, condition
 from sync.mirrors.rotation import Rotation, period_of, rotate
-from sync.mirrors.rules import LikesAt, PairSongs, Rule, Sort
+from sync.mirrors.rules import HouseholdSongs, LikesAt, PairSongs, Rule, SharedSongs, Sort
 from sync.models import SavedTrack
 
 
@@ -26,18 +26,20 @@ class _Row(NamedTuple):
     track_id: str
     user_id: int
     artist: str | None
+    isrc: str
     key: str
 
 
-_COLUMNS = ("track_id", "user_id", "track__artists__0")
+_COLUMNS = ("track_id", "user_id", "track__artists__0", "track__isrc")
 
 
 def select(rule: Rule, scope: Scope, rotation: Rotation | None = None) -> Selection:
-    """The tracks of ``rule`` in order, each once."""
+    """The tracks of ``rule`` in order, each once; of several listeners, each recording once."""
     likes = _ordered(rule, scope)
     rotates = rule.sort == "rediscover" and rule.limit is not None
-    if not (_in_turns(rule) or rule.per_artist or rotates):
-        # A song that was liked twice, or by two listeners, stays where it comes first.
+    is_shared = isinstance(rule.source, SharedSongs)
+    if not (is_shared or rule.per_artist or rotates):
+        # A song that was liked twice stays where it comes first.
         once = dict.fromkeys(likes.values_list("track_id", flat=True))
         return Selection(list(once)[: rule.limit], None)
     key = _chance(rule, scope) if rotates else Value("")
@@ -46,7 +48,7 @@ def select(rule: Rule, scope: Scope, rotation: Rotation | None = None) -> Select
         rows = _each_in_turn(rows)
     first: dict[str, _Row] = {}
     for row in rows:
-        first.setdefault(row.track_id, row)
+        first.setdefault(row.isrc if is_shared and row.isrc else row.track_id, row)
     rows = list(first.values())
     if rule.per_artist is not None:
         rows = _few_per_artist(rows, rule.per_artist)
@@ -89,7 +91,7 @@ def _chance(rule: Rule, scope: Scope) -> Combinable:
 
 
 def _in_turns(rule: Rule) -> bool:
-    return isinstance(rule.source, PairSongs) and rule.source.of == "turns"
+    return isinstance(rule.source, SharedSongs) and rule.source.of == "turns"
 
 
 def _source(rule: Rule, scope: Scope) -> QuerySet[SavedTrack]:
@@ -98,10 +100,10 @@ def _source(rule: Rule, scope: Scope) -> QuerySet[SavedTrack]:
             end = scope.start_of(day + timedelta(days=1))
             then = Q(removed_at=None) | Q(removed_at__gte=end)
             return SavedTrack.objects.filter(then, user=scope.user_id, added_at__lt=end)
-        case PairSongs() as songs:
-            if scope.songs_of_pair is None:
+        case PairSongs() | HouseholdSongs() as songs:
+            if scope.shared_songs is None:
                 return SavedTrack.objects.none()
-            return scope.songs_of_pair(songs)
+            return scope.shared_songs(songs)
         case _:
             return SavedTrack.objects.filter(user=scope.user_id, removed_at=None)
 

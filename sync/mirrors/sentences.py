@@ -5,11 +5,13 @@ from datetime import date
 
 from sync.library import genre_tree
 from sync.mirrors.rules import (
+    HouseholdSongs,
     LikesAt,
     PairSongs,
     Rule,
     RuleGroup,
     RuleTest,
+    SharedSongs,
     Span,
     tidy,
 )
@@ -39,13 +41,26 @@ PAIR_WORDS: Mapping[str, str] = {
     "turns": "in turns",
     "theirs_not_mine": "that only the other likes",
 }
+HOUSEHOLD_WORDS: Mapping[str, str] = {
+    "everyone": "that anyone likes",
+    "turns": "in turns",
+    "all": "that all like",
+}
 
 
-def sentence(rule: Rule, playlists: Mapping[int, str] | None = None) -> str:
-    """What ``rule`` says. ``playlists`` names the mirrors that it may mention."""
+def sentence(
+    rule: Rule,
+    playlists: Mapping[int, str] | None = None,
+    sharers: Mapping[SharedSongs, str] | None = None,
+) -> str:
+    """What ``rule`` says. ``playlists`` names the mirrors that it may mention.
+
+    ``sharers`` names the listeners of its source, for people; without it the source has its number,
+    so that the sentence can be read back.
+    """
     names = _unique(playlists or {})
     tests = _joined([_entry(entry, names) for entry in rule.tests], rule.match)
-    parts = [f"{_subject(rule)} {tests}".strip()]
+    parts = [f"{_subject(rule, sharers or {})} {tests}".strip()]
     if rule.sort != "newest_like":
         parts.append(SORT_WORDS[rule.sort])
     if rule.per_artist is not None:
@@ -58,6 +73,7 @@ def sentence(rule: Rule, playlists: Mapping[int, str] | None = None) -> str:
 
 
 def counted(number: int, noun: str) -> str:
+    """Without separators of thousands, so that the sentence can be read back."""
     return f"{number} {noun}" if number == 1 else f"{number} {noun}s"
 
 
@@ -77,12 +93,16 @@ def quoted(text: str) -> str:
     return f"“{text}”"
 
 
-def _subject(rule: Rule) -> str:
+def _subject(rule: Rule, sharers: Mapping[SharedSongs, str]) -> str:
     match rule.source:
         case LikesAt(on):
             return f"Liked songs as of {day(on)}"
         case PairSongs(pair, of):
-            return f"Songs of pair {pair} {PAIR_WORDS[of]}"
+            whose = sharers.get(rule.source, f"pair {pair}")
+            return f"Songs of {whose} {PAIR_WORDS[of]}"
+        case HouseholdSongs(household, of_household):
+            whose = sharers.get(rule.source, f"household {household}")
+            return f"Songs of {whose} {HOUSEHOLD_WORDS[of_household]}"
         case _:
             return "Songs" if rule.tests else "All liked songs"
 

@@ -14,9 +14,10 @@ from sync.mirrors.sentences import sentence
 from sync.models import Mirror, Playlist, SyncResult, Track
 
 if TYPE_CHECKING:
-    from collections.abc import Sequence
+    from collections.abc import Mapping, Sequence
 
     from accounts.models import User
+    from sync.mirrors.rules import SharedSongs
 
 MAIN = "All liked songs, newest first."
 #: Songs of which the picture takes the covers of four albums.
@@ -43,6 +44,8 @@ class Summary:
     tracks: Sequence[Track] = ()
     #: Why the last sync left this mirror as it was; "" where it did not.
     trouble: str = ""
+    #: A sync is bringing it up to date.
+    is_running: bool = False
 
     @property
     def state(self) -> str:
@@ -53,7 +56,9 @@ class Summary:
             case Mirror.State.REMOVED:
                 return "No longer in your library"
         if self.mirror.broken:
-            return f"The rule cannot be followed: {self.mirror.broken}"
+            return f"Syncify cannot use this rule: {self.mirror.broken}"
+        if self.is_running:
+            return "Being updated"
         return self.trouble or ("" if self.url else "Waits for its first sync")
 
     @property
@@ -77,20 +82,23 @@ def names_of(user: User) -> dict[int, str]:
     )
 
 
-def words_of(mirror: Mirror, names: dict[int, str]) -> str:
-    """What the mirror holds, as one sentence."""
+def words_of(mirror: Mirror, names: Mapping[int, str], sharers: Mapping[SharedSongs, str]) -> str:
+    """What the mirror holds, as one sentence, with the names of playlists and other listeners."""
     if mirror.is_main:
         return MAIN
     if is_fixed(mirror):
         return "A fixed list: its songs stay as they are."
     try:
-        return sentence(from_json(mirror.rule), names)
+        return sentence(from_json(mirror.rule), names, sharers)
     except RuleError:
         return "Its rule cannot be read."
 
 
-def summaries(user: User) -> list[Summary]:
-    """All playlists of ``user``, the main one first; the number of queries is always the same."""
+def summaries(user: User, sharers: Mapping[SharedSongs, str]) -> list[Summary]:
+    """All playlists of ``user``, the main one first; the number of queries is always the same.
+
+    ``sharers`` names the listeners of pairs and households.
+    """
     mirrors = list(Mirror.objects.filter(user=user).order_by("-is_main", "id"))
     names = {mirror.pk: mirror.name for mirror in mirrors}
     held = _held(user)
@@ -100,7 +108,7 @@ def summaries(user: User) -> list[Summary]:
     return [
         Summary(
             mirror=mirror,
-            sentence=words_of(mirror, names),
+            sentence=words_of(mirror, names, sharers),
             count=held[mirror.pk].count,
             url=held[mirror.pk].url,
             tracks=[tracks[key] for key in held[mirror.pk].ids if key in tracks],

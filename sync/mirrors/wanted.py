@@ -12,7 +12,7 @@ from sync.library.duplicates import find_pairs, left_out
 from sync.library.record import MirrorGone
 from sync.library.songs import different_pairs, load_songs
 from sync.mirrors.conditions import Scope
-from sync.mirrors.rules import Likes, PairSongs, Rule, RuleError, from_json
+from sync.mirrors.rules import HouseholdSongs, Likes, PairSongs, Rule, RuleError, from_json
 from sync.mirrors.selection import is_due, select
 from sync.mirrors.shared import songs_for
 from sync.mirrors.tracks import facts_of, is_track, liked_now, track_id, track_uri
@@ -103,8 +103,8 @@ def _still(rule: Rule, scope: Scope, volumes: Sequence[Volume]) -> list[str]:
     match rule.source:
         case Likes():
             liked = liked_now(scope.user_id, held)
-        case PairSongs() as songs:
-            shared = scope.songs_of_pair(songs) if scope.songs_of_pair else ()
+        case PairSongs() | HouseholdSongs() as songs:
+            shared = scope.shared_songs(songs) if scope.shared_songs else ()
             liked = {track_uri(like.track_id) for like in shared}
         case _:
             return held

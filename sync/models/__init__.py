@@ -1,4 +1,4 @@
-"""The tables, one module a noun. The app label and the table names are as released."""
+"""The tables, one module for each subject. App label and table names never change."""
 
 from sync.models.connections import Connection, TrackLink
 from sync.models.library import (
@@ -16,7 +16,14 @@ from sync.models.listening import DifferentSongs, ListeningHistory, ServiceGate,
 from sync.models.mirrors import InboxItem, Mirror, MirrorTrack, Playlist, PlaylistItems
 from sync.models.operations import Backup, Incident, Process
 from sync.models.requests import SyncRequest, SyncResult
-from sync.models.sharing import Invitation, Pair, PairInvitation, ShareLink
+from sync.models.sharing import (
+    Household,
+    HouseholdMember,
+    Invitation,
+    Pair,
+    PairInvitation,
+    ShareLink,
+)
 from sync.models.targets import TargetCatalogue, TargetPlaylist, TrackRecording
 
 __all__ = [
@@ -26,6 +33,8 @@ __all__ = [
     "Backup",
     "Connection",
     "DifferentSongs",
+    "Household",
+    "HouseholdMember",
     "InboxItem",
     "Incident",
     "Invitation",

@@ -1,4 +1,4 @@
-"""What listeners show to others: links for anybody, pairs of listeners."""
+"""Sharing: links for anybody, pairs and households of listeners, and invitations."""
 
 from django.conf import settings
 from django.db import models
@@ -43,7 +43,7 @@ class ShareLink(models.Model):
 
 
 class Pair(models.Model):
-    """Two listeners who agreed to see what they have in common; the row goes when one ends it."""
+    """Two listeners who agreed to see common songs; the row is deleted when one ends it."""
 
     id = models.BigAutoField(primary_key=True)
     first = models.ForeignKey(
@@ -68,12 +68,61 @@ class Pair(models.Model):
         return f"{self.first_id} and {self.second_id}"
 
 
+class Household(models.Model):
+    """Up to five listeners who keep playlists over the likes of all of them."""
+
+    id = models.BigAutoField(primary_key=True)
+    #: Who invites, and may end it. The household goes with this account.
+    owner = models.OneToOneField(
+        settings.AUTH_USER_MODEL, models.DB_CASCADE, related_name="own_household"
+    )
+    created = models.DateTimeField(db_default=Now())
+
+    class Meta:
+        db_table = "households"
+
+    def __str__(self) -> str:
+        return f"household of {self.owner_id}"
+
+
+class HouseholdMember(models.Model):
+    """A listener in a household, the owner included; the row goes when they leave."""
+
+    #: Grows in the order of joining.
+    id = models.BigAutoField(primary_key=True)
+    household = models.ForeignKey(
+        Household, models.DB_CASCADE, related_name="members", db_index=False
+    )
+    user = models.ForeignKey(
+        settings.AUTH_USER_MODEL, models.DB_CASCADE, related_name="household_members"
+    )
+    #: The member agrees to share with all members up to this id.
+    agreed_upto = models.BigIntegerField(db_default=0)
+    created = models.DateTimeField(db_default=Now())
+
+    class Meta:
+        db_table = "household_members"
+        constraints = [
+            models.UniqueConstraint(fields=["household", "user"], name="household_members_once"),
+            models.CheckConstraint(
+                condition=Q(agreed_upto__gte=0), name="household_members_agreed_upto"
+            ),
+        ]
+
+    def __str__(self) -> str:
+        return f"{self.user_id} in household {self.household_id}"
+
+
 class PairInvitation(models.Model):
     """A code that another listener may use once; the database holds only its hash."""
 
     id = models.BigAutoField(primary_key=True)
     user = models.ForeignKey(
         settings.AUTH_USER_MODEL, models.DB_CASCADE, related_name="pair_invitations"
+    )
+    #: What the code leads into; null for a pair.
+    household = models.ForeignKey(
+        Household, models.DB_CASCADE, null=True, related_name="invitations"
     )
     code_hash = models.CharField(max_length=64, unique=True)
     created = models.DateTimeField(db_default=Now())
@@ -97,11 +146,11 @@ class Invitation(models.Model):
     )
     #: SHA-256 of the code, in hexadecimal digits.
     code_hash = models.CharField(max_length=64, unique=True)
-    #: The guest's, for operators only; "" unless it waits to be added at Spotify.
+    #: The guest's address, for operators only; "" unless it waits to be added at Spotify.
     email = EncryptedTextField(blank=True)
-    #: When the guest gave it.
+    #: When the guest entered it.
     given = models.DateTimeField(null=True)
-    #: When an operator had added it at Spotify.
+    #: When an operator added it at Spotify.
     added = models.DateTimeField(null=True)
     #: The Spotify app with the guest's seat; "", as older versions leave it, is the first one.
     client_id = models.CharField(max_length=100, blank=True, db_default="")

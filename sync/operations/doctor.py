@@ -30,7 +30,7 @@ from syncify.redirect import advice
 from syncify.schema import pending_migrations
 from syncify.spotify import probe
 from syncify.spotify.quota import blocks, calls_last_day
-from syncify.text import plain
+from syncify.text import counted, plain
 
 SLOW = timedelta(milliseconds=100)
 #: With a larger difference of clocks, tokens expire and syncs start at the wrong time.
@@ -135,7 +135,7 @@ def token_keys() -> Verdict:
     closed = sum(not token for (token,) in stored.iterator())
     if closed:
         return False, (
-            f"no key decrypts the tokens of {_count(closed, 'listener')}. Append the lost key "
+            f"no key decrypts the tokens of {counted(closed, 'listener')}. Append the lost key "
             "to SYNCIFY_TOKEN_KEYS, or ask them to sign in again."
         )
     return True, "all stored tokens can be decrypted"
@@ -192,10 +192,10 @@ def alerts() -> Verdict:
         return False, f"Apprise cannot read address {which} of SYNCIFY_ALERT_URLS. Correct it."
     if waiting := undelivered():
         return False, (
-            f"{_count(waiting, 'alert')} could not be delivered. Test the addresses in "
+            f"{counted(waiting, 'alert')} could not be delivered. Test the addresses in "
             "SYNCIFY_ALERT_URLS; each alert is tried again."
         )
-    return True, f"go to {_count(len(unknown), 'address', 'es')}"
+    return True, f"go to {counted(len(unknown), 'address', 'es')}"
 
 
 # --- Spotify ----------------------------------------------------------------------------------
@@ -331,10 +331,6 @@ def judge_proxy(status: int, seen_scheme: str | None) -> Verdict:
             return False, "changes the Host header, or SYNCIFY_BASE_URL is another address."
         case _:
             return False, f"answers {status} for Syncify. Let it pass all paths to the web process."
-
-
-def _count(number: int, noun: str, plural: str = "s") -> str:
-    return f"{number} {noun}{'' if number == 1 else plural}"
 
 
 def version() -> Verdict:

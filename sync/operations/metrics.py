@@ -7,7 +7,7 @@ from collections.abc import Iterator, Mapping
 from datetime import timedelta
 
 from django.conf import settings
-from django.db.models import Count, F, Min, Q, Sum
+from django.db.models import Count, F, Q, Sum
 from django.db.models.functions import Now
 from django.utils import timezone
 from prometheus_client import CollectorRegistry
@@ -18,8 +18,10 @@ from prometheus_client.registry import Collector
 from accounts.consent import NEAR
 from accounts.models import CONSENT_LIFE, SpotifyConnection
 from accounts.spotify_apps import all_apps
-from sync.models import Incident, Process, SyncRequest
+from sync.models import Incident, SyncRequest
 from sync.operations import backups
+from sync.queue import processes
+from sync.queue.counts import open_requests
 from sync.queue.processes import SCHEDULER, WORKER
 from syncify.spotify.quota import blocks, calls_by_hour
 
@@ -45,7 +47,7 @@ class _Installation(Collector):
         yield from _finished()
         yield from _quota()
         yield from _listeners()
-        alive = Process.objects.filter(alive_until__gt=Now()).values_list("kind")
+        alive = processes.alive(WORKER, SCHEDULER).values_list("kind")
         yield _gauges(
             "processes",
             "Workers and schedulers that were seen lately.",
@@ -66,21 +68,14 @@ class _Installation(Collector):
 
 
 def _queue() -> Iterator[GaugeMetricFamily]:
-    is_ready = Q(state=State.QUEUED, run_at__lte=Now())
-    queue = SyncRequest.objects.filter(completed=None).aggregate(
-        ready=Count("pk", filter=is_ready),
-        waiting=Count("pk", filter=Q(state=State.QUEUED, run_at__gt=Now())),
-        running=Count("pk", filter=Q(state=State.RUNNING)),
-        oldest=Min("run_at", filter=is_ready),
-    )
-    oldest = queue.pop("oldest")
+    queue = open_requests()
     yield _gauges(
         "queue_requests",
         "Syncs that are ready for a worker, wait for a later time, or run.",
         "state",
-        queue,
+        {"ready": queue.ready, "waiting": queue.waiting, "running": queue.running},
     )
-    wait = (timezone.now() - oldest).total_seconds() if oldest else 0
+    wait = (timezone.now() - queue.oldest).total_seconds() if queue.oldest else 0
     yield _gauge("queue_oldest_wait_seconds", "How long the oldest ready sync has waited.", wait)
 
 

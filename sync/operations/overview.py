@@ -9,11 +9,8 @@ from django.core.paginator import Page, Paginator
 from django.db.models import (
     Case,
     CharField,
-    Count,
     Exists,
-    Min,
     OuterRef,
-    Q,
     QuerySet,
     Subquery,
     Value,
@@ -27,19 +24,17 @@ from accounts.access import may_use
 from accounts.models import SpotifyConnection, User
 from accounts.spotify_apps import App, all_apps
 from sync.models import Incident, Mirror, Process, SyncRequest
-from sync.pages.words import clock, counted
+from sync.operations.blocks import OPERATORS_CAUSES
+from sync.pages.words import clock
+from sync.queue.counts import open_requests
 from sync.queue.processes import SCHEDULER, WORKER, alive
 from sync.sharing.invitations import waiting_guests
 from syncify.redirect import advice
 from syncify.spotify.models import Silence
 from syncify.spotify.quota import blocks, calls_by_hour
+from syncify.text import counted
 
 _LISTENERS_ON_PAGE, _ROWS = 50, 20
-#: Blocks that an operator can end; ``{of}`` names an app other than the first.
-_OPERATORS_BLOCKS = {
-    Silence.Because.CREDENTIALS: "Spotify does not accept the client id or secret{of}.",
-    Silence.Because.PREMIUM: "the owner of the Spotify app{of} has no Premium.",
-}
 #: An hour counts for the budget until its end is a day ago.
 _HOURS = 25
 
@@ -212,7 +207,7 @@ def _things(
             things.append(Thing(f"No {kind} is running.", how))
     for wait in waits:
         if not wait.is_quota:
-            why = _OPERATORS_BLOCKS[Silence.Because(wait.block.because)].format(of=wait.of)
+            why = OPERATORS_CAUSES[Silence.Because(wait.block.because)].format(of=wait.of)
             things.append(
                 Thing(
                     f"Calls to Spotify are blocked until {wait.until}: {why}",
@@ -221,7 +216,7 @@ def _things(
                 )
             )
     told = {"worker", *(wait.block.incident for wait in waits if not wait.is_quota)}
-    told |= {f"block:{because}" for because in _OPERATORS_BLOCKS}
+    told |= {f"block:{because}" for because in OPERATORS_CAUSES}
     things += [
         Thing(incident.message, f"since {clock(incident.opened, timezone.now())}")
         for incident in incidents
@@ -283,20 +278,13 @@ def _app_label(apps: Sequence[App]) -> Case | Value:
 
 def _queue(now: datetime) -> Queue:
     state = SyncRequest.State
-    is_ready = Q(state=state.QUEUED, run_at__lte=now)
-    # Open requests and dead ones each have an index of their own.
-    counts = SyncRequest.objects.filter(completed=None).aggregate(
-        ready=Count("pk", filter=is_ready),
-        waiting=Count("pk", filter=Q(state=state.QUEUED, run_at__gt=now)),
-        running=Count("pk", filter=Q(state=state.RUNNING)),
-        oldest=Min("run_at", filter=is_ready),
-    )
+    counts = open_requests()
     running = SyncRequest.objects.filter(state=state.RUNNING).select_related("user")
     return Queue(
-        ready=counts["ready"],
-        waiting=counts["waiting"],
-        oldest_wait=timesince(counts["oldest"], now, depth=1) if counts["oldest"] else "–",
-        running_count=counts["running"],
+        ready=counts.ready,
+        waiting=counts.waiting,
+        oldest_wait=timesince(counts.oldest, now, depth=1) if counts.oldest else "–",
+        running_count=counts.running,
         running=list(running.order_by("id")[:_ROWS]),
         dead_count=SyncRequest.objects.filter(state=state.DEAD).count(),
     )

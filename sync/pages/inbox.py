@@ -1,4 +1,4 @@
-"""The inbox: songs that somebody put into a mirrored playlist, or took out, to decide about."""
+"""The inbox: songs that other people added to mirrored playlists or removed from them."""
 
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from datetime import timedelta
@@ -40,6 +40,19 @@ class Entry(NamedTuple):
     who: str
     is_liked: bool
     can_undo: bool = False
+
+    @property
+    def decision(self) -> str:
+        """What became of the song, in words."""
+        if self.item.delivery == InboxItem.Delivery.REFUSED:
+            return "Spotify refused it"
+        is_done = self.item.delivery == InboxItem.Delivery.DONE
+        match self.item.state:
+            case InboxItem.State.LIKED:
+                return "Liked" if is_done else "The next sync likes it"
+            case InboxItem.State.UNLIKED:
+                return "Unliked" if is_done else "The next sync unlikes it"
+        return "Dismissed" if self.item.kind == InboxItem.Kind.ADDED else "Put back"
 
 
 @require_safe
@@ -107,7 +120,7 @@ _ACTS_ON_ALL: Mapping[str, _Act] = {"like": decisions.like, "dismiss": decisions
 def _decided(
     request: Request, items: QuerySet[InboxItem], acts: Mapping[str, _Act]
 ) -> HttpResponse:
-    """Do what the form asks for; one that asks for nothing known changes nothing."""
+    """Do what the form asks for; an unknown button changes nothing."""
     asked = request.POST.get("do", "")
     changed = acts[asked](request.user, items) if asked in acts else 0
     if changed and asked in {"like", "unlike"} and not scopes.has(request.user, decisions.SCOPE):

@@ -35,10 +35,10 @@ from syncify.text import plain
 from syncify.visitors import log_refusal
 
 _presses = limited("invitations", per_address=600, per_listener=120, methods=("POST",))
-#: Few enough that nobody guesses a code.
+#: So low that codes cannot be guessed.
 _codes = limited("invite", per_address=120)
 
-#: Where operators add people to their Spotify app.
+#: The page on which operators add people to their Spotify app.
 DASHBOARD = "https://developer.spotify.com/dashboard"
 
 
@@ -63,7 +63,7 @@ class AddressForm(forms.Form):
 @require_http_methods(["GET", "HEAD", "POST"])
 @_presses
 def invitations(request: Request) -> HttpResponse:
-    """Open invitations with what guests gave; with POST a new one, whose address is shown once."""
+    """Open invitations with the guests' addresses; with POST a new one, shown once."""
     operators_only(request)
     apps = all_apps()
     url = _invite(request, apps) if request.method == "POST" else ""
@@ -103,7 +103,7 @@ def _invite(request: Request, apps: Sequence[App]) -> str:
 @require_POST
 @_presses
 def added(request: Request, pk: int) -> HttpResponse:
-    """An operator has added the guest at Spotify."""
+    """Record that an operator added the guest at Spotify."""
     operators_only(request)
     if mark_added(get_object_or_404(open_invitations(), pk=pk)):
         messages.success(request, "The address is deleted. The guest's page now says: sign in.")
@@ -115,7 +115,7 @@ def added(request: Request, pk: int) -> HttpResponse:
 def withdraw(request: Request, pk: int) -> HttpResponse:
     operators_only(request)
     get_object_or_404(Invitation, pk=pk).delete()
-    messages.success(request, "The invitation is withdrawn, and what was given is deleted.")
+    messages.success(request, "The invitation is withdrawn, and the guest's address is deleted.")
     return _to_the_list()
 
 
@@ -125,7 +125,7 @@ def withdraw(request: Request, pk: int) -> HttpResponse:
 @require_http_methods(["GET", "HEAD", "POST"])
 @_codes
 def guest(request: Request, code: str) -> HttpResponse:
-    """What happens, and a form for the address, which is not shown here again."""
+    """The explanation, and a form for the address, which is not shown here again."""
     invitation = find_invitation(code)
     app = app_of_guest(invitation) if invitation else None
     if invitation is None or app is None:
@@ -135,7 +135,7 @@ def guest(request: Request, code: str) -> HttpResponse:
     if request.method == "POST" and form.is_valid():
         response = HttpResponseRedirect(reverse("invite", args=[code]), status=303)
         if not give_address(invitation, form.cleaned_data["email"]):
-            messages.error(request, "Somebody has used this invitation before. Ask for a new one.")
+            messages.error(request, "This invitation was already used. Ask for a new one.")
             return response
         remember(request, response, app.client_id)
         response.set_cookie(

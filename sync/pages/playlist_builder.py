@@ -1,7 +1,8 @@
-"""A playlist that is being written: its draft, what buttons do to it, and its preview."""
+"""The builder of a playlist: its draft, its form and its preview."""
 
 import re
 from dataclasses import dataclass, field
+from datetime import date
 from typing import Any
 
 from django.contrib import messages
@@ -13,19 +14,23 @@ from sync.mirrors.conditions import Scope
 from sync.mirrors.costs import cost_of
 from sync.mirrors.parser import parse
 from sync.mirrors.preview import preview
-from sync.mirrors.rules import Rule, RuleError, from_json, loads
+from sync.mirrors.rules import Rule, RuleError, SharedSongs, from_json, loads
 from sync.mirrors.sentences import sentence
+from sync.mirrors.shared import songs_for
 from sync.models import ListeningHistory, Mirror
-from sync.pages.playlist_forms import DetailsForm, Draft, Row, choices, preset_value
+from sync.pages.playlist_forms import DetailsForm, choices, preset_value
+from sync.pages.rule_draft import Draft
+from sync.pages.words import full_day
+from sync.sharing.names import sharers_in
 from syncify.http import Request
 
-#: Longer sentences are cut: they are no sentences.
+#: Longer sentences are cut.
 SENTENCE_MAX = 1_000
 
 
 @dataclass(slots=True)
 class Page:
-    """What the builder shows, and where it came from."""
+    """The content of the builder."""
 
     draft: Draft
     form: DetailsForm
@@ -36,7 +41,7 @@ class Page:
 
 
 def begun(request: Request, names: dict[int, str]) -> Page | None:
-    """What the address asks to begin with; None where it asks for nothing."""
+    """The builder as the query of the address asks; None if it asks for nothing."""
     today = timezone.localdate()
     if text := request.GET.get("sentence", "")[:SENTENCE_MAX].strip():
         parsed = parse(text, today=today, playlists=names)
@@ -56,6 +61,14 @@ def begun(request: Request, names: dict[int, str]) -> Page | None:
         for name, setting in presets.duplicates_of(key).items():
             page.form.initial[name] = setting
         return page
+    if day := request.GET.get("likes_at", ""):
+        try:
+            rule = from_json({"source": {"likes_at": day}})
+        except RuleError as error:
+            messages.error(request, f"No playlist of that day: {error.message}.")
+            return None
+        name = f"My likes of {full_day(date.fromisoformat(day))}"
+        return _page_of(request, rule, name=_name_for(request, name))
     if request.GET.get("by") == "form":
         return _page_of(request, Rule(), name="")
     return None
@@ -84,22 +97,18 @@ def _page_of(request: Request, rule: Rule, *, name: str) -> Page:
 
 
 def written(request: Request, mirror: Mirror) -> Page:
-    """What the form sent, with what its smaller buttons do to it."""
+    """The builder as the form sent it, after the button that was pressed."""
     draft = Draft.of_data(request.POST)
     do = request.POST.get("do", "save")
-    name, _, number = do.partition("-")
     page = Page(draft, DetailsForm(request.POST, instance=mirror))
-    if name == "import":
+    if do == "import":
         try:
             page.draft = Draft.of_rule(loads(request.POST.get("json", "")))
         except RuleError as error:
             draft.errors["json"] = str(error)
             page.notes.append(f"This is no rule: {error}.")
             return page
-    elif name == "add" and draft.has_room:
-        draft.rows.append(Row())
-    elif name == "remove" and number.isascii() and number.isdigit() and len(number) < 3:
-        draft.rows = [row for at, row in enumerate(draft.rows) if at != int(number)]
+    draft.press(do)
     page.rule = page.draft.rule(half_written=do != "save")
     if do != "save":
         data = {key: page.form.data.get(key) for key in page.form.fields}
@@ -108,7 +117,7 @@ def written(request: Request, mirror: Mirror) -> Page:
 
 
 def asked_model(request: Request) -> Page:
-    """What the language model made of the sentence: it fills the form, and saves nothing."""
+    """The form filled by the language model from the sentence. Nothing is saved."""
     text = request.POST.get("sentence", "").strip()
     rule = model.ask_model(text, today=timezone.localdate()) if model.is_configured() else None
     page = _page_of(request, rule or Rule(), name=_name_for(request, text) if text else "")
@@ -157,6 +166,7 @@ def previewed(
         timezone.now(),
         timezone.get_current_timezone(),
         mirror.pk if mirror else 0,
+        songs_for(request.user.pk),
     )
     found = preview(
         rule,
@@ -167,11 +177,12 @@ def previewed(
     )
     return {
         "preview": found,
-        "preview_sentence": sentence(rule, names),
+        "preview_sentence": sentence(rule, names, sharers_in(request.user, rule)),
         "cost": cost_of(rule),
         "needs_plays": (rule.asks("plays") or rule.asks("last_played"))
         and not ListeningHistory.objects.filter(user=request.user).exclude(known=[]).exists(),
         "needs_genres": rule.asks("genre"),
+        "is_shared": isinstance(rule.source, SharedSongs),
     }
 
 

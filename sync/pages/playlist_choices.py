@@ -1,8 +1,8 @@
-"""The words of the form of a playlist: what a row can ask, units, orders and refreshes."""
+"""The options of the form of a playlist: conditions, units, orders and refreshes."""
 
 from collections.abc import Mapping, Sequence
 
-#: What a row can ask, in groups: field and operator, the words, and the kind of the value.
+#: The conditions of a row, in groups: field and operator, label, and kind of the value.
 WHATS: Mapping[str, Sequence[tuple[str, str, str]]] = {
     "Song": [
         ("title is", "Title is", "text"),
@@ -21,8 +21,8 @@ WHATS: Mapping[str, Sequence[tuple[str, str, str]]] = {
         ("genre not_in", "Genre is not", "genres"),
         ("explicit yes", "Is explicit", ""),
         ("explicit no", "Is not explicit", ""),
-        ("length at_least", "At least so long", "length"),
-        ("length at_most", "At most so long", "length"),
+        ("length at_least", "At least this long", "length"),
+        ("length at_most", "At most this long", "length"),
         ("length between", "Length between", "lengths"),
     ],
     "Liked": [
@@ -45,8 +45,8 @@ WHATS: Mapping[str, Sequence[tuple[str, str, str]]] = {
         ("last_played not_in_last", "Not played in the last", "span"),
         ("last_played before", "Last played before", "day"),
         ("last_played after", "Last played after", "day"),
-        ("plays at_least", "Played at least so often", "number"),
-        ("plays at_most", "Played at most so often", "number"),
+        ("plays at_least", "Played at least so many times", "number"),
+        ("plays at_most", "Played at most so many times", "number"),
         ("plays between", "Number of plays between", "numbers"),
     ],
     "Other": [
@@ -58,6 +58,7 @@ WHATS: Mapping[str, Sequence[tuple[str, str, str]]] = {
 }
 #: The kind of the value, by field and operator.
 KINDS = {what: kind for options in WHATS.values() for what, _, kind in options}
+MATCHES = {"all": "All of these must hold", "any": "One of these must hold"}
 UNITS = {"days": "days", "months": "months", "years": "years"}
 SORTS = {
     "newest_like": "Newest like first",

@@ -35,8 +35,9 @@ from sync.pages.playlist_builder import (
     stored,
     written,
 )
-from sync.pages.playlist_forms import Draft
+from sync.pages.rule_draft import Draft
 from sync.pages.zone import library_of
+from sync.sharing.names import sharers_in, sharers_of
 from syncify.http import Request
 
 _limited = limited("playlists", per_address=600, per_listener=120, methods=["POST"])
@@ -48,7 +49,7 @@ _TAKEN = "Another of your playlists has this name."
 @login_required
 def playlists(request: Request) -> HttpResponse:
     library_of(request)
-    found = summaries(request.user)
+    found = summaries(request.user, sharers_of(request.user))
     context = {
         "summaries": found,
         "is_full": len(found) >= keeping.MOST_MIRRORS,
@@ -63,7 +64,7 @@ def playlists(request: Request) -> HttpResponse:
 @_limited
 @login_required
 def new(request: Request) -> HttpResponse:
-    """Choose what the playlist is to hold, look at it, and have it made."""
+    """Choose the songs of a new playlist, preview them, and make it."""
     library_of(request)
     names = names_of(request.user)
     if request.method != "POST":
@@ -87,7 +88,9 @@ def new(request: Request) -> HttpResponse:
         except keeping.TooManyMirrors:
             page.form.add_error(None, _TOO_MANY)
         else:
-            messages.success(request, f"“{mirror}” is being made. It is in Spotify in a moment.")
+            messages.success(
+                request, f"Syncify is making “{mirror}”. It will be in Spotify in a moment."
+            )
             return _to(mirror)
     return _builder(request, page, names, status=422)
 
@@ -95,7 +98,7 @@ def new(request: Request) -> HttpResponse:
 @require_safe
 @login_required
 def playlist_preview(request: Request) -> HttpResponse:
-    """What a sentence, or the fields of the form, would select: a piece of a page."""
+    """A fragment with the songs that a sentence, or the fields of the form, would select."""
     library_of(request)
     names = names_of(request.user)
     mirror = _named_mirror(request)
@@ -110,8 +113,7 @@ def playlist_preview(request: Request) -> HttpResponse:
     else:
         draft = Draft.of_data(request.GET)
         rule = draft.rule(half_written=True)
-        reasons = [row.error for row in draft.rows] + list(draft.errors.values())
-        context = {"reasons": list(filter(None, reasons))}
+        context = {"reasons": draft.reasons}
     if rule is not None:
         context |= previewed(request, rule, request.GET, mirror, names)
     return render(request, "playlists/preview.html", context)
@@ -121,7 +123,7 @@ def playlist_preview(request: Request) -> HttpResponse:
 @_limited
 @login_required
 def playlist(request: Request, pk: int) -> HttpResponse:
-    """One playlist: how it is, and everything that can be changed about it."""
+    """One playlist: its state and all its settings."""
     mirror = _own(request, pk)
     library_of(request)
     names = names_of(request.user)
@@ -140,7 +142,7 @@ def playlist(request: Request, pk: int) -> HttpResponse:
         except keeping.NameTaken:
             page.form.add_error("name", _TAKEN)
         else:
-            messages.success(request, "Saved. The playlist takes it over with the next sync.")
+            messages.success(request, "Saved. The next sync changes the playlist.")
             return _to(mirror)
     return _shown(request, _own(request, pk), page, names, status=422)
 
@@ -154,7 +156,7 @@ def duplicate(request: Request, pk: int) -> HttpResponse:
     except keeping.TooManyMirrors:
         messages.error(request, _TOO_MANY)
         return _to(_own(request, pk))
-    messages.success(request, f"This is the copy, “{copy}”.")
+    messages.success(request, f"This is the copy: “{copy}”.")
     return _to(copy)
 
 
@@ -164,8 +166,8 @@ def duplicate(request: Request, pk: int) -> HttpResponse:
 def freeze(request: Request, pk: int) -> HttpResponse:
     mirror = get_object_or_404(Mirror, pk=pk, user=request.user, is_main=False)
     count = keeping.freeze_mirror(mirror)
-    noun = "song stays" if count == 1 else "songs stay"
-    messages.success(request, f"A fixed list from now on: its {count:,} {noun} as they are.")
+    songs = "song" if count == 1 else "songs"
+    messages.success(request, f"The playlist is now a fixed list of {count:,} {songs}.")
     return _to(mirror)
 
 
@@ -173,7 +175,7 @@ def freeze(request: Request, pk: int) -> HttpResponse:
 @_limited
 @login_required
 def delete(request: Request, pk: int) -> HttpResponse:
-    """Asks what becomes of the playlist at Spotify; with POST, keeps it up to date no longer."""
+    """Ask what happens to the playlist at Spotify; with POST, delete the mirror."""
     mirror = get_object_or_404(Mirror, pk=pk, user=request.user, is_main=False)
     choice = request.POST.get("at_spotify")
     if request.method != "POST" or choice not in {"stays", "goes"}:
@@ -184,18 +186,18 @@ def delete(request: Request, pk: int) -> HttpResponse:
     name = str(mirror)
     ids = keeping.delete_mirror(mirror)
     if choice == "stays" or not ids:
-        messages.success(request, f"“{name}” is no longer kept up to date.")
+        messages.success(request, f"Syncify no longer updates “{name}”.")
     else:
         try:
             remove_from_library(request.user, ids)
         except NotDone as error:
             messages.warning(
                 request,
-                f"“{name}” is no longer kept up to date, but it is still in your Spotify library: "
+                f"Syncify no longer updates “{name}”, but it is still in your Spotify library: "
                 f"{error} You can remove it in Spotify.",
             )
         else:
-            messages.success(request, f"“{name}” is deleted, and out of your Spotify library.")
+            messages.success(request, f"“{name}” is deleted and removed from your Spotify library.")
     return HttpResponseRedirect(reverse("playlists"), status=303)
 
 
@@ -227,6 +229,7 @@ def _builder(
 ) -> HttpResponse:
     context = {
         "page": page,
+        "source_words": page.draft.source_words(sharers_in(request.user, page.rule)),
         "asks_model": model.is_configured() and len(page.sentence) <= model.SENTENCE_MAX,
         **shown_choices(names),
     }
@@ -246,7 +249,8 @@ def _shown(
         "page": page,
         "mirror": saved,
         "card": card_for(request.user, now=timezone.now(), mirror=mirror.pk),
-        "sentence": words_of(saved, names),
+        "sentence": words_of(saved, names, sharers_in(request.user, stored_rule)),
+        "source_words": page.draft.source_words(sharers_in(request.user, page.rule)),
         "is_fixed": is_fixed,
         "is_open": request.method == "POST" or wants_rule,
         "has_rule": not saved.is_main and (not is_fixed or wants_rule),

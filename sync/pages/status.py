@@ -4,7 +4,7 @@ from dataclasses import dataclass
 from datetime import datetime, timedelta
 from enum import StrEnum
 
-from accounts.consent import Stage
+from accounts.consent import ConsentStage
 from accounts.models import SpotifyConnection
 from accounts.spotify_apps import App
 from sync.models import Library, Mirror, SyncRequest
@@ -305,7 +305,7 @@ def _at_rest(library: Library, latest: SyncRequest | None) -> Status:
 
 
 def changes_in_words(request: SyncRequest) -> str:
-    """What a sync did, as "3 songs added, 1 removed"; "" for nothing."""
+    """The changes of a sync, such as "3 songs added, 1 removed"; "" without changes."""
     done = [
         (request.added, "added"),
         (request.removed, "removed"),
@@ -354,14 +354,14 @@ def permission(connection: SpotifyConnection, now: datetime) -> Permission:
     consent = connection.consent(now)
     sentence = notice = ""
     match consent.stage:
-        case Stage.FAR:
+        case ConsentStage.FAR:
             sentence = f"Spotify's permission lasts another {consent.days_left} days."
-        case Stage.MONTH | Stage.WEEK:
+        case ConsentStage.MONTH | ConsentStage.WEEK:
             notice = (
                 f"Spotify's permission ends in {consent.days_left} days, on "
                 f"{day(consent.ends_at)}. Sign in again before then, so that syncs continue."
             )
-        case Stage.DAY:
+        case ConsentStage.DAY:
             when = "within a day" if consent.days_left else "any moment now"
             notice = f"Spotify's permission ends {when}. Sign in again, so that syncs continue."
     return Permission(sentence, notice)

@@ -1,7 +1,8 @@
-"""Together: invitations, pairs, and what the two listeners of a pair have in common."""
+"""Together: invitations, and the page of a pair."""
 
 import re
 from collections.abc import Mapping
+from itertools import chain
 from typing import Any
 
 from django.conf import settings
@@ -13,14 +14,20 @@ from django.urls import reverse
 from django.views.decorators.http import require_http_methods, require_POST, require_safe
 
 from accounts.limits import limited
-from sync.mirrors.rules import OFS, Of
+from sync.mirrors.rules import OFS, Of, OfHousehold, PairSongs
 from sync.pages.zone import library_of
-from sync.sharing import common, pairs
-from sync.sharing.pairs import PairError, Partner
-from sync.sharing.playlists import create_shared_mirror
+from sync.sharing import codes, common, households, pairs
+from sync.sharing.codes import TogetherError
+from sync.sharing.pairs import Partner
+from sync.sharing.playlists import (
+    create_shared_mirror,
+    playlists_over,
+    tracks_with_owners,
+    whose_songs,
+)
 from syncify.http import Request
 
-_presses = limited("together", per_address=600, per_listener=120)
+presses = limited("together", per_address=600, per_listener=120)
 #: Few enough that nobody guesses a code.
 _codes = limited("together-codes", per_address=240, per_listener=60)
 
@@ -32,6 +39,11 @@ KINDS: Mapping[Of, str] = {
     "turns": "The newest likes of each in turn",
     "theirs_not_mine": "Their likes that you do not have",
 }
+KINDS_OF_HOUSEHOLD: Mapping[OfHousehold, str] = {
+    "everyone": "Everybody’s, newest first",
+    "turns": "The newest of each in turn",
+    "all": "What all of you like",
+}
 
 
 @require_safe
@@ -41,27 +53,26 @@ def together(request: Request) -> HttpResponse:
 
 
 @require_POST
-@_presses
+@presses
 @login_required
 def invite(request: Request) -> HttpResponse:
     """Make an invitation, and show its code: this page is the only one that knows it."""
     try:
-        code = pairs.invite(request.user)
-    except PairError as error:
+        code = codes.make_code(request.user)
+    except TogetherError as error:
         messages.error(request, str(error))
-        return _see_other("together")
-    url = f"{settings.BASE_URL}{reverse('together_join', args=[code])}"
-    return _together(request, code=code, url=url)
+        return see_other("together")
+    return _together(request, code=code, url=url_of(code))
 
 
 @require_POST
-@_presses
+@presses
 @login_required
 def withdraw(request: Request) -> HttpResponse:
     """Withdraw all invitations that nobody has used."""
-    pairs.withdraw(request.user)
+    codes.withdraw(request.user)
     messages.success(request, "Nobody can use your invitations any more.")
-    return _see_other("together")
+    return see_other("together")
 
 
 @require_POST
@@ -71,8 +82,8 @@ def enter(request: Request) -> HttpResponse:
     """Go to the invitation whose code, or whole address, was typed in."""
     code = request.POST.get("code", "").strip().rstrip("/").rpartition("/")[2]
     if not _CODE.fullmatch(code):
-        messages.error(request, "This is no code of an invitation.")
-        return _see_other("together")
+        messages.error(request, "This is not the code of an invitation.")
+        return see_other("together")
     return HttpResponseRedirect(reverse("together_join", args=[code]), status=303)
 
 
@@ -82,14 +93,23 @@ def enter(request: Request) -> HttpResponse:
 def join(request: Request, code: str) -> HttpResponse:
     """Who invites, and what agreeing means; with POST, agree."""
     try:
+        invitation = codes.invitation_of(code, request.user)
+        if invitation.household_id is not None:
+            if request.method == "POST":
+                upto = number_of(request.POST.get("upto", ""))
+                household = households.accept(request.user, code, upto=upto)
+                messages.success(request, "You are a member. You can leave at any time.")
+                return see_other("household", household.pk)
+            members = households.members_of(invitation.household_id)
+            context = {"inviter": invitation.user, "members": members}
+            return render(request, "together/join_household.html", context)
         if request.method == "POST":
             pair = pairs.accept(request.user, code)
             messages.success(request, "You are together. Either of you can end this at any time.")
-            return _see_other("pair", pair.pk)
-        inviter = pairs.inviter_of(code, request.user)
-    except PairError as error:
+            return see_other("pair", pair.pk)
+    except TogetherError as error:
         return render(request, "together/join.html", {"problem": str(error)}, status=404)
-    return render(request, "together/join.html", {"inviter": inviter})
+    return render(request, "together/join.html", {"inviter": invitation.user})
 
 
 @require_safe
@@ -97,65 +117,75 @@ def join(request: Request, code: str) -> HttpResponse:
 def pair(request: Request, pk: int) -> HttpResponse:
     library_of(request)
     partner = _partner(request, pk)
-    mirrors = [
-        (mirror, common.whose_songs(mirror, request.user, partner.user))
-        for mirror in pairs.mirrors_of(request.user, [pk]).prefetch_related("playlists")
-    ]
-    made = {mirror.rule["source"]["of"] for mirror, _ in mirrors if mirror.rule}
+    both = [request.user, partner.user]
+    playlists = playlists_over(request.user, PairSongs, pk)
+    found = common.compare(*both, with_newest=partner.they_show_newest)
+    lists = [found.songs, found.suggestions, found.newest, *(each.ids for each in playlists)]
+    tracks = tracks_with_owners(chain(*lists), both)
+    songs, suggestions, newest = (
+        [tracks[key].track for key in ids if key in tracks] for ids in lists[:3]
+    )
+    made = {each.mirror.rule["source"]["of"] for each in playlists if each.mirror.rule}
     context = {
         "partner": partner,
         "other": str(partner.user),
-        "found": common.compare(request.user, partner.user),
-        "newest": common.newest_likes(partner.user) if partner.they_show_newest else [],
-        "mirrors": mirrors,
+        "found": found,
+        "songs": songs,
+        "suggestions": suggestions,
+        "newest": newest,
+        "playlists": [(each, whose_songs(each, tracks, request.user, both)) for each in playlists],
         "kinds": {of: words for of, words in KINDS.items() if of not in made},
     }
     return render(request, "together/pair.html", context)
 
 
 @require_POST
-@_presses
+@presses
 @login_required
 def end(request: Request, pk: int) -> HttpResponse:
     """End a pair, also one whose other listener may not be seen at the moment."""
     if not pairs.end(request.user, pk):
         raise Http404
-    messages.success(request, "Ended. Neither of you sees anything of the other any more.")
-    return _see_other("together")
+    messages.success(request, "Ended. From now on, neither of you sees anything of the other.")
+    return see_other("together")
 
 
 @require_POST
-@_presses
+@presses
 @login_required
 def newest(request: Request, pk: int) -> HttpResponse:
     _partner(request, pk)
     pairs.show_newest(request.user, pk, shows="shows" in request.POST)
-    return _see_other("pair", pk)
+    return see_other("pair", pk)
 
 
 @require_POST
-@_presses
+@presses
 @login_required
 def playlist(request: Request, pk: int) -> HttpResponse:
     """Make a playlist with songs of the pair."""
     _partner(request, pk)
     of = request.POST.get("of", "")
     if of not in OFS:
-        messages.error(request, "Choose what the playlist is to hold.")
-        return _see_other("pair", pk)
+        messages.error(request, "Choose the songs of the playlist.")
+        return see_other("pair", pk)
     try:
         create_shared_mirror(request.user, pk, of)
-    except PairError as error:
+    except TogetherError as error:
         messages.error(request, str(error))
     else:
-        messages.success(request, "The playlist is made with the sync that begins now.")
-    return _see_other("pair", pk)
+        messages.success(request, "The sync that starts now makes the playlist.")
+    return see_other("pair", pk)
 
 
 def _together(request: Request, **context: Any) -> HttpResponse:
     library_of(request)
     context["partners"] = pairs.partners_of(request.user)
-    context["invitations"] = pairs.open_invitations(request.user)
+    found = households.households_of(request.user)
+    context["households"] = found
+    context["has_household"] = any(each.owner_id == request.user.pk for each in found)
+    context["kinds"] = KINDS_OF_HOUSEHOLD
+    context["invitations"] = codes.open_invitations(request.user)
     return render(request, "together/together.html", context)
 
 
@@ -166,7 +196,17 @@ def _partner(request: Request, pk: int) -> Partner:
     return partner
 
 
-def _see_other(name: str, *args: object) -> HttpResponse:
+def url_of(code: str) -> str:
+    """The address of an invitation."""
+    return f"{settings.BASE_URL}{reverse('together_join', args=[code])}"
+
+
+def number_of(text: str) -> int:
+    """``text`` as an id; 0, which no row has, if it is none."""
+    return int(text) if text.isascii() and text.isdigit() and len(text) < 19 else 0
+
+
+def see_other(name: str, *args: object) -> HttpResponse:
     response = redirect(name, *args)
     response.status_code = 303
     return response

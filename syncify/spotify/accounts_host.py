@@ -23,7 +23,7 @@ logger = logging.getLogger(__name__)
 TIMEOUT = (4.0, 6.0)
 DEADLINE = 10.0
 CREDENTIALS_BLOCK = timedelta(hours=1)
-#: The life of an access token where Spotify names none that can be used.
+#: The lifetime of an access token if Spotify gives no valid one.
 USUAL_LIFE = timedelta(hours=1)
 LONGEST_LIFE = timedelta(days=1)
 
@@ -137,7 +137,7 @@ def _token(value: Any) -> str:
 
 
 def _life(seconds: Any) -> timedelta:
-    """How long an access token holds; a wrong guess costs one refused call."""
+    """The lifetime of an access token; a wrong guess costs one refused call."""
     is_number = isinstance(seconds, int | float) and not isinstance(seconds, bool)
     if not is_number or not math.isfinite(seconds) or seconds <= 0:
         return USUAL_LIFE

@@ -13,11 +13,11 @@ TIMEOUT = (5.0, 10.0)
 
 
 class NoAnswer(Exception):
-    """``str`` says what came instead."""
+    """``str`` describes the failure."""
 
 
 def spotify_clock() -> datetime:
-    """The time at Spotify, by any answer of its API. Raises NoAnswer."""
+    """Spotify's clock, from any response of its API. Raises NoAnswer."""
     try:
         with DeadlineSession() as session:
             answer = session.get(settings.SPOTIFY_API_URL, timeout=TIMEOUT)

@@ -15,14 +15,15 @@ from django.db.models import Q, QuerySet
 from django.db.models.functions import Now
 from django.utils import timezone
 
+from syncify.database import not_awaited
 from syncify.spotify.credentials import Credentials
 from syncify.spotify.errors import Blocked, BudgetSpent
 from syncify.spotify.models import ApiHour, AppBlock, Block, DeveloperHour, Silence
 
-#: An hour counts until its last call is a day old, so that we err on the careful side.
+#: An hour counts until its last call is a day old, so the count is never too low.
 COUNTED = timedelta(hours=25)
 KEPT = timedelta(days=2)
-#: Of the day's calls, in percent: what scheduled syncs leave for first, manual and restoring ones.
+#: Percent of the day's calls that scheduled syncs leave to first, manual and restoring syncs.
 RESERVE = 20
 
 _FIRST = Credentials("")
@@ -50,7 +51,7 @@ WITH blocked AS (
     ON CONFLICT ({account} hour) DO UPDATE SET calls = held.calls + 1
     RETURNING calls
 )
-SELECT (SELECT until FROM blocked), (SELECT because FROM blocked), (SELECT calls FROM counted)
+SELECT (SELECT until FROM blocked), (SELECT because FROM blocked), (SELECT calls FROM counted),
 """
 _ADMIT_FIRST = _ADMIT.format(hours="spotify_api_hours", whose="", account="", value="")
 _ADMIT_OTHER = _ADMIT.format(
@@ -93,8 +94,9 @@ class QuotaGate:
             "keys": _keys(app),
         }
         with connection.cursor() as cursor:
-            cursor.execute(_ADMIT_OTHER if app.developer else _ADMIT_FIRST, asked)
-            until, because, counted = cursor.fetchone()
+            # A crash of the database may cost the count of a few calls.
+            cursor.execute((_ADMIT_OTHER if app.developer else _ADMIT_FIRST) + not_awaited(), asked)
+            until, because, counted, _ = cursor.fetchone()
         if until is not None:
             raise Blocked(until, because)
         if counted is None:
@@ -164,7 +166,7 @@ def calls_last_day(developer: str = "") -> int:
 def check_fits(cost: int, *, reserve: bool, developer: str = "") -> None:
     """Raise BudgetSpent when ``cost`` calls must wait for room in the budget.
 
-    What costs more than a whole day can never wait for enough, and goes on over days.
+    A sync that costs more than a whole day starts at once, and continues over days.
     """
     limit = _limit(reserve=reserve)
     if limit and cost <= limit and calls_last_day(developer) + cost > limit:

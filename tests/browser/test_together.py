@@ -1,4 +1,4 @@
-"""Three listeners in a browser: a friend's song becomes a like, and two agree to be together."""
+"""Listeners in a browser: a friend's song becomes a like, two agree, and three keep a household."""
 
 from collections.abc import Iterator
 from datetime import timedelta
@@ -14,6 +14,7 @@ from tests.browser.states import PHONE
 pytestmark = [pytest.mark.browser, pytest.mark.slow]
 
 A_WHILE = 60_000  # milliseconds
+CAST = ("Ada", "Bea", "Emil", "Dora")
 
 
 @pytest.fixture(autouse=True)
@@ -118,7 +119,7 @@ def test_two_listeners_agree_and_a_third_sees_nothing(
 
     ada.goto(pair)
     ada.get_by_role("button", name="The newest likes of each in turn").click()
-    expect(ada.get_by_text("The playlist is made with the sync")).to_be_visible()
+    expect(ada.get_by_text("The sync that starts now makes the playlist")).to_be_visible()
     for _ in range(60):
         if len(simulator.playlists("ada")) == 2:
             break
@@ -148,3 +149,77 @@ def test_two_listeners_agree_and_a_third_sees_nothing(
             break
         ada.wait_for_timeout(500)
     assert simulator.playlist_uris(both) == []
+
+
+def wait_for_songs(page: Page, simulator: Simulator, name: str, *owners: str) -> None:
+    """Until the playlist of Ada holds the likes of exactly these listeners."""
+    wanted = {uri for owner in owners for uri in simulator.liked(owner)}
+    found: set[str | None] = set()
+    for _ in range(120):
+        for playlist_id in simulator.playlists("ada"):
+            if simulator.playlist(playlist_id).name == name:
+                found = set(simulator.playlist_uris(playlist_id))
+        if found == wanted:
+            break
+        page.wait_for_timeout(500)
+    assert found == wanted
+
+
+def test_three_keep_a_household_and_a_fourth_sees_nothing(
+    site: str, browser: Browser, simulator: Simulator
+) -> None:
+    for name, size in (("ada", 4), ("bea", 6), ("emil", 3), ("dora", 2)):
+        simulator.set_liked(name, *[simulator.new_track() for _ in range(size)])
+    ada, bea, emil, dora = (signed_in(browser, site, name) for name in CAST)
+
+    # Two presses: one starts it, one agrees.
+    ada.goto(f"{site}/together/")
+    ada.get_by_role("button", name="Start a household").click()
+    address = ada.get_by_label("Address", exact=True).input_value()
+    assert barriers(ada) == []
+    bea.goto(address)
+    assert barriers(bea) == []
+    bea.get_by_role("button", name="Agree").click()
+    expect(bea.get_by_text("You are a member.")).to_be_visible()
+    household = bea.url
+    wait_for_songs(ada, simulator, "Household of Ada: newest likes", "ada", "bea")
+
+    # Emil waits until Bea agrees to him.
+    ada.goto(household)
+    ada.get_by_role("button", name="Invite somebody").click()
+    address = ada.get_by_label("Address", exact=True).input_value()
+    emil.goto(address)
+    emil.get_by_role("button", name="Agree").click()
+    expect(emil.get_by_text("waits until all agree")).to_be_visible()
+    expect(emil.get_by_role("button", name="Everybody’s, newest first")).to_have_count(0)
+    bea.reload()
+    assert barriers(bea) == []
+    bea.get_by_role("button", name="Agree to share with them").click()
+    wait_for_songs(ada, simulator, "Household of Ada: newest likes", "ada", "bea", "emil")
+    emil.reload()
+    expect(emil.get_by_role("button", name="Everybody’s, newest first")).to_be_visible()
+
+    ada.goto(household)
+    ada.get_by_text("Whose songs these are").click()
+    for owner, count in (("You", 4), ("Bea", 6), ("Emil", 3)):
+        expect(ada.locator(".whose .small").get_by_text(owner, exact=True)).to_have_count(count)
+    assert barriers(ada) == []
+
+    for path in (household, address):
+        response = dora.goto(path)
+        assert response is not None
+        assert response.status == 404
+
+    bea.reload()
+    bea.get_by_text("Leave…").click()
+    bea.get_by_role("button", name="Leave it").click()
+    expect(bea.get_by_text("You left.")).to_be_visible()
+    wait_for_songs(ada, simulator, "Household of Ada: newest likes", "ada", "emil")
+
+    ada.reload()
+    ada.get_by_text("End this household…").click()
+    ada.get_by_role("button", name="End it").click()
+    wait_for_songs(ada, simulator, "Household of Ada: newest likes")
+    response = emil.goto(household)
+    assert response is not None
+    assert response.status == 404

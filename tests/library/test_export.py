@@ -18,6 +18,8 @@ from sync.models import (
     ArtistGenre,
     Connection,
     DifferentSongs,
+    Household,
+    HouseholdMember,
     InboxItem,
     Incident,
     Invitation,
@@ -73,6 +75,8 @@ def full(name: str) -> User:
     ShareLink.objects.create(user=user, kind="page", token_hash=f"hash-of-{name}")
     friend = make_user(f"friend-of-{user.pk}")
     Pair.objects.create(first=user, second=friend)
+    household = Household.objects.create(owner=user)
+    HouseholdMember.objects.create(household=household, user=user)
     expires = timezone.now() + timedelta(days=7)
     PairInvitation.objects.create(user=user, code_hash=f"hash-of-{name}", expires=expires)
     Invitation.objects.create(

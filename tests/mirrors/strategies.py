@@ -5,7 +5,17 @@ from typing import Any
 
 from hypothesis import strategies as st
 
-from sync.mirrors.rules import KINDS, OFS, OPERATORS, RANGES, REFRESHES, SORTS, SPAN_MAX, tidy
+from sync.mirrors.rules import (
+    KINDS,
+    OFS,
+    OFS_OF_HOUSEHOLD,
+    OPERATORS,
+    RANGES,
+    REFRESHES,
+    SORTS,
+    SPAN_MAX,
+    tidy,
+)
 from syncify.text import folded
 
 #: Words that mean something in a sentence, to be quoted and read back as a name.
@@ -68,6 +78,11 @@ sources = st.one_of(
     st.just("likes"),
     days.map(lambda day: {"likes_at": day}),
     st.builds(lambda pair, of: {"pair": pair, "of": of}, st.integers(1, 999), st.sampled_from(OFS)),
+    st.builds(
+        lambda household, of: {"household": household, "of": of},
+        st.integers(1, 999),
+        st.sampled_from(OFS_OF_HOUSEHOLD),
+    ),
 )
 
 

@@ -90,7 +90,7 @@ def test_what_is_left_out_is_said() -> None:
     )
 
     assert to_nsp("x", rule).left_out == [
-        "Navidrome knows neither pairs nor former likes: it takes today's likes.",
+        "Navidrome knows neither likes of others nor former likes: it takes today's.",
         "Left out: Songs that have a duplicate.",
         "Navidrome cannot show each song once before any twice.",
         "Navidrome cannot limit the songs per artist.",

@@ -98,6 +98,8 @@ def test_twenty_tests_and_groups_of_ten_are_allowed() -> None:
         ({"source": {"likes_at": "2020-13-01"}}, "source, likes_at", "there is no date"),
         ({"source": {"pair": 1, "of": "mine"}}, "source, of", "is not one of"),
         ({"source": {"pair": "x", "of": "both"}}, "source, pair", "a whole number"),
+        ({"source": {"household": 1, "of": "both"}}, "source, of", "is not one of"),
+        ({"source": {"household": 1, "pair": 1, "of": "turns"}}, "source", "unknown name"),
         ({"sort": "rediscover", "refresh": "daily"}, "limit", "needs a number of songs"),
         ({"sort": "rediscover", "limit": 5}, "refresh", "needs daily, weekly or monthly"),
     ],

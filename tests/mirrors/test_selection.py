@@ -16,7 +16,7 @@ from accounts.models import User
 from sync.library.duplicates import find_pairs, ids_with_duplicates
 from sync.library.songs import call_alike, call_different, load_songs
 from sync.mirrors.conditions import Scope
-from sync.mirrors.rules import SORTS, PairSongs, from_json
+from sync.mirrors.rules import SORTS, PairSongs, SharedSongs, from_json
 from sync.mirrors.selection import is_due, matching, select
 from sync.models import (
     Artist,
@@ -314,18 +314,31 @@ def test_a_pair_takes_turns() -> None:
     user, other = new_user(), new_user()
     store(user, [plain_song("a", 1), plain_song("b", 2), plain_song("c", 3)], {})
     store(other, [plain_song("x", 8), plain_song("y", 9)], {})
-    asked: list[PairSongs] = []
+    asked: list[SharedSongs] = []
 
-    def songs_of_pair(source: PairSongs) -> Any:
+    def shared_songs(source: SharedSongs) -> Any:
         asked.append(source)
         return SavedTrack.objects.filter(user__in=[user, other], removed_at=None)
 
-    found = ids(
-        user, {"source": {"pair": 4, "of": "turns"}, "limit": 4}, songs_of_pair=songs_of_pair
-    )
+    found = ids(user, {"source": {"pair": 4, "of": "turns"}, "limit": 4}, shared_songs=shared_songs)
 
     assert [key[-1] for key in found] == ["a", "x", "b", "y"]
     assert asked == [PairSongs(4, "turns")]
+
+
+def test_a_recording_that_several_listeners_like_comes_once() -> None:
+    user, other = new_user(), new_user()
+    store(user, [plain_song("a", 1), plain_song("b", 4)], {})
+    store(other, [plain_song("c", 2), plain_song("d", 3)], {})
+    Track.objects.filter(pk__endswith="a").update(isrc="ISRC1")
+    Track.objects.filter(pk__endswith="c").update(isrc="ISRC1")
+
+    def shared_songs(_source: SharedSongs) -> Any:
+        return SavedTrack.objects.filter(user__in=[user, other], removed_at=None)
+
+    found = ids(user, {"source": {"household": 4, "of": "everyone"}}, shared_songs=shared_songs)
+
+    assert [key[-1] for key in found] == ["a", "d", "b"]
 
 
 def test_a_pair_that_is_not_offered_selects_nothing() -> None:

@@ -147,7 +147,7 @@ def test_the_first_line_says_what_there_is_to_do(client: Client, operator: User,
     page = page_of(client)
 
     assert "3 things to do" in page
-    assert "the owner of the Spotify app has no Premium." in page
+    assert "Spotify requires the owner of the app to have Premium." in page
     assert "No backup was made for two days." in page
     assert 'Given up: 1 sync. <a href="#dead">Look and retry</a>' in page
     assert "All is well." not in page

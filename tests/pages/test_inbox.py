@@ -156,7 +156,7 @@ def test_first_like_asks_for_the_permission_and_is_kept(client: Client, ada: Use
     assert response.headers["Location"].startswith("/accounts/permissions/?scope=user-library-m")
     assert state_of(item) == ("liked", "asked")
     assert not SyncRequest.objects.filter(user=ada).exists()
-    assert b"Allow Syncify to like songs" in client.get("/inbox/").content
+    assert b"Syncify needs your permission" in client.get("/inbox/").content
     assert press(client, item, "undo", HX_Request="true").status_code == 200
 
 
@@ -212,4 +212,4 @@ def test_long_inbox_costs_no_more_queries(
         page = client.get("/inbox/").content.decode()
 
     assert page.count('class="inbox-item"') == 100
-    assert "There are more." in page
+    assert "There are more songs." in page

@@ -105,7 +105,7 @@ def test_an_invitation_takes_one_address(operator: User) -> None:
 
     answer = Client().post(path, {"email": "other@mallory.example"}, follow=True)
 
-    assert "Somebody has used this invitation before" in answer.content.decode()
+    assert "This invitation was already used" in answer.content.decode()
     assert not Client().post(path, {"email": "other@mallory.example"}).cookies.get("invitation")
     assert Invitation.objects.get().email == EMAIL
 

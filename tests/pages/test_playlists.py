@@ -86,7 +86,7 @@ def form(**fields: object) -> dict[str, object]:
         ({"sentence": "songs from the 90s, no explicit"}, "1", "Songs from 1990 to 1999"),
         ({"sentence": "titled “Looped”, blorft"}, "1", "Not understood: blorft. The rest counts."),
         ({"sentence": ""}, "", "For example"),
-        ({"sentence": "released before 1900"}, "0", "No song fits at the moment"),
+        ({"sentence": "released before 1900"}, "0", "No song matches at the moment"),
         (form(), "2", "Nothing while its songs stay the same"),
         (form(limit="1", refresh="daily"), "1", "At most 1 request a day."),
         (form(**{"what-1": "explicit no"}), "1", "Nightcall"),
@@ -152,6 +152,17 @@ def test_a_playlist_is_made_from_a_preset_in_two_presses(client: Client, ada: Us
     assert made.headers["Location"] == f"/playlists/{mirror.pk}/"
     assert (mirror.name, mirror.rule["tests"][0]["value"]) == ("1990s", [1990, 1999])
     assert ada.sync_requests.get().state == "queued"
+
+
+def test_a_new_playlist_leaves_the_main_one_as_it_is(client: Client, ada: User) -> None:
+    fields = fields_of(client.get("/playlists/new/", {"sentence": "songs from the 90s"}))
+    assert not fields.keys() & {"takes_from_main", "keeps_additions", "public"}
+
+    client.post("/playlists/new/", fields | {"do": "save"})
+
+    mirror = ada.mirrors.get(is_main=False)
+    assert (mirror.takes_from_main, mirror.keeps_additions) == (False, False)
+    assert (mirror.keep_same, mirror.keep_twin) == ("all", "both")
 
 
 @pytest.mark.parametrize(
@@ -294,7 +305,7 @@ def test_a_playlist_shows_its_rule_its_cost_and_its_songs(client: Client, ada: U
     text = words(client.get(f"/playlists/{mirror.pk}/"))
 
     assert "Songs from 1990 to 1999." in text
-    assert "Costs Spotify requests: Nothing while its songs stay the same" in text
+    assert "Requests to Spotify: Nothing while its songs stay the same" in text
     assert "2 songs" in text
 
 
@@ -342,9 +353,9 @@ def test_a_broken_rule_is_shown_with_its_reason(client: Client, ada: User) -> No
     page = words(client.get(f"/playlists/{mirror.pk}/"))
     shelf = words(client.get("/playlists/"))
 
-    assert "The rule cannot be followed: test 1: “op” is missing" in page
+    assert "Syncify cannot use this rule: test 1: “op” is missing" in page
     assert "Its rule cannot be read" in page
-    assert "The rule cannot be followed" in shelf
+    assert "Syncify cannot use this rule" in shelf
 
 
 def test_a_frozen_list_keeps_songs_and_order_until_it_follows_a_rule_again(

@@ -68,9 +68,9 @@ def test_an_upload_is_read_by_a_worker_and_its_result_is_told(client: Client, ad
     page = words(client.get("/plays/"))
 
     assert answer.headers["Location"] == "/plays/"
-    assert "Your history waits for its turn." in waiting
+    assert "Your history is in the queue." in waiting
     assert "2 plays read, from 2020-04-10 to 2021-05-01; 100% of your likes" in page
-    assert "Plays are known from 10 April 2020 to 1 May 2021, of 1 song." in page
+    assert "Plays are known from 10 April 2020 to 1 May 2021, for 1 song." in page
     assert Play.objects.get().plays == 2
     assert not UploadPart.objects.exists()
 

@@ -1,5 +1,6 @@
 """Together: who sees what before agreement, during it and after; invitations in a browser."""
 
+import json
 import re
 from collections.abc import Callable, Iterator
 from typing import Any
@@ -11,6 +12,7 @@ from accounts import access
 from accounts.models import User
 from sync.models import Mirror, Pair, PairInvitation, Playlist, PlaylistItems, SavedTrack
 from sync.sharing import pairs
+from sync.sharing.codes import make_code
 from sync.sharing.playlists import create_shared_mirror
 from tests.builders import make_like, make_user
 
@@ -45,23 +47,27 @@ def as_user(user: User) -> Client:
     return client
 
 
+def hold(mirror: Mirror, track: str) -> None:
+    """Let the mirror's playlist hold this song, as a sync left it."""
+    playlist = Playlist.objects.create(mirror=mirror, number=1, spotify_id=f"at-{mirror.pk}")
+    PlaylistItems.objects.create(playlist=playlist, uris=[f"spotify:track:{track}"])
+
+
 # --- Who sees what --------------------------------------------------------------------------------
 
 
 def _stranger(ada: User, bea: User) -> None:
-    pairs.accept(make_user("cleo"), pairs.invite(ada))
+    pairs.accept(make_user("cleo"), make_code(ada))
 
 
 def _invited(ada: User, bea: User) -> None:
-    pairs.invite(ada)
+    make_code(ada)
 
 
 def _agreed(ada: User, bea: User) -> None:
-    pair = pairs.accept(bea, pairs.invite(ada))
+    pair = pairs.accept(bea, make_code(ada))
     pairs.show_newest(ada, pair.pk, shows=True)
-    mirror = create_shared_mirror(bea, pair.pk, "theirs_not_mine")
-    playlist = Playlist.objects.create(mirror=mirror, number=1, spotify_id="both")
-    PlaylistItems.objects.create(playlist=playlist, uris=["spotify:track:secret"])
+    hold(create_shared_mirror(bea, pair.pk, "theirs_not_mine"), "secret")
 
 
 def _ended(ada: User, bea: User) -> None:
@@ -118,7 +124,7 @@ def test_without_agreement_nothing_of_another_is_seen_anywhere(
 
 
 def test_holder_of_a_code_sees_a_name_and_no_song(ada: User, bea: User) -> None:
-    code = pairs.invite(ada)
+    code = make_code(ada)
 
     response = as_user(bea).get(f"/together/join/{code}/")
 
@@ -188,7 +194,7 @@ def test_code_can_be_typed_in_alone_or_as_an_address(ada: User, bea: User) -> No
 def test_what_is_no_code_is_told(bea: User, typed: str) -> None:
     response = as_user(bea).post("/together/join/", {"code": typed}, follow=True)
 
-    assert "no code of an invitation" in response.content.decode()
+    assert "not the code of an invitation" in response.content.decode()
 
 
 def test_visitor_who_is_not_signed_in_comes_back_to_the_invitation(ada: User) -> None:
@@ -230,7 +236,7 @@ def test_withdrawn_invitation_is_gone(ada: User, bea: User) -> None:
 
 
 def test_playlist_is_made_with_one_press_and_then_no_longer_offered(ada: User, bea: User) -> None:
-    pair = pairs.accept(bea, pairs.invite(ada)).pk
+    pair = pairs.accept(bea, make_code(ada)).pk
     client = as_user(ada)
 
     response = client.post(f"/together/{pair}/playlist/", {"of": "both"}, follow=True)
@@ -243,16 +249,16 @@ def test_playlist_is_made_with_one_press_and_then_no_longer_offered(ada: User, b
 
 @pytest.mark.parametrize("kind", ["", "all", "both\0"])
 def test_unknown_kind_of_playlist_is_refused(ada: User, bea: User, kind: str) -> None:
-    pair = pairs.accept(bea, pairs.invite(ada)).pk
+    pair = pairs.accept(bea, make_code(ada)).pk
 
     response = as_user(ada).post(f"/together/{pair}/playlist/", {"of": kind}, follow=True)
 
-    assert "Choose what the playlist is to hold" in response.content.decode()
+    assert "Choose the songs of the playlist" in response.content.decode()
     assert not Mirror.objects.filter(is_main=False).exists()
 
 
 def test_newest_likes_are_shown_only_for_as_long_as_wanted(ada: User, bea: User) -> None:
-    pair = pairs.accept(bea, pairs.invite(ada)).pk
+    pair = pairs.accept(bea, make_code(ada)).pk
     hers, his = as_user(ada), as_user(bea)
 
     hers.post(f"/together/{pair}/newest/", {"shows": "on"})
@@ -262,7 +268,7 @@ def test_newest_likes_are_shown_only_for_as_long_as_wanted(ada: User, bea: User)
 
 
 def test_either_ends_it_from_the_page(ada: User, bea: User) -> None:
-    pair = pairs.accept(bea, pairs.invite(ada)).pk
+    pair = pairs.accept(bea, make_code(ada)).pk
 
     response = as_user(bea).post(f"/together/{pair}/end/", follow=True)
 
@@ -272,10 +278,89 @@ def test_either_ends_it_from_the_page(ada: User, bea: User) -> None:
 
 
 def test_pair_with_a_blocked_listener_can_be_ended(ada: User, bea: User) -> None:
-    pair = pairs.accept(bea, pairs.invite(ada)).pk
+    pair = pairs.accept(bea, make_code(ada)).pk
     access.block_listener(bea)
     client = as_user(ada)
 
     assert "cannot be seen at the moment" in client.get("/together/").content.decode()
     assert client.post(f"/together/{pair}/end/").status_code == 303
     assert not Pair.objects.exists()
+
+
+@pytest.mark.parametrize("likes", [2, 40])
+def test_page_of_a_pair_asks_eight_queries(
+    ada: User, bea: User, likes: int, django_assert_num_queries: Any
+) -> None:
+    pair = pairs.accept(bea, make_code(ada)).pk
+    pairs.show_newest(ada, pair, shows=True)
+    for of in ("both", "turns", "theirs_not_mine")[: likes // 10]:
+        hold(create_shared_mirror(bea, pair, of), "secret")  # type: ignore[arg-type]
+    for number in range(likes):
+        make_like(ada, f"song {number}")
+        make_like(bea, f"song {number}")
+    client = as_user(bea)
+
+    # The comparison is kept after the first look.
+    with django_assert_num_queries(9):
+        client.get(f"/together/{pair}/")
+    with django_assert_num_queries(8):
+        page = client.get(f"/together/{pair}/").content.decode()
+    assert f"{likes} songs in common" in page
+
+
+# --- Previews -------------------------------------------------------------------------------------
+
+
+def preview(client: Client, pair: int, of: str) -> tuple[str, str]:
+    """How many songs a rule over the pair selects, and the whole preview."""
+    source = json.dumps({"pair": pair, "of": of})
+    page = client.get("/playlists/preview/", {"source": source}).content.decode()
+    [count] = re.findall(r'data-count="(\d*)"', page)
+    return count, page
+
+
+def test_preview_of_a_rule_over_a_pair_counts_the_songs_of_both(ada: User, bea: User) -> None:
+    make_like(bea, "hers")
+    pair = pairs.accept(bea, make_code(ada)).pk
+    client = as_user(bea)
+
+    assert preview(client, pair, "both")[0] == "0"
+    assert preview(client, pair, "turns")[0] == "2"
+    count, page = preview(client, pair, "theirs_not_mine")
+    assert count == "1"
+    assert SECRET in page
+    assert 'href="/songs/' not in page
+
+
+def test_preview_after_the_end_and_of_the_pair_of_others_is_empty(ada: User, bea: User) -> None:
+    pair = pairs.accept(bea, make_code(ada)).pk
+    assert preview(as_user(make_user("cleo")), pair, "turns")[0] == "0"
+
+    pairs.end(ada, pair)
+
+    count, page = preview(as_user(bea), pair, "turns")
+    assert count == "0"
+    assert SECRET not in page
+
+
+def test_shared_playlists_are_named_after_their_listeners(ada: User, bea: User) -> None:
+    pair = pairs.accept(bea, make_code(ada)).pk
+    mirror = create_shared_mirror(bea, pair, "turns")
+    client = as_user(bea)
+
+    for path in ("/playlists/", f"/playlists/{mirror.pk}/"):
+        assert "Songs of you and Ada in turns" in client.get(path).content.decode()
+    page = client.get(f"/playlists/{mirror.pk}/").content.decode()
+    assert f"pair {pair}" not in page
+
+    pairs.end(ada, pair)
+    assert f"Songs of pair {pair} in turns" in client.get("/playlists/").content.decode()
+
+
+def test_page_of_a_shared_playlist_previews_its_songs(ada: User, bea: User) -> None:
+    pair = pairs.accept(bea, make_code(ada)).pk
+    mirror = create_shared_mirror(bea, pair, "theirs_not_mine")
+
+    page = as_user(bea).get(f"/playlists/{mirror.pk}/").content.decode()
+
+    assert 'data-count="1"' in page

@@ -11,8 +11,8 @@ from django.utils import timezone
 from accounts import access
 from accounts.models import User
 from sync.models import Mirror, Pair, PairInvitation, SyncRequest
-from sync.sharing import pairs
-from sync.sharing.pairs import PairError
+from sync.sharing import codes, pairs
+from sync.sharing.codes import TogetherError, make_code
 from sync.sharing.playlists import create_shared_mirror
 from tests.builders import make_user
 
@@ -33,12 +33,12 @@ def bea(db: None) -> User:
 
 @pytest.fixture
 def pair(ada: User, bea: User) -> Pair:
-    return pairs.accept(bea, pairs.invite(ada))
+    return pairs.accept(bea, make_code(ada))
 
 
 def test_code_makes_a_pair_that_both_see(ada: User, bea: User) -> None:
-    code = pairs.invite(ada)
-    assert pairs.inviter_of(code, bea) == ada
+    code = make_code(ada)
+    assert codes.invitation_of(code, bea).user == ada
     assert pairs.partners_of(ada) == pairs.partners_of(bea) == []
 
     pair = pairs.accept(bea, code)
@@ -49,33 +49,33 @@ def test_code_makes_a_pair_that_both_see(ada: User, bea: User) -> None:
 
 
 def test_only_a_hash_of_the_code_is_stored(ada: User) -> None:
-    code = pairs.invite(ada)
+    code = make_code(ada)
 
     [row] = PairInvitation.objects.values()
     assert code not in str(row)
 
 
 def test_code_works_once(ada: User, bea: User) -> None:
-    code = pairs.invite(ada)
+    code = make_code(ada)
     pairs.accept(bea, code)
 
-    with pytest.raises(PairError, match=NO_INVITATION):
+    with pytest.raises(TogetherError, match=NO_INVITATION):
         pairs.accept(make_user("cleo"), code)
     assert Pair.objects.count() == 1
 
 
 def test_code_ends_after_seven_days(ada: User, bea: User) -> None:
-    code = pairs.invite(ada)
+    code = make_code(ada)
     [expires] = PairInvitation.objects.values_list("expires", flat=True)
     assert timedelta(days=6, hours=23) < expires - timezone.now() <= timedelta(days=7)
     PairInvitation.objects.update(expires=timezone.now())
 
-    with pytest.raises(PairError, match=NO_INVITATION):
+    with pytest.raises(TogetherError, match=NO_INVITATION):
         pairs.accept(bea, code)
 
 
 def _withdraw(ada: User) -> None:
-    pairs.withdraw(ada)
+    codes.withdraw(ada)
 
 
 def _block(ada: User) -> None:
@@ -90,39 +90,39 @@ def _delete(ada: User) -> None:
 def test_code_of_somebody_who_left_does_not_work(
     ada: User, bea: User, what: Callable[[User], None]
 ) -> None:
-    code = pairs.invite(ada)
+    code = make_code(ada)
     what(ada)
 
-    with pytest.raises(PairError, match=NO_INVITATION):
+    with pytest.raises(TogetherError, match=NO_INVITATION):
         pairs.accept(bea, code)
 
 
 def test_own_code_does_not_work(ada: User) -> None:
-    code = pairs.invite(ada)
+    code = make_code(ada)
 
-    with pytest.raises(PairError, match="your own"):
+    with pytest.raises(TogetherError, match="your own"):
         pairs.accept(ada, code)
-    assert pairs.open_invitations(ada).count() == 1
+    assert codes.open_invitations(ada).count() == 1
 
 
 @pytest.mark.parametrize("code", ["", "x", "\0", "\ud800", "a" * 10_000])
 def test_made_up_code_does_not_work(bea: User, code: str) -> None:
-    with pytest.raises(PairError, match=NO_INVITATION):
+    with pytest.raises(TogetherError, match=NO_INVITATION):
         pairs.accept(bea, code)
 
 
 def test_second_invitation_between_the_same_two_changes_nothing(
     ada: User, bea: User, pair: Pair
 ) -> None:
-    assert pairs.accept(ada, pairs.invite(bea)) == pair
+    assert pairs.accept(ada, make_code(bea)) == pair
 
 
 def test_open_invitations_are_limited(ada: User) -> None:
-    for _ in range(pairs.MOST_INVITATIONS):
-        pairs.invite(ada)
+    for _ in range(codes.MOST_INVITATIONS):
+        make_code(ada)
 
-    with pytest.raises(PairError, match="open invitations"):
-        pairs.invite(ada)
+    with pytest.raises(TogetherError, match="open invitations"):
+        make_code(ada)
 
 
 def test_either_ends_it_and_only_once(ada: User, bea: User, pair: Pair) -> None:
@@ -161,7 +161,7 @@ def test_shared_playlist_is_made_once(ada: User, bea: User, pair: Pair) -> None:
 
 
 def test_shared_playlist_needs_the_pair(ada: User, pair: Pair) -> None:
-    with pytest.raises(PairError):
+    with pytest.raises(TogetherError):
         create_shared_mirror(make_user("cleo"), pair.pk, "both")
     assert not Mirror.objects.filter(is_main=False).exists()
 
@@ -194,13 +194,13 @@ def test_each_decides_alone_what_they_show(ada: User, bea: User, pair: Pair) -> 
 
 @pytest.mark.django_db(transaction=True)
 def test_of_many_who_use_a_code_at_once_one_gets_in(ada: User) -> None:
-    code = pairs.invite(ada)
+    code = make_code(ada)
     others = [make_user(f"friend{number}") for number in range(4)]
 
     def accept(user: User) -> bool:
         try:
             pairs.accept(user, code)
-        except PairError:
+        except TogetherError:
             return False
         finally:
             connections.close_all()
@@ -215,8 +215,8 @@ def test_of_many_who_use_a_code_at_once_one_gets_in(ada: User) -> None:
 
 @pytest.mark.django_db(transaction=True)
 def test_accepting_and_ending_at_once_leaves_one_of_both(ada: User, bea: User) -> None:
-    pair = pairs.accept(bea, pairs.invite(ada))
-    codes = [pairs.invite(ada) for _ in range(5)]
+    pair = pairs.accept(bea, make_code(ada))
+    invitations = [make_code(ada) for _ in range(5)]
 
     def accept(code: str) -> None:
         pairs.accept(bea, code)
@@ -227,7 +227,7 @@ def test_accepting_and_ending_at_once_leaves_one_of_both(ada: User, bea: User) -
         connections.close_all()
 
     with ThreadPoolExecutor(8) as threads:
-        work = [threads.submit(accept, code) for code in codes]
+        work = [threads.submit(accept, code) for code in invitations]
         work += [threads.submit(end, user) for user in (ada, bea)]
         for each in work:
             each.result(timeout=30)

@@ -31,6 +31,14 @@ def _pair(found: re.Match[str], _context: Context) -> Found:
     return Found(settings={"source": {"pair": int(found["pair"]), "of": of}})
 
 
+@phrase(
+    r"songs of household (?P<household>\d{1,19}) (?P<of>that anyone likes|in turns|that all like)"
+)
+def _household(found: re.Match[str], _context: Context) -> Found:
+    of = {"that anyone likes": "everyone", "in turns": "turns"}.get(found["of"].lower(), "all")
+    return Found(settings={"source": {"household": int(found["household"]), "of": of}})
+
+
 # How many, in which order, how often
 
 

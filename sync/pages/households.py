@@ -1,0 +1,128 @@
+"""The page of a household: its members, their agreement, and playlists over all their likes."""
+
+from itertools import chain
+from typing import Any
+
+from django.contrib import messages
+from django.contrib.auth.decorators import login_required
+from django.http import Http404, HttpResponse
+from django.shortcuts import render
+from django.views.decorators.http import require_POST, require_safe
+
+from sync.mirrors.rules import OFS_OF_HOUSEHOLD, HouseholdSongs, OfHousehold
+from sync.pages.together import KINDS_OF_HOUSEHOLD, number_of, presses, see_other, url_of
+from sync.pages.zone import library_of
+from sync.sharing import households
+from sync.sharing.codes import TogetherError
+from sync.sharing.households import House
+from sync.sharing.playlists import (
+    create_household_mirror,
+    playlists_over,
+    tracks_with_owners,
+    whose_songs,
+)
+from syncify.http import Request
+
+
+@require_POST
+@presses
+@login_required
+def start(request: Request) -> HttpResponse:
+    """Start a household with a first playlist, and show an invitation into it."""
+    try:
+        household = households.start(request.user)
+        create_household_mirror(request.user, household.pk, _kind(request) or "everyone")
+        code = households.invite(request.user, household.pk)
+    except TogetherError as error:
+        messages.error(request, str(error))
+        return see_other("together")
+    return _page(request, _house(request, household.pk), code=code, url=url_of(code))
+
+
+@require_safe
+@login_required
+def household(request: Request, pk: int) -> HttpResponse:
+    return _page(request, _house(request, pk))
+
+
+@require_POST
+@presses
+@login_required
+def invite(request: Request, pk: int) -> HttpResponse:
+    """Make an invitation, and show its code: this page is the only one that knows it."""
+    house = _house(request, pk)
+    if not house.is_owner:
+        raise Http404
+    try:
+        code = households.invite(request.user, pk)
+    except TogetherError as error:
+        messages.error(request, str(error))
+        return see_other("household", pk)
+    return _page(request, house, code=code, url=url_of(code))
+
+
+@require_POST
+@presses
+@login_required
+def agree(request: Request, pk: int) -> HttpResponse:
+    """Share with the members whom the page showed too."""
+    if not households.agree(request.user, pk, upto=number_of(request.POST.get("upto", ""))):
+        raise Http404
+    messages.success(request, "Agreed.")
+    return see_other("household", pk)
+
+
+@require_POST
+@presses
+@login_required
+def leave(request: Request, pk: int) -> HttpResponse:
+    """Leave, and end the household if it is one's own."""
+    if not households.leave(request.user, pk):
+        raise Http404
+    messages.success(request, "You left. Neither you nor the others see each other’s likes there.")
+    return see_other("together")
+
+
+@require_POST
+@presses
+@login_required
+def playlist(request: Request, pk: int) -> HttpResponse:
+    """Make a playlist of the visitor with songs of the household."""
+    _house(request, pk)
+    if (of := _kind(request)) is None:
+        messages.error(request, "Choose the songs of the playlist.")
+        return see_other("household", pk)
+    try:
+        create_household_mirror(request.user, pk, of)
+    except TogetherError as error:
+        messages.error(request, str(error))
+    else:
+        messages.success(request, "The sync that starts now makes the playlist.")
+    return see_other("household", pk)
+
+
+def _page(request: Request, house: House, **context: Any) -> HttpResponse:
+    library_of(request)
+    playlists = playlists_over(request.user, HouseholdSongs, house.household.pk)
+    users = house.users_in
+    tracks = tracks_with_owners(chain(*(each.ids for each in playlists)), users)
+    made = {each.mirror.rule["source"]["of"] for each in playlists if each.mirror.rule}
+    context |= {
+        "house": house,
+        "most": households.MOST_MEMBERS,
+        "playlists": [(each, whose_songs(each, tracks, request.user, users)) for each in playlists],
+        "kinds": {of: words for of, words in KINDS_OF_HOUSEHOLD.items() if of not in made},
+    }
+    return render(request, "together/household.html", context)
+
+
+def _house(request: Request, pk: int) -> House:
+    house = households.house_of(pk, request.user)
+    if house is None:
+        raise Http404
+    return house
+
+
+def _kind(request: Request) -> OfHousehold | None:
+    given = request.POST.get("of", "")
+    return next((of for of in OFS_OF_HOUSEHOLD if of == given), None)

@@ -1,0 +1,110 @@
+"""A listener makes “jazz from the 90s” by sentence: the right songs are in Spotify, and follow."""
+
+from collections.abc import Iterator
+from concurrent.futures import ThreadPoolExecutor
+from typing import Any
+
+import pytest
+from django.db import connection
+from playwright.sync_api import Page, expect
+
+from sync.library.genres import queue_lookups
+from syncify.simulator.musicbrainz import MusicBrainzServer
+from syncify.simulator.server import Simulator
+from tests.browser.test_browser import A_WHILE
+from tests.browser.test_playlists import in_spotify, let_the_button_rest
+from tests.browser.test_targets import looked_over
+
+pytestmark = [pytest.mark.browser, pytest.mark.slow]
+
+CONTACT = "operator@example.org"
+#: Artists by genre. Bebop is jazz.
+ARTISTS = {
+    genre: (f"{genre.replace(' ', ''):x<22}", f"Artist of {genre}")
+    for genre in ("jazz", "bebop", "indie rock")
+}
+
+
+@pytest.fixture(autouse=True)
+def musicbrainz(process_env: dict[str, str], settings: Any) -> Iterator[MusicBrainzServer]:
+    with MusicBrainzServer() as server:
+        server.answers.genres = {key: {genre: 9} for genre, (key, _) in ARTISTS.items()}
+        process_env["SYNCIFY_MUSICBRAINZ_URL"] = server.url
+        process_env["SYNCIFY_MUSICBRAINZ_CONTACT"] = settings.MUSICBRAINZ_CONTACT = CONTACT
+        yield server
+
+
+def look_genres_up() -> None:
+    """As the scheduler does; in a thread, as Django refuses the database to Playwright's."""
+
+    def queue() -> None:
+        assert queue_lookups() == 1
+        connection.close()
+
+    with ThreadPoolExecutor(1) as pool:
+        pool.submit(queue).result()
+
+
+def song(simulator: Simulator, genre: str, released: str) -> str:
+    return simulator.new_track(artists=(ARTISTS[genre],), release_date=released)
+
+
+def holds(page: Page, simulator: Simulator, *tracks: str) -> None:
+    """Wait until the playlist in Spotify holds exactly these songs, in this order."""
+    wanted = [f"spotify:track:{track}" for track in tracks]
+    for _ in range(120):
+        if in_spotify(simulator, "Jazz") == wanted:
+            break
+        page.wait_for_timeout(250)
+    assert in_spotify(simulator, "Jazz") == wanted
+
+
+def test_jazz_from_the_90s_by_sentence_is_in_spotify_and_follows_the_likes(
+    site: str, page: Page, simulator: Simulator
+) -> None:
+    complaints: list[str] = []
+    page.on("pageerror", lambda error: complaints.append(str(error)))
+    early, late = song(simulator, "jazz", "1990-01-01"), song(simulator, "bebop", "1999-12-31")
+    others = [
+        song(simulator, genre, released)
+        for genre, released in (("jazz", "1989-12-31"), ("bebop", "2000"), ("indie rock", "1995"))
+    ]
+    simulator.set_liked("ada", late, *others, early)
+    page.goto(site)
+    page.get_by_role("button", name="Sign in with Spotify").click()
+    page.get_by_role("radio", name="Ada").check()
+    page.get_by_role("button", name="Agree").click()
+    expect(page.locator(".sentence")).to_contain_text("ready", timeout=A_WHILE)
+    look_genres_up()
+
+    page.get_by_role("navigation", name="Main").get_by_role("link", name="Playlists").click()
+    sentence, count = page.get_by_label("Say what you want to hear"), page.locator("#box-preview")
+    for _ in range(60):  # until the genres are known
+        sentence.fill("jazz from the 90s")
+        with page.expect_response("**/playlists/preview/**"):
+            sentence.press("End")
+            sentence.press_sequentially(" ")
+        if count.locator("[data-count='2']").count():
+            break
+        page.wait_for_timeout(500)
+    expect(count.locator("[data-count]")).to_have_attribute("data-count", "2")
+    page.get_by_role("button", name="Continue").click()
+    preview = page.locator("#live-preview")
+    expect(preview.locator("[data-count]")).to_have_attribute("data-count", "2")
+    for track in (early, late):
+        expect(preview.get_by_text(simulator.known_song(track).name, exact=True)).to_be_visible()
+    complaints += looked_over(page)
+    page.get_by_label("Name").fill("Jazz")
+    page.get_by_role("button", name="Make this playlist").last.click()
+
+    expect(page.get_by_role("heading", name="Jazz")).to_be_visible()
+    holds(page, simulator, late, early)
+
+    new = song(simulator, "bebop", "1991")
+    simulator.like("ada", new, song(simulator, "indie rock", "1992"))
+    simulator.unlike("ada", early)
+    let_the_button_rest()
+    page.reload()
+    page.get_by_role("button", name="Sync now").click()
+    holds(page, simulator, new, late)
+    assert complaints == []
