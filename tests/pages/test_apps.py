@@ -142,7 +142,7 @@ def test_the_operators_page_shows_each_account_and_each_block(
     page = text_of(operator, "/operator/")
     assert page.count("“Flat 3”</span>") == 1
     assert page.count("“First app”</span>") == 2
-    assert "the owner of the Spotify app of “Flat 3” has no Premium." in page
+    assert "Spotify requires the owner of the app “Flat 3” to have Premium." in page
     assert "Calls to Spotify by hour in the account of Grandma" in page
     assert page.count("thing to do") + page.count("things to do") == 1
     assert "Its owner has no Premium" in text_of(operator, PAGE)
