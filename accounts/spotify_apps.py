@@ -98,6 +98,12 @@ def own_app(held: SpotifyConnection) -> App | None:
         return None
 
 
+def lent_app(held: SpotifyConnection) -> App | None:
+    """The app that a connection belongs to, if that is not the first one."""
+    own = own_app(held)
+    return own if own and own.credentials.key else None
+
+
 def block_of(held: SpotifyConnection) -> Silence | None:
     """The block that keeps a listener's syncs waiting."""
     own = own_app(held)

@@ -124,7 +124,7 @@ class Wait:
 
     block: Silence
     until: str
-    #: “ of …”, within a sentence; "" for the first app and its developer account.
+    #: Whose it is, within a sentence; "" for the first app and its developer account.
     of: str
 
     @property
@@ -325,8 +325,10 @@ def _dead_letters(now: datetime) -> list[DeadLetter]:
 def _waits(labels: Mapping[str, str], now: datetime) -> list[Wait]:
     waits = []
     for block in blocks():
-        name = labels.get(block.whose, block.whose)
-        waits.append(Wait(block, clock(block.until, now), f" of “{name}”" if block.whose else ""))
+        of = f" “{labels.get(block.whose, block.whose)}”" if block.whose else ""
+        if of and block.because == Silence.Because.QUOTA:
+            of = f" in the developer account of {block.whose}"
+        waits.append(Wait(block, clock(block.until, now), of))
     return waits
 
 

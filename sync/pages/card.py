@@ -18,7 +18,7 @@ from django.db.models import QuerySet
 from django.urls import reverse
 
 from accounts.models import SpotifyConnection, User
-from accounts.spotify_apps import block_of
+from accounts.spotify_apps import block_of, lent_app
 from sync.library.continued import STOPPED, came_with, unfinished, went_with
 from sync.models import Library, Mirror, SavedTrack, SyncRequest, SyncResult
 from sync.pages.held import VERSIONS_SQL, rows_in
@@ -269,6 +269,7 @@ def card_for(user: User, *, now: datetime, mirror: int | None = None) -> Card:
         block=block,
         has_worker=has_worker,
         is_told=block is not None and was_delivered(block.incident),
+        lent=lent_app(consent) if consent.state_reason else None,
         now=now,
     )
     # What came to the library and left it; other mirrors only tell how many songs.

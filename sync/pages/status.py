@@ -6,6 +6,7 @@ from enum import StrEnum
 
 from accounts.consent import ConsentStage
 from accounts.models import SpotifyConnection
+from accounts.spotify_apps import App
 from sync.models import Library, Mirror, SyncRequest
 from sync.pages.words import day, left, songs
 from syncify.spotify.models import Silence
@@ -76,11 +77,13 @@ def describe(
     block: Silence | None,
     has_worker: bool,
     is_told: bool = False,
+    lent: App | None = None,
     now: datetime,
 ) -> Status:
     """The status to show; ``latest`` is the newest request.
 
-    ``is_told``: an alert of the block has reached the operator.
+    ``is_told``: an alert of the block has reached the operator. ``lent`` is the listener's Spotify
+    app, if that is not the first one.
     """
     if latest and latest.state == SyncRequest.State.RUNNING:
         return _running(latest, now)
@@ -103,7 +106,7 @@ def describe(
             return _blocked(block, is_told=is_told)
         return _queued(latest, has_worker=has_worker, now=now)
     if connection.state == SpotifyConnection.State.REFUSED:
-        return _refused(connection.state_reason)
+        return _refused(connection.state_reason, lent)
     if mirror.state == Mirror.State.REMOVED:
         return _removed(latest)
     if mirror.state == Mirror.State.PAUSED:
@@ -222,13 +225,15 @@ def _blocked(block: Silence, *, is_told: bool) -> Status:
     return Status(f"blocked_{block.because}", title, Tone.WAITING, detail)
 
 
-def _refused(reason: str) -> Status:
+def _refused(reason: str, lent: App | None) -> Status:
     match reason:
         case SpotifyConnection.Reason.NOT_REGISTERED:
             title = "Spotify does not let you in here yet"
+            what = f"the Spotify app “{lent.label}”" if lent else "this Syncify"
+            whom = lent.owner if lent else "its operator"
             detail = (
-                "Your account is not on the list of people who may use this Syncify. Ask its "
-                f"operator to add you, then try again. {_TRIES_DAILY} {_AS_IT_IS}"
+                f"Your account is not on the list of people who may use {what}. Ask {whom} to add "
+                f"you, then try again. {_TRIES_DAILY} {_AS_IT_IS}"
             )
         case SpotifyConnection.Reason.SCOPE_MISSING:
             title = "A permission is missing"

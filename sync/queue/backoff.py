@@ -44,7 +44,7 @@ LISTENERS_OWN = [
 
 _REFUSED = {
     "not_registered": "Spotify does not let this app act for you, because the app's owner has not "
-    "added you to it. Ask the operator of this Syncify to add you, then try again.",
+    "added you to it. Ask the owner, or the operator of this Syncify, then try again.",
     "scope_missing": "Spotify says that a permission is missing. Sign in again and allow all "
     "permissions.",
     "forbidden": "Spotify refused access without saying why. Try again; if this continues, sign "
@@ -54,7 +54,7 @@ _BLOCKED = {
     "quota": "Spotify asked for a pause, because this Syncify has made many requests.",
     "credentials": "Spotify does not accept this Syncify's own credentials. The operator must "
     "correct them.",
-    "premium": "Spotify requires the operator of this Syncify to have Premium. They must renew it.",
+    "premium": "Spotify requires the owner of the Spotify app to have Premium. They must renew it.",
 }
 
 

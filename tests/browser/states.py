@@ -11,7 +11,7 @@ from django.utils import timezone
 from playwright.sync_api import Browser, ConsoleMessage, Page, Request, expect
 
 from accounts.limits import fill
-from accounts.models import RateLimit, SpotifyConnection, User
+from accounts.models import RateLimit, SpotifyApp, SpotifyConnection, User
 from sync.models import (
     Incident,
     Library,
@@ -149,6 +149,15 @@ def _first_playlist(page: Page) -> None:
     page.get_by_text("Edit this playlist").click()
 
 
+def _lent(user: User) -> None:
+    """An operator of two Spotify apps."""
+    _operator(user)
+    SpotifyApp.objects.get_or_create(
+        client_id="lent-app",
+        defaults={"label": "Flat 3", "secret": "x", "developer": "Frida"},
+    )
+
+
 def _operator(user: User) -> None:
     _synced(user)
     error = {
@@ -275,6 +284,18 @@ def _ask_to_block(page: Page) -> None:
     expect(page.get_by_role("button", name="Block them")).to_be_visible()
 
 
+def _enter_a_wrong_app(page: Page) -> None:
+    page.get_by_label("Label").fill("Attic")
+    page.get_by_label("Client ID").fill("not an id")
+    page.get_by_label("Client secret").fill("x")
+    _press("Check and store", "A Client ID has 32 letters and digits.")(page)
+
+
+def _ask_to_move(page: Page) -> None:
+    page.get_by_role("link", name="Move").first.click()
+    expect(page.get_by_role("button", name="Ask them to sign in again")).to_be_visible()
+
+
 def _save_without_a_name(page: Page) -> None:
     page.get_by_label("Name", exact=True).fill("")
     page.evaluate("document.querySelector('form.panel').noValidate = true")
@@ -386,6 +407,10 @@ STATES = [
     State("guest waits", "/operator/invitations/", _operator, _see_a_guest),
     State("no invitation", f"/invite/{'x' * 22}/", signed_in=False),
     State("operator, asks before it blocks", "/operator/", _operator, _ask_to_block),
+    State("asked to move", arrange=_connection(move_to="lent-app")),
+    State("apps", "/operator/apps/", _lent),
+    State("apps, not accepted", "/operator/apps/", _lent, _enter_a_wrong_app),
+    State("move", "/operator/", _lent, _ask_to_move),
     State("something broke", arrange=_broken),
 ]
 

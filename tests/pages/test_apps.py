@@ -142,7 +142,7 @@ def test_the_operators_page_shows_each_account_and_each_block(
     page = text_of(operator, "/operator/")
     assert page.count("“Flat 3”</span>") == 1
     assert page.count("“First app”</span>") == 2
-    assert "the owner of the Spotify app of “Flat 3” has no Premium." in page
+    assert "Spotify requires the owner of the app “Flat 3” to have Premium." in page
     assert "Calls to Spotify by hour in the account of Grandma" in page
     assert page.count("thing to do") + page.count("things to do") == 1
     assert "Its owner has no Premium" in text_of(operator, PAGE)
@@ -184,6 +184,20 @@ def test_a_blocked_listener_is_told_whose_premium_has_ended(
     shown = text_of(listener(bea), "/")
 
     assert "Spotify requires the owner of your Spotify app to have Premium" in shown
+
+
+def test_a_listener_without_a_seat_is_told_who_can_give_one(
+    ada: User, simulator: Simulator
+) -> None:
+    lend(simulator)
+    belong(simulator, ada, LENT.id)
+
+    assert run(ada).error_code == "not_registered"
+
+    shown = text_of(listener(ada), "/")
+    assert "may use the Spotify app “Flat 3”. Ask Grandma to add you, then try again." in shown
+    SpotifyApp.objects.update(developer="")
+    assert "“Flat 3”. Ask the operator to add you" in text_of(listener(ada), "/")
 
 
 # --- Moving -----------------------------------------------------------------------------------

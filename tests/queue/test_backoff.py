@@ -93,7 +93,11 @@ def test_every_cause_of_a_block_is_a_wait_that_no_wish_shortens() -> None:
     assert set(SPOTIFY_ASKED) == set(Block.Because)
 
 
-@pytest.mark.parametrize("reason", set(SpotifyConnection.Reason) - {"consent_ended", "tokens_lost"})
+#: Causes of a sign-in that is needed, which are no refusals.
+SIGN_IN = {"consent_ended", "tokens_lost", "app_gone"}
+
+
+@pytest.mark.parametrize("reason", set(SpotifyConnection.Reason) - SIGN_IN)
 def test_every_refusal_has_its_sentence(reason: str) -> None:
     assert decide(AccessRefused(reason), 0, jitter=0).message.endswith(".")
 
