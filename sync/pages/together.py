@@ -101,7 +101,11 @@ def join(request: Request, code: str) -> HttpResponse:
                 messages.success(request, "You are a member. You can leave at any time.")
                 return see_other("household", household.pk)
             members = households.members_of(invitation.household_id)
-            context = {"inviter": invitation.user, "members": members}
+            context = {
+                "inviter": invitation.user,
+                "members": members,
+                "upto": max(member.pk for member in members),
+            }
             return render(request, "together/join_household.html", context)
         if request.method == "POST":
             pair = pairs.accept(request.user, code)
