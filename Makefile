@@ -52,7 +52,7 @@ compose-check: .venv
 
 test: .venv
 	# Both processes must list the tests alike, whatever sets they are listed from.
-	PYTHONHASHSEED=0 $(BIN)/python -m pytest --numprocesses 2 --dist loadfile
+	PYTHONHASHSEED=0 $(BIN)/python -m pytest --numprocesses 2 --dist loadfile --no-loadscope-reorder
 
 # Settings that have no default; nothing is read from Spotify here.
 lint: export SPOTIFY_CLIENT_ID = lint

@@ -40,14 +40,15 @@ def address_to_continue(wish: Wish) -> str:
 
     The cookies of one name are not sent to another, so the sign-in begins there.
     """
-    token = signing.dumps([list(wish.scopes), wish.next], salt=_SALT)
+    token = signing.dumps([list(wish.scopes), wish.next, wish.app], salt=_SALT)
     return f"{settings.BASE_URL}{reverse('continue_login')}?wish={token}"
 
 
 def wish_from(token: str) -> Wish | None:
     """The wish in ``address_to_continue``; None if Syncify did not just make ``token``."""
     try:
-        scopes, path = signing.loads(token, salt=_SALT, max_age=_LIFE)
+        scopes, path, *app = signing.loads(token, salt=_SALT, max_age=_LIFE)
     except signing.BadSignature:
         return None
-    return Wish(tuple(scopes), path)
+    # The version before named no app.
+    return Wish(tuple(scopes), path, *app)

@@ -6,9 +6,10 @@ from django.db import transaction
 from django.db.models import Case, CharField, Q, Value, When
 from django.db.models.functions import Now
 
-from accounts.consent import NEAR, STAGES, Stage
+from accounts.consent import NEAR, STAGES, ConsentStage
 from accounts.models import CONSENT_LIFE, SpotifyConnection, User
 from accounts.signals import connection_changed
+from accounts.spotify_apps import all_apps
 
 State, Reason = SpotifyConnection.State, SpotifyConnection.Reason
 
@@ -39,7 +40,7 @@ def may_be_synced_q() -> Q:
 
 
 def near_q(now: datetime) -> Q:
-    """Connections whose consent is at any stage but Stage.FAR."""
+    """Connections whose consent is at any stage but ConsentStage.FAR."""
     # Each state by name, so that the index of state and date finds them.
     has_token = Q(state__in=[State.CONNECTED, State.REFUSED])
     return Q(state=State.SIGN_IN_NEEDED) | has_token & Q(
@@ -64,7 +65,7 @@ def stage_of_near(now: datetime) -> Case:
         for most, stage in STAGES
     ]
     return Case(
-        When(state=State.SIGN_IN_NEEDED, then=Value(Stage.ENDED)),
+        When(state=State.SIGN_IN_NEEDED, then=Value(ConsentStage.ENDED)),
         *reached,
         output_field=CharField(),
     )
@@ -86,3 +87,17 @@ def mark_connected(user: User) -> None:
     refused = SpotifyConnection.objects.filter(user=user, state=State.REFUSED)
     if refused.update(state=State.CONNECTED, state_reason="", state_since=Now(), retry_at=None):
         connection_changed.send(sender=SpotifyConnection, user_id=user.pk)
+
+
+@transaction.atomic
+def reconnect_returned() -> None:
+    """Connect the listeners whose app was missing from the settings and is there again."""
+    known = [app.client_id for app in all_apps()]
+    gone = SpotifyConnection.objects.filter(
+        state=State.SIGN_IN_NEEDED, state_reason=Reason.APP_GONE, client_id__in=known
+    ).exclude(refresh_token="")
+    for user_id in gone.values_list("pk", flat=True):
+        if gone.filter(pk=user_id).update(
+            state=State.CONNECTED, state_reason="", state_since=Now()
+        ):
+            connection_changed.send(sender=SpotifyConnection, user_id=user_id)

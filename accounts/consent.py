@@ -6,7 +6,7 @@ from enum import StrEnum
 from math import ceil
 
 
-class Stage(StrEnum):
+class ConsentStage(StrEnum):
     """How near the end is. Listener and operator get one message for each but the first."""
 
     FAR = "far"  #: no message.
@@ -16,12 +16,12 @@ class Stage(StrEnum):
     ENDED = "ended"  #: Spotify has ended it, or the listener has.
 
 
-#: Whose consent ends later than this from now is at Stage.FAR.
+#: Whose consent ends later than this from now is at ConsentStage.FAR.
 NEAR = timedelta(days=30)
 #: The time before the end from which the playlist's description asks for a new sign-in.
 REMIND = timedelta(days=7)
 #: The most days left at a stage, the last stage first.
-STAGES = [(1, Stage.DAY), (REMIND.days, Stage.WEEK), (NEAR.days, Stage.MONTH)]
+STAGES = [(1, ConsentStage.DAY), (REMIND.days, ConsentStage.WEEK), (NEAR.days, ConsentStage.MONTH)]
 
 
 @dataclass(frozen=True, slots=True)
@@ -29,18 +29,18 @@ class Consent:
     ends_at: datetime
     #: A day that has begun counts; 0 from ``ends_at`` on.
     days_left: int
-    stage: Stage
+    stage: ConsentStage
 
     @property
     def ends_soon(self) -> bool:
         """Whether it ends within REMIND, or has ended."""
-        return self.stage in {Stage.WEEK, Stage.DAY, Stage.ENDED}
+        return self.stage in {ConsentStage.WEEK, ConsentStage.DAY, ConsentStage.ENDED}
 
 
 def consent(*, ends_at: datetime, has_ended: bool, now: datetime) -> Consent:
     """Only Spotify knows that it ``has_ended``; ``ends_at`` is when we expect it, early."""
     days = max(0, ceil((ends_at - now) / timedelta(days=1)))
     if has_ended:
-        return Consent(ends_at, days_left=0, stage=Stage.ENDED)
-    stage = next((stage for most, stage in STAGES if days <= most), Stage.FAR)
+        return Consent(ends_at, days_left=0, stage=ConsentStage.ENDED)
+    stage = next((stage for most, stage in STAGES if days <= most), ConsentStage.FAR)
     return Consent(ends_at, days, stage)

@@ -80,6 +80,29 @@ class User(AbstractBaseUser):
         return digest.hexdigest()
 
 
+class SpotifyApp(models.Model):
+    """An app at Spotify that an operator entered on a page; ``accounts.spotify_apps`` has all."""
+
+    id = models.BigAutoField(primary_key=True)
+    label = models.CharField(max_length=60)
+    client_id = models.CharField(max_length=100, unique=True)
+    secret = EncryptedTextField()
+    #: Who owns the developer account at Spotify; "": the same as of the first app.
+    developer = models.CharField(max_length=60, blank=True, db_default="")
+    #: Takes no further listeners.
+    is_resting = models.BooleanField(db_default=False)
+    created = models.DateTimeField(db_default=Now())
+    created_by = models.ForeignKey(
+        settings.AUTH_USER_MODEL, models.DB_SET_NULL, null=True, related_name="+"
+    )
+
+    class Meta:
+        db_table = "spotify_apps"
+
+    def __str__(self) -> str:
+        return self.label
+
+
 class SpotifyConnection(models.Model):
     """A listener's consent, as tokens, and whether it is still valid."""
 
@@ -91,6 +114,7 @@ class SpotifyConnection(models.Model):
     class Reason(models.TextChoices):
         CONSENT_ENDED = "consent_ended"  #: six months are over, or access was withdrawn.
         TOKENS_LOST = "tokens_lost"  #: no key decrypts them; they are kept, a key may be found.
+        APP_GONE = "app_gone"  #: the settings no longer name the app that got the consent.
         NOT_REGISTERED = "not_registered"  #: not on the allow-list of the operator's app.
         SCOPE_MISSING = "scope_missing"  #: the listener did not grant all that is needed.
         FORBIDDEN = "forbidden"  #: a bare 403.
@@ -109,6 +133,10 @@ class SpotifyConnection(models.Model):
     state_since = models.DateTimeField(db_default=Now())
     #: While refused: when a scheduled sync tries again. ``accounts.connections`` has the rule.
     retry_at = models.DateTimeField(null=True)
+    #: The app that got the consent; "", as older versions leave it, is the first one.
+    client_id = models.CharField(max_length=100, blank=True, db_default="")
+    #: The app at which the listener's next sign-in asks; "" unless an operator wants another one.
+    move_to = models.CharField(max_length=100, blank=True, db_default="")
 
     class Meta:
         db_table = "spotify_connections"

@@ -7,9 +7,11 @@ import secrets
 from django.conf import settings
 from django.db import DatabaseError, transaction
 from django.db.models.functions import Now
+from django.urls import reverse
 from django.utils.crypto import salted_hmac
 
 from accounts.models import OperatorCode, User
+from accounts.spotify_apps import first_app
 
 logger = logging.getLogger(__name__)
 
@@ -37,10 +39,24 @@ def make_code() -> str:
     return code
 
 
-@transaction.atomic
+def digest_of_unused(code: str) -> str:
+    """The digest of ``code`` if it is the current one and unused, else "".
+
+    This works with SYNCIFY_OPERATORS too, though no code makes an operator then.
+    """
+    unused = OperatorCode.objects.filter(digest=_digest(code), used_at=None)
+    return unused.values_list("digest", flat=True).first() or ""
+
+
 def become_operator(user: User, *, code: str) -> bool:
     """Whether ``code`` was right and unused; then it is used, and ``user`` is an operator."""
-    unused = OperatorCode.objects.filter(digest=_digest(code), used_at=None)
+    return become_operator_by_digest(user, _digest(code))
+
+
+@transaction.atomic
+def become_operator_by_digest(user: User, digest: str) -> bool:
+    """The same for a code that was entered before its owner could sign in."""
+    unused = OperatorCode.objects.filter(digest=digest, used_at=None)
     # If two enter it at once, the second waits for the lock and finds it used.
     if settings.OPERATORS or not unused.update(used_at=Now()):
         logger.warning("operator code refused user=%s", user.pk)
@@ -51,8 +67,15 @@ def become_operator(user: User, *, code: str) -> bool:
 
 
 def tell_operator_code() -> None:
-    """At the first start of an installation without operators: make a code and log it."""
+    """At the first start of an installation without operators: make a code and log it.
+
+    Until there is a Spotify app, at every start, because the page of the first run needs one.
+    """
     try:
+        if first_app() is None:
+            page = f"{settings.BASE_URL}{reverse('first_run')}"
+            logger.warning("no Spotify app yet: open %s and enter %s", page, make_code())
+            return
         if settings.OPERATORS or User.objects.filter(is_operator_by_code=True).exists():
             return
         code = _new_code()

@@ -21,6 +21,7 @@ from django.http import HttpRequest, HttpResponse, HttpResponseRedirect
 from accounts.problems import Problem, SignInFailed
 from accounts.scopes import NEEDED, Wish
 from syncify.spotify.accounts_host import consent_address
+from syncify.spotify.credentials import Credentials
 
 #: The longest time at Spotify's consent page.
 LIFE = timedelta(minutes=15)
@@ -41,10 +42,13 @@ class SignIn:
     #: All scopes that were asked for.
     scopes: tuple[str, ...]
     by_paste: bool
+    #: The app that was asked with; "" is the first one.
+    client_id: str = ""
 
 
 def begin_sign_in(
     request: HttpRequest,
+    app: Credentials,
     *,
     show_dialog: bool,
     granted: str = "",
@@ -53,11 +57,13 @@ def begin_sign_in(
 ) -> HttpResponse:
     """Send the browser to Spotify's consent page, and store the values that its answer must match.
 
+    The code of the answer is redeemed with the same ``app``.
+
     Scopes that were ``granted`` before are asked for again: a new consent replaces the old one.
     With ``by_paste`` the listener brings the answer back by hand.
     """
     state, verifier, challenge = secrets.token_urlsafe(32), "", ""
-    if not settings.SPOTIFY_CLIENT_SECRET:
+    if not app.secret:
         verifier = secrets.token_urlsafe(48)
         digest = hashlib.sha256(verifier.encode()).digest()
         challenge = urlsafe_b64encode(digest).rstrip(b"=").decode()
@@ -69,10 +75,12 @@ def begin_sign_in(
         "at": time.time(),
         "used": False,
         "by_paste": by_paste,
+        "client_id": app.client_id,
     }
     begun = request.session.get(_SESSION_KEY, {}) | {state: kept}
     request.session[_SESSION_KEY] = dict(list(begun.items())[-KEPT:])
     address = consent_address(
+        app,
         state=state,
         scopes=scopes,
         challenge=challenge,
@@ -109,13 +117,14 @@ def end_sign_in(request: HttpRequest, *, state: str) -> SignIn:
     request.session.save()  # here, because Django saves no session when the answer is a 5xx
     if time.time() > kept["at"] + LIFE.total_seconds():
         raise SignInFailed(Problem.EXPIRED)
-    # The previous version stored only the verifier.
+    # Previous versions stored less.
     wish = kept.get("wish", {})
     return SignIn(
         verifier=kept["verifier"],
-        wish=Wish(tuple(wish.get("scopes", ())), wish.get("next", "")),
+        wish=Wish(tuple(wish.get("scopes", ())), wish.get("next", ""), wish.get("app", "")),
         scopes=tuple(kept.get("scopes", NEEDED)),
         by_paste=bool(kept.get("by_paste")),
+        client_id=kept.get("client_id", ""),
     )
 
 

@@ -19,6 +19,7 @@ class Problem(StrEnum):
     NOT_REGISTERED = "not_registered"  #: not on the allow-list of the operator's app.
     NOT_INVITED = "not_invited"  #: not among SYNCIFY_ALLOWED_USERS.
     FORBIDDEN = "forbidden"  #: Spotify refuses this account and names no cause.
+    APP_GONE = "app_gone"  #: the app that the sign-in began with is not used here any more.
     DEACTIVATED = "deactivated"  #: the operator has blocked this listener.
     BUSY = "busy"  #: as many sign-ins as may call Spotify at once already do.
     QUOTA = "quota"
@@ -134,6 +135,11 @@ WORDS = {
         "Spotify names no cause. Try again later or with another Spotify account, and tell the "
         "operator if it happens again.",
     ),
+    Problem.APP_GONE: Words(
+        400,
+        "This sign-in is for another Spotify app",
+        "The operator has changed the Spotify app of this Syncify meanwhile. Please sign in again.",
+    ),
     Problem.DEACTIVATED: Words(
         403,
         "This account is blocked",
@@ -171,5 +177,31 @@ WORDS = {
         503,
         "Spotify does not answer",
         "Nothing was connected. Please try again in a few minutes.",
+    ),
+}
+
+
+#: The messages where there are several apps: these problems are those of one of them, whose
+#: ``label`` and ``owner`` they name.
+OF_AN_APP = {
+    Problem.NOT_REGISTERED: (
+        "This sign-in used the Spotify app “{label}”, and you are not on its list. Only {owner} "
+        "can add you there, in Spotify's developer dashboard: send them the name and the e-mail "
+        "address of your Spotify account, then sign in again. If you were added to another app of "
+        "this Syncify, sign in with that one."
+    ),
+    Problem.QUOTA: (
+        "Spotify accepts no requests with the app “{label}” at the moment, so Syncify cannot find "
+        "out who you are. Please sign in again later, or with the app that you were added to."
+    ),
+    Problem.CREDENTIALS: (
+        "Spotify does not accept the Client ID or secret of the app “{label}”. The operator has to "
+        "correct that; your Spotify account and your playlist are fine. If you were added to "
+        "another app of this Syncify, sign in with that one."
+    ),
+    Problem.PREMIUM: (
+        "Spotify requires the owner of the app “{label}” ({owner}) to have Premium, and they do "
+        "not have it. Your Spotify account and your playlist are fine. If you were added to "
+        "another app of this Syncify, sign in with that one."
     ),
 }

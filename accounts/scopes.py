@@ -13,6 +13,7 @@ from django.urls import reverse
 from django.utils.http import url_has_allowed_host_and_scheme
 
 from accounts.models import SpotifyConnection, User
+from syncify.spotify_apps import CLIENT_ID
 
 NEEDED = (
     "user-library-read",
@@ -30,15 +31,17 @@ LONGEST_PATH = 500
 
 @dataclass(frozen=True, slots=True)
 class Wish:
-    """What a listener wants from a sign-in: optional scopes, and the page to return to."""
+    """What a listener wants from a sign-in: optional scopes, the page to return to, an app."""
 
     scopes: tuple[str, ...] = ()
     #: A path of this site, or "" for the start page.
     next: str = ""
+    #: Client ID of the Spotify app to ask at; "" leaves the choice to ``accounts.choosing``.
+    app: str = ""
 
     def add_to(self, address: str) -> str:
         """``address`` with this wish as its query, as ``wish_of`` reads it."""
-        fields = {"scope": self.scopes, "next": self.next}
+        fields = {"scope": self.scopes, "next": self.next, "app": self.app}
         query = urlencode({name: value for name, value in fields.items() if value}, doseq=True)
         return f"{address}?{query}" if query else address
 
@@ -46,7 +49,8 @@ class Wish:
 def wish_of(sent: QueryDict) -> Wish:
     """The wish in a query or form, without scopes or addresses that are not allowed."""
     scopes = tuple(scope for scope in OPTIONAL if scope in sent.getlist("scope"))
-    return Wish(scopes, safe_path(sent.get("next", "")))
+    app = sent.get("app", "")
+    return Wish(scopes, safe_path(sent.get("next", "")), app if CLIENT_ID.fullmatch(app) else "")
 
 
 def safe_path(path: str) -> str:

@@ -17,8 +17,10 @@ from accounts.models import SpotifyConnection, User
 from accounts.problems import Problem, SignInFailed
 from accounts.scopes import NEEDED, OPTIONAL
 from accounts.signals import account_locked, spotify_connected
+from accounts.spotify_apps import hold_app
 from syncify.spotify.accounts_host import Grant, TokenRefused, exchange_code
 from syncify.spotify.client import SpotifyClient
+from syncify.spotify.credentials import Credentials
 from syncify.spotify.errors import AccessRefused, Blocked, BudgetSpent, SpotifyError
 from syncify.spotify.quota import QuotaGate
 from syncify.spotify.types import Profile
@@ -43,7 +45,7 @@ class Connected:
     lost: tuple[str, ...]
 
 
-def finish_sign_in(*, code: str, verifier: str) -> Connected:
+def finish_sign_in(app: Credentials, *, code: str, verifier: str) -> Connected:
     """Exchange the code of a callback for tokens, ask Spotify whose they are, and connect them.
 
     Holds no database connection while it waits for Spotify. Raises SignInFailed; then nothing is
@@ -51,10 +53,10 @@ def finish_sign_in(*, code: str, verifier: str) -> Connected:
     """
     try:
         with _slot():
-            grant = exchange_code(code, verifier=verifier)
+            grant = exchange_code(app, code, verifier=verifier)
             if grant.scopes is not None and not set(NEEDED) <= set(grant.scopes.split()):
                 raise SignInFailed(Problem.SCOPES_MISSING)
-            profile = _profile_of(grant)
+            profile = _profile_of(app, grant)
     except TokenRefused as error:
         raise SignInFailed(Problem.CODE_REFUSED) from error
     except AccessRefused as error:
@@ -67,15 +69,19 @@ def finish_sign_in(*, code: str, verifier: str) -> Connected:
         raise SignInFailed(Problem.QUOTA, until=error.until) from error
     except SpotifyError as error:
         raise SignInFailed(Problem.UNAVAILABLE) from error
-    return connect_spotify(profile=storable(profile), grant=grant)
+    return connect_spotify(profile=storable(profile), grant=grant, client_id=app.client_id)
 
 
 @transaction.atomic
-def connect_spotify(*, profile: Profile, grant: Grant) -> Connected:
+def connect_spotify(*, profile: Profile, grant: Grant, client_id: str = "") -> Connected:
     """Store the consent of ``profile`` for its listener, who is created if new.
 
-    Raises SignInFailed if they may not use this installation, or if the grant cannot be renewed.
+    It was given to the app ``client_id``, which the listener then belongs to; nothing else of
+    theirs changes. Raises SignInFailed if they may not use this installation, or if the grant
+    cannot be renewed.
     """
+    if not hold_app(client_id):
+        raise SignInFailed(Problem.APP_GONE)
     if not grant.refresh_token:
         raise SignInFailed(Problem.UNREADABLE)
     user, first = _listener(profile)
@@ -102,6 +108,8 @@ def connect_spotify(*, profile: Profile, grant: Grant) -> Connected:
             "state_reason": "",
             "state_since": timezone.now(),
             "retry_at": None,
+            "client_id": client_id,
+            "move_to": "",
         },
     )
     logger.info("spotify connected user=%s first=%s", user.pk, first)
@@ -187,8 +195,8 @@ def _return_connection() -> None:
         connection.close()
 
 
-def _profile_of(grant: Grant) -> Profile:
-    gate = _Gate()
+def _profile_of(app: Credentials, grant: Grant) -> Profile:
+    gate = _Gate(app)
     client = SpotifyClient(
         api_url=settings.SPOTIFY_API_URL,
         tokens=_NewToken(grant.access_token),
@@ -205,8 +213,8 @@ def _profile_of(grant: Grant) -> Profile:
 class _Gate:
     """The quota's gate for a web request, without a held connection and without long pauses."""
 
-    def __init__(self) -> None:
-        self._gate = QuotaGate(reserve=True)
+    def __init__(self, app: Credentials) -> None:
+        self._gate = QuotaGate(reserve=True, app=app)
 
     def admit(self) -> None:
         try:

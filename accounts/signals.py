@@ -17,3 +17,7 @@ connection_changed = Signal()
 #: lock or change other rows of theirs: ``user_id``. Receivers lock their own rows of that listener,
 #: so that the order is the same everywhere (``sync.queue.locks``).
 account_locked = Signal()
+
+#: Sent to ask how many seats of Spotify's apps are promised to people who have not signed in:
+#: receivers return a mapping of Client IDs, "" for the first app, to numbers.
+seats_promised = Signal()

@@ -13,9 +13,11 @@ from django.utils import timezone
 
 from accounts.models import SpotifyConnection, User
 from accounts.signals import connection_changed
+from accounts.spotify_apps import NoApp, app_of
 from syncify.spotify import accounts_host
 from syncify.spotify.accounts_host import TokenRefused
 from syncify.spotify.client import SpotifyClient
+from syncify.spotify.credentials import Credentials
 from syncify.spotify.errors import Blocked, SignInNeeded, SpotifyError, Unavailable
 from syncify.spotify.quota import QuotaGate, current_block
 
@@ -37,10 +39,11 @@ def spotify_client_for(
 
     ``sleep`` and ``before_send`` are those of SpotifyClient.
     """
+    tokens = ConnectionTokens(user.pk)
     return SpotifyClient(
         api_url=settings.SPOTIFY_API_URL,
-        tokens=ConnectionTokens(user.pk),
-        gate=QuotaGate(reserve=reserve),
+        tokens=tokens,
+        gate=ConnectionGate(tokens, reserve=reserve),
         sleep=sleep,
         before_send=before_send,
     )
@@ -53,6 +56,8 @@ class ConnectionTokens:
         self._user_id = user_id
         self._token = ""
         self._expires_at: datetime | None = None
+        #: The app that the token belongs to; the first, until there is one.
+        self.app = Credentials("")
 
     def current(self) -> str:
         """Raises SignInNeeded, Blocked or Unavailable, as ``renewed`` does."""
@@ -70,8 +75,26 @@ class ConnectionTokens:
         if held is None:
             raise SignInNeeded
         if held.access_token == unlike or not _is_usable(held):
-            held = _refresh(self._user_id, unlike=unlike)
+            held = _refresh(held, unlike=unlike)
+        self.app = _app_of(held)
         self._token, self._expires_at = held.access_token, held.access_expires_at
+
+
+class ConnectionGate:
+    """The quota's gate for the app whose token is used: a listener may move to another one."""
+
+    def __init__(self, tokens: ConnectionTokens, *, reserve: bool) -> None:
+        self._tokens = tokens
+        self._reserve = reserve
+
+    def admit(self) -> None:
+        self._gate().admit()
+
+    def block(self, *, for_: timedelta, because: str) -> datetime:
+        return self._gate().block(for_=for_, because=because)
+
+    def _gate(self) -> QuotaGate:
+        return QuotaGate(reserve=self._reserve, app=self._tokens.app)
 
 
 def drop_tokens(held: SpotifyConnection) -> None:
@@ -85,11 +108,21 @@ def drop_tokens(held: SpotifyConnection) -> None:
     )
 
 
-def _refresh(user_id: int, *, unlike: str | None) -> SpotifyConnection:
-    if block := current_block():
+def _app_of(held: SpotifyConnection) -> Credentials:
+    """Raises SignInNeeded if the settings no longer name the app; its tokens are kept."""
+    try:
+        return app_of(held.client_id).credentials
+    except NoApp as error:
+        if held.state != SpotifyConnection.State.SIGN_IN_NEEDED:
+            _need_sign_in(held, SpotifyConnection.Reason.APP_GONE)
+        raise SignInNeeded from error
+
+
+def _refresh(held: SpotifyConnection, *, unlike: str | None) -> SpotifyConnection:
+    if block := current_block(_app_of(held)):
         raise Blocked(block.until, block.because)
     try:
-        outcome = _refresh_locked(user_id, unlike=unlike)
+        outcome = _refresh_locked(held.pk, unlike=unlike)
     except OperationalError as error:
         if getattr(error.__cause__, "sqlstate", None) != "55P03":  # lock_not_available
             raise
@@ -115,7 +148,11 @@ def _refresh_locked(user_id: int, *, unlike: str | None) -> SpotifyConnection | 
     if held.access_token != unlike and _is_usable(held):
         return held
     try:
-        grant = accounts_host.refresh(held.refresh_token)
+        app = app_of(held.client_id).credentials
+        grant = accounts_host.refresh(app, held.refresh_token)
+    except NoApp:
+        _need_sign_in(held, SpotifyConnection.Reason.APP_GONE)
+        return SignInNeeded()
     except TokenRefused:
         drop_tokens(held)
         return SignInNeeded()
@@ -124,7 +161,17 @@ def _refresh_locked(user_id: int, *, unlike: str | None) -> SpotifyConnection | 
     held.access_token, held.access_expires_at = grant.access_token, grant.expires_at
     held.refresh_token = grant.refresh_token or held.refresh_token
     held.scopes = held.scopes if grant.scopes is None else grant.scopes
-    held.save(update_fields=["access_token", "access_expires_at", "refresh_token", "scopes"])
+    # Written down, so that another app that comes first later does not take this one's place.
+    held.client_id = app.client_id
+    held.save(
+        update_fields=[
+            "access_token",
+            "access_expires_at",
+            "refresh_token",
+            "scopes",
+            "client_id",
+        ]
+    )
     logger.info("access token refreshed user=%s rotated=%s", user_id, bool(grant.refresh_token))
     return held
 

@@ -1,6 +1,7 @@
 """Signing in with Spotify and out again, and deleting an account."""
 
 import logging
+from dataclasses import replace
 from datetime import datetime
 
 from django.conf import settings
@@ -16,18 +17,28 @@ from django.utils.formats import date_format
 from django.utils.timezone import localtime
 from django.views.decorators.http import require_GET, require_http_methods, require_POST
 
-from accounts import arrival, pending, scopes
+from accounts import arrival, choosing, operators, pending, scopes
 from accounts.access import sign_out_everywhere
 from accounts.arrival import WayBack
 from accounts.deletion import delete_account as delete_account_of
+from accounts.first_run import FIRST_RUN
 from accounts.forms import PasteForm
 from accounts.limits import limited
 from accounts.models import User
 from accounts.paste import STATE_LENGTH, Answer
-from accounts.problems import ASK_AGAIN, WORDS, Problem, SignInFailed, problem_of
+from accounts.pending import SignIn
+from accounts.problems import (
+    ASK_AGAIN,
+    OF_AN_APP,
+    WORDS,
+    Problem,
+    SignInFailed,
+    problem_of,
+)
 from accounts.scopes import OPTIONAL, Wish
-from accounts.sign_in import finish_sign_in
+from accounts.sign_in import Connected, finish_sign_in
 from accounts.signals import access_ended
+from accounts.spotify_apps import App, NoApp, app_of
 from syncify.http import Request
 from syncify.redirect import Case
 from syncify.spotify.quota import current_block
@@ -49,6 +60,9 @@ def log_in(request: HttpRequest) -> HttpResponse:
     wish = scopes.wish_of(request.POST)
     match arrival.way_back(request):
         case WayBack.OTHER_NAME:
+            # The cookie that knows the app is not sent to the other name either.
+            known = choosing.app_for(request, wish)
+            wish = replace(wish, app=known.client_id if known else "")
             return HttpResponseRedirect(arrival.address_to_continue(wish))
         case WayBack.PASTE if "explained" not in request.POST:
             return HttpResponseRedirect(wish.add_to(reverse("paste_back")))
@@ -65,15 +79,23 @@ def continue_login(request: HttpRequest) -> HttpResponse:
 
 
 def _to_spotify(request: HttpRequest, wish: Wish, *, by_paste: bool = False) -> HttpResponse:
-    if block := current_block():
-        return _problem(request, SignInFailed(Problem(block.because), until=block.until))
+    app = choosing.app_for(request, wish)
+    if app is None:
+        return redirect("first_run")
+    if block := current_block(app.credentials):
+        return _problem(request, SignInFailed(Problem(block.because), until=block.until), app)
     user = request.user if isinstance(request.user, User) else None
     # A listener who is signed in and signs in again renews their consent, or wants another
     # account; without the dialog Spotify would send them straight back.
     show_dialog = request.session.pop(_SHOW_DIALOG, False) or user is not None
     granted = scopes.remembered(user) if user else ""
     return pending.begin_sign_in(
-        request, show_dialog=show_dialog, granted=granted, wish=wish, by_paste=by_paste
+        request,
+        app.credentials,
+        show_dialog=show_dialog,
+        granted=granted,
+        wish=wish,
+        by_paste=by_paste,
     )
 
 
@@ -120,15 +142,35 @@ def _finish(request: HttpRequest, answer: Answer) -> HttpResponse:
 
 
 def _finished(request: HttpRequest, answer: Answer) -> HttpResponse:
+    app: App | None = None
     try:
         begun = pending.end_sign_in(request, state=answer.state)
         if answer.error or not answer.code:
             return _no_code(request, answer, begun.wish)
-        connected = finish_sign_in(code=answer.code, verifier=begun.verifier)
+        app = _app_of(begun)
+        connected = finish_sign_in(app.credentials, code=answer.code, verifier=begun.verifier)
     except SignInFailed as failure:
         request.session[_SHOW_DIALOG] = failure.problem in ASK_AGAIN
-        return _problem(request, failure)
+        return _problem(request, failure, app)
+    response = _signed_in(request, begun, app, connected)
+    choosing.remember(request, response, app.client_id)
+    return response
+
+
+def _app_of(begun: SignIn) -> App:
+    """The app that a sign-in began with, which alone can redeem its code."""
+    try:
+        return app_of(begun.client_id)
+    except NoApp as error:
+        raise SignInFailed(Problem.APP_GONE) from error
+
+
+def _signed_in(request: HttpRequest, begun: SignIn, app: App, connected: Connected) -> HttpResponse:
+    first_run = request.session.get(FIRST_RUN, "")
     login(request, connected.user)
+    if first_run:
+        operators.become_operator_by_digest(connected.user, first_run)
+        request.session.pop(FIRST_RUN, None)
     # Django keeps the key when the same listener signs in again.
     request.session.cycle_key()
     # A moment, not an age: later changes of the session do not postpone it.
@@ -139,7 +181,11 @@ def _finished(request: HttpRequest, answer: Answer) -> HttpResponse:
         # asked about them before, so it leads straight back.
         wish = Wish((*begun.wish.scopes, *forgotten), begun.wish.next)
         return pending.begin_sign_in(
-            request, show_dialog=False, granted=scopes.remembered(connected.user), wish=wish
+            request,
+            app.credentials,
+            show_dialog=False,
+            granted=scopes.remembered(connected.user),
+            wish=wish,
         )
     if missing := set(begun.wish.scopes) - set(scopes.granted_optional(connected.user)):
         _say_missing(request, missing)
@@ -222,8 +268,11 @@ def _good_bye() -> HttpResponse:
     return response
 
 
-def _problem(request: HttpRequest, failure: SignInFailed) -> HttpResponse:
+def _problem(request: HttpRequest, failure: SignInFailed, app: App | None = None) -> HttpResponse:
     status, title, message = WORDS[failure.problem]
+    others = choosing.others(app) if app and failure.problem in OF_AN_APP else []
+    if app and others:
+        message = OF_AN_APP[failure.problem].format(label=plain(app.label), owner=plain(app.owner))
     if status < 500:
         log_refusal(request, failure.problem)
     else:
@@ -234,6 +283,7 @@ def _problem(request: HttpRequest, failure: SignInFailed) -> HttpResponse:
         "title": title,
         "message": message,
         "spotify_id": failure.spotify_id,
+        "others": others,
         "action_label": "Back to the start",
         "action_url": reverse("home"),
     }

@@ -17,12 +17,10 @@ from dataclasses import dataclass
 
 import psutil
 
-from bench.setup import head, line, percentiles, set_up
+from bench.setup import cookie_of, head, line, percentiles, set_up
 
 DATA_DIR = set_up("events", SYNCIFY_LOG_LEVEL="WARNING")
 
-from django.contrib.auth import BACKEND_SESSION_KEY, HASH_SESSION_KEY, SESSION_KEY  # noqa: E402
-from django.contrib.sessions.backends.db import SessionStore  # noqa: E402
 from django.core.management import call_command  # noqa: E402
 from django.db import connection, connections  # noqa: E402
 
@@ -65,12 +63,7 @@ def make_listener(number: int) -> Listener:
     """A signed-in listener with a running sync."""
     user = make_user(f"listener-{number}")
     make_request(user, state="running")
-    session = SessionStore()
-    session[SESSION_KEY] = str(user.pk)
-    session[BACKEND_SESSION_KEY] = "django.contrib.auth.backends.ModelBackend"
-    session[HASH_SESSION_KEY] = user.get_session_auth_hash()
-    session.create()
-    return Listener(user.pk, f"sessionid={session.session_key}", at_playlist(user, "card/"))
+    return Listener(user.pk, cookie_of(user), at_playlist(user, "card/"))
 
 
 def execute(statement: str, *params: object) -> None:

@@ -83,6 +83,11 @@ def pages(client: Client, ada: User, rounds: int) -> None:
         ("insights", "/insights/", nothing),
         ("a year, first look after a change", "/insights/2025/", cache.clear),
         ("a year", "/insights/2025/", nothing),
+        ("duplicates, first look after a change", "/duplicates/", cache.clear),
+        ("duplicates of a library", "/duplicates/", nothing),
+        ("plays and genres", "/plays/", nothing),
+        ("playlists", "/playlists/", nothing),
+        ("dashboard", "/", nothing),
         ("history", "/sync/history/", nothing),
         ("history, last page", f"/sync/history/?before={oldest}", nothing),
     ):

@@ -43,6 +43,7 @@ def main() -> None:
     parser.add_argument("--jobs", type=int, default=200, help="to drain in each round")
     parser.add_argument("--rows", type=int, default=1_000_000, help="that a claim meets at most")
     parser.add_argument("--listeners", type=int, default=100_000, help="who are due at once")
+    parser.add_argument("--latency", action="store_true", help="only from a wish to its start")
     sizes = parser.parse_args()
 
     execute("DROP SCHEMA public CASCADE")
@@ -57,8 +58,10 @@ def main() -> None:
     [[version]] = execute("SHOW server_version")
     print(f"PostgreSQL {version}, {os.cpu_count()} cores, busy with {os.getloadavg()[0]:.1f}")
 
-    show_drain(sizes.jobs)
     show_latency(300)
+    if sizes.latency:
+        return
+    show_drain(sizes.jobs)
     show_claims(sizes.rows)
     show_scheduling(sizes.listeners)
     connection.close()
@@ -192,22 +195,49 @@ def do_nothing(job: Job) -> None:
 # --- From the request to the start ------------------------------------------------------------
 
 
-def show_latency(jobs: int) -> None:
-    """An idle worker as ``runworker`` starts it; another process enqueues the requests."""
+def show_latency(rounds: int) -> None:
+    """An idle worker as ``runworker`` starts it; another process enqueues the requests.
+
+    Each wish follows a bare NOTIFY and a bare row, so that load affects all alike: what no queue in
+    PostgreSQL can do without.
+    """
     empty()
-    user, pipe = User(pk=execute("SELECT min(id) FROM users")[0][0]), start(work_until_told)
-    waits = [seconds_to_start(pipe, user) for _ in range(jobs + 20)][20:]  # the first warm up
-    pipe.send("end")
-    pipe.recv()
+    execute("DROP TABLE IF EXISTS bare")
+    execute("CREATE TABLE bare (id bigint PRIMARY KEY, n int NOT NULL)")
+    user, worker = User(pk=execute("SELECT min(id) FROM users")[0][0]), start(work_until_told)
+    listener = start(listen_until_told)
+    with psycopg.connect(**listen_parameters(), autocommit=True) as bare:
+        runs: dict[str, Callable[[], float]] = {
+            "bare NOTIFY, heard": lambda: seconds_to_answer(
+                listener, lambda: bare.execute("NOTIFY bare, 'heard'", prepare=True)
+            ),
+            "bare row with NOTIFY, heard and updated": lambda: seconds_to_answer(
+                listener, lambda: bare.execute(_BARE_WISH, prepare=True)
+            ),
+            "wish, to the job's first line": lambda: seconds_to_answer(
+                worker, lambda: queue.enqueue(user.pk, trigger="manual")
+            ),
+        }
+        taken = [[run() for run in runs.values()] for _ in range(rounds + 20)][20:]  # warm
+    for pipe in (worker, listener):
+        pipe.send("end")
+        pipe.recv()
 
-    head("idle queue, from the wish to the job's first line", "p50", "p99", "max")
-    line(f"{jobs} jobs", *percentiles(waits))
+    head(f"idle queue, {rounds} rounds", "p50", "p99", "max", "p50 to the last")
+    medians = [statistics.median(times) for times in zip(*taken, strict=True)]
+    for name, times, median in zip(runs, zip(*taken, strict=True), medians, strict=True):
+        line(name, *percentiles(list(times)), f"{medians[-1] / median:.2f} ×")
 
 
-def seconds_to_start(pipe: Connection, user: User) -> float:
+_BARE_WISH = """
+WITH wish AS (INSERT INTO bare SELECT coalesce(max(id), 0) + 1, 0 FROM bare RETURNING id)
+SELECT pg_notify('bare', id::text) FROM wish"""
+
+
+def seconds_to_answer(pipe: Connection, ask: Callable[[], object]) -> float:
     time.sleep(random.uniform(0.01, 0.03))
     began = time.monotonic()  # both processes read the same clock
-    queue.enqueue(user.pk, trigger="manual")
+    ask()
     started: float = pipe.recv()
     return started - began
 
@@ -222,6 +252,19 @@ def work_until_told(pipe: Connection) -> None:
     worker.start()
     pipe.recv()
     worker.stop()
+
+
+def listen_until_told(pipe: Connection) -> None:
+    """Listen as simply as can be; update the row that a notification names."""
+    with psycopg.connect(**listen_parameters(), autocommit=True) as listening:
+        listening.execute("LISTEN bare")
+        with psycopg.connect(**listen_parameters(), autocommit=True) as connected:
+            while not pipe.poll():
+                for notice in listening.notifies(timeout=1, stop_after=1):
+                    if notice.payload != "heard":
+                        update = "UPDATE bare SET n = n + 1 WHERE id = %s RETURNING *"
+                        connected.execute(update, [int(notice.payload)], prepare=True).fetchone()
+                    pipe.send(time.monotonic())
 
 
 # --- Claims behind a long history, and before a long queue ------------------------------------
@@ -269,11 +312,10 @@ def show_scheduling(listeners: int) -> None:
         listeners,
     )
     execute(
-        "INSERT INTO mirrors (user_id, name, description, public, state)"
-        " SELECT user_id, 'Liked Songs', '', false, 'active', 'daily', statement_timestamp()"
-        " FROM spotify_connections"
+        "INSERT INTO libraries (user_id, interval, next_due)"
+        " SELECT user_id, 'daily', statement_timestamp() FROM spotify_connections"
     )
-    execute("VACUUM ANALYZE mirrors, spotify_connections")
+    execute("VACUUM ANALYZE libraries, spotify_connections")
     pipe = start(schedule)
     seconds, queued, before, peak = pipe.recv()
     pipe.recv()

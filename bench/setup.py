@@ -3,9 +3,13 @@
 import math
 import os
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 import django
 import psutil
+
+if TYPE_CHECKING:
+    from accounts.models import User
 
 
 def set_up(name: str, **environment: str) -> Path:
@@ -25,6 +29,20 @@ def set_up(name: str, **environment: str) -> Path:
     os.environ.update(ours | environment)
     django.setup()
     return data_dir
+
+
+def cookie_of(user: "User") -> str:
+    """The cookie of a browser in which ``user`` has signed in."""
+    from django.contrib import auth  # noqa: PLC0415 - after ``set_up``
+
+    from syncify.sessions import SessionStore  # noqa: PLC0415
+
+    session = SessionStore()
+    session[auth.SESSION_KEY] = str(user.pk)
+    session[auth.BACKEND_SESSION_KEY] = "django.contrib.auth.backends.ModelBackend"
+    session[auth.HASH_SESSION_KEY] = user.get_session_auth_hash()
+    session.create()
+    return f"sessionid={session.session_key}"
 
 
 def pss(pid: int) -> float:

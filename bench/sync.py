@@ -1,19 +1,25 @@
 """Benchmark of whole syncs beside reading and rewriting everything: ``python -m bench.sync``.
 
+``--only first-copy`` compares the time of a first copy with the sum of its calls.
+
 Requests are counted by the simulated Spotify, token calls apart. It works in its own embedded
 PostgreSQL under ``.data/bench``, which it empties first.
 """
 
+import argparse
 import math
 import multiprocessing
 import os
 import random
+import resource
 import time
 from collections.abc import Callable
 from dataclasses import dataclass
 from datetime import timedelta
 from multiprocessing.connection import Connection
 from pathlib import Path
+from typing import Any
+from unittest import mock
 
 from bench.setup import set_up
 
@@ -34,6 +40,7 @@ from accounts.tokens import spotify_client_for  # noqa: E402
 from sync.mirrors.planner import PLAYLIST_CAPACITY, plan_mirror  # noqa: E402
 from sync.models import Library, Playlist  # noqa: E402
 from syncify.simulator.server import Simulator  # noqa: E402
+from syncify.spotify.session import Session  # noqa: E402
 from tests.builders import connect  # noqa: E402
 from tests.driving import mirrored, run  # noqa: E402
 
@@ -43,6 +50,9 @@ A_DAY = timedelta(days=1)
 
 
 def main() -> None:
+    parser = argparse.ArgumentParser(description=__doc__)
+    parser.add_argument("--only", choices=["first-copy"])
+    only = parser.parse_args().only
     with connection.cursor() as cursor:
         cursor.execute("DROP SCHEMA public CASCADE")
         cursor.execute("CREATE SCHEMA public")
@@ -51,6 +61,9 @@ def main() -> None:
         # For this process, and for the one that measures memory.
         os.environ["SPOTIFY_API_URL"] = settings.SPOTIFY_API_URL = simulator.api_url
         os.environ["SPOTIFY_ACCOUNTS_URL"] = settings.SPOTIFY_ACCOUNTS_URL = simulator.accounts_url
+        bench_first_copy(simulator, 10_000)
+        if only:
+            return
         for size in SIZES:
             bench_requests(simulator, size)
         bench_wal(simulator, 10_000)
@@ -235,6 +248,33 @@ def bench_time(simulator: Simulator) -> None:
             f"  {what:46}{ours:6.2f} s ({requests} requests), read and rewrite all "
             f"{rewriting:6.2f} s ({simulator.count()})"
         )
+
+
+def bench_first_copy(simulator: Simulator, size: int) -> None:
+    """The limit is the sum of the calls, which follow one another."""
+    fred = listener(simulator, "fred", size)
+    simulator.behaviour.latency = LATENCY
+    called = 0.0
+    send = Session.request
+
+    def timed(*args: Any, **kwargs: Any) -> Any:
+        nonlocal called
+        begun = time.perf_counter()
+        try:
+            return send(*args, **kwargs)
+        finally:
+            called += time.perf_counter() - begun
+
+    with mock.patch.object(Session, "request", timed):
+        begun, spent = time.perf_counter(), resource.getrusage(resource.RUSAGE_THREAD).ru_utime
+        requests = fred.sync("first")
+        took = time.perf_counter() - begun
+        spent = resource.getrusage(resource.RUSAGE_THREAD).ru_utime - spent
+    simulator.behaviour.latency = timedelta()
+    print(f"\nFirst copy of {size:,} songs, 100 ms to each answer, load {os.getloadavg()[0]:.1f}")
+    print(f"  {'a song':46}{took / size * 1000:6.2f} ms ({took:.1f} s, {requests} requests)")
+    print(f"  {'a song, sum of the calls':46}{called / size * 1000:6.2f} ms ({called:.1f} s)")
+    print(f"  {'overhead':46}{took / called - 1:6.1%} ({spent:.1f} s of this thread's CPU)")
 
 
 def bench_planner(size: int) -> None:

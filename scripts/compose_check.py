@@ -1,6 +1,6 @@
 """Starts, scales, kills, stops, upgrades and removes the containers, on any Docker engine.
 
-    python -m scripts.compose_check [--upgrade-from COMMIT]
+    python -m scripts.compose_check [--upgrade-from COMMIT …]
 
 It works on docker-compose.demo.yml under a project name, an image name and ports of its own, says
 what happened and how long it took, exits 0 or 1, and leaves nothing behind.
@@ -22,14 +22,15 @@ from typing import Any
 
 import requests
 
-from syncify.demo import DemoFailed, at_spotify, free_port, press, sign_in
+from syncify.demo import OFFERED_FIELD, DemoFailed, at_spotify, free_port, press, sign_in
 
 ROOT = Path(__file__).resolve().parent.parent
 NAME = f"syncify-check-{os.getpid()}"
 PAGES_PORT, SPOTIFY_PORT = free_port(8000), free_port(9090)
 HERE = "127.0.0.1"
 PAGES, SPOTIFY = f"http://{HERE}:{PAGES_PORT}", f"http://{HERE}:{SPOTIFY_PORT}"
-FIRST_WITH_COMPOSE = "5abb82d"
+#: The first commit with a compose file, and the last of 0.1.0.
+RELEASED = ("5abb82d", "0ac55c0")
 #: A lease of 60 s, a rescue within 15 s, and the sync itself.
 PATIENCE = 120
 
@@ -40,8 +41,8 @@ class CheckFailed(Exception):
 
 def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__)
-    parser.add_argument("--upgrade-from", default=FIRST_WITH_COMPOSE, metavar="COMMIT")
-    commit = parser.parse_args().upgrade_from
+    parser.add_argument("--upgrade-from", nargs="*", default=RELEASED, metavar="COMMIT")
+    commits = parser.parse_args().upgrade_from
     began = time.monotonic()
     with tempfile.TemporaryDirectory(prefix=NAME) as folder:
         try:
@@ -49,14 +50,15 @@ def main() -> None:
             with running(ROOT, Path(folder)) as stack:
                 check_life(stack)
             check_nothing_is_left()
-            with running(checked_out(commit, Path(folder) / "older"), Path(folder)) as older:
-                newer = Stack(ROOT, Path(folder))
-                try:
-                    check_upgrade(older, newer)
-                finally:
-                    # It has volumes that the older version does not know.
-                    newer("down", "--volumes", "--timeout", "10")
-            check_nothing_is_left()
+            for commit in commits:
+                with running(checked_out(commit, Path(folder) / commit), Path(folder)) as older:
+                    newer = Stack(ROOT, Path(folder))
+                    try:
+                        check_upgrade(older, newer)
+                    finally:
+                        # It has volumes that the older version does not know.
+                        newer("down", "--volumes", "--timeout", "10")
+                check_nothing_is_left()
         except (CheckFailed, DemoFailed, subprocess.CalledProcessError) as failure:
             sys.exit(f"FAILED: {failure}\n{getattr(failure, 'stderr', '') or ''}")
         finally:
@@ -162,6 +164,8 @@ def check_life(stack: Stack) -> None:
     ada = sign_in(PAGES, "ada")
     await_sync(stack, "ada", 1)
     expect_mirrored(stack, "ada")
+    with timed("playlist at the pretend music server"):
+        check_music(stack, ada)
 
     stack("up", "--detach", "--scale", "worker=3")
     with timed("three workers healthy"):
@@ -172,6 +176,14 @@ def check_life(stack: Stack) -> None:
     names = [one["Name"] for one in stack.containers() if one["State"]["Running"]]
     say(docker("stats", "--no-stream", "--format", "{{.Name}}: {{.MemUsage}}", *names))
     check_stop(stack, ada)
+
+
+def check_music(stack: Stack, visitor: requests.Session) -> None:
+    """The music server that the demo offers can be connected as its page says."""
+    page = visitor.get(f"{PAGES}/connections/subsonic/", timeout=30).text
+    press(visitor, PAGES, "/connections/subsonic/", **dict(OFFERED_FIELD.findall(page)))
+    query = "SELECT state FROM sync_requests WHERE kind = 'subsonic'"
+    wait_until("the music server has the songs", lambda: stack.sql(query) == "succeeded")
 
 
 def check_kill(stack: Stack) -> None:
@@ -215,16 +227,23 @@ def check_stop(stack: Stack, visitor: requests.Session) -> None:
 
 
 def check_upgrade(older: Stack, newer: Stack) -> None:
+    """The older worker ends on the newer schema what it has begun; data, links and sessions stay.
+
+    The older web process cannot queue a sync any more: it names a constraint that is gone.
+    """
     ada = sign_in(PAGES, "ada")
     await_sync(older, "ada", 1)
-    before = volumes(older, "ada")
+    before = playlists(older, "ada")
 
     newer("build")
-    with timed("newer migrations, beside the older containers"):
-        newer("run", "--rm", "--no-deps", "-T", "migrate")
-    expect(requests.get(f"{PAGES}/healthz", timeout=10).ok, "the older web process is not well")
+    slow_down()
     change_library("ada")
     press(ada, PAGES, "/sync/")
+    wait_until("a sync is under way", lambda: bool(running_sync(older)))
+    with timed("newer migrations, beside the older containers"):
+        newer("run", "--rm", "--no-deps", "-T", "migrate")
+    speed_up()
+    expect(requests.get(f"{PAGES}/healthz", timeout=10).ok, "the older web process is not well")
     await_sync(older, "ada", 2)
     expect_mirrored(older, "ada")
 
@@ -238,7 +257,7 @@ def check_upgrade(older: Stack, newer: Stack) -> None:
     expect_mirrored(newer, "ada")
     added = newer.sql("SELECT added FROM sync_requests ORDER BY id DESC LIMIT 1")
     expect(added == "1", f"{added} songs were added after the upgrade instead of 1")
-    expect(volumes(newer, "ada") == before, "the link of the playlist has changed")
+    expect(playlists(newer, "ada") == before, "the link of the playlist has changed")
 
 
 def check_nothing_is_left() -> None:
@@ -256,23 +275,30 @@ def running_sync(stack: Stack) -> str:
 
 
 def await_sync(stack: Stack, listener: str, number: int) -> None:
-    query = f"""SELECT state FROM sync_requests JOIN users ON users.id = user_id
-        WHERE spotify_id = '{listener}' ORDER BY sync_requests.id OFFSET {number - 1}"""
+    # 0.1.0 has no other kinds.
+    query = f"""SELECT r.state FROM sync_requests AS r JOIN users ON users.id = r.user_id
+        WHERE spotify_id = '{listener}' AND coalesce(to_jsonb(r)->>'kind', 'spotify') = 'spotify'
+        ORDER BY r.id OFFSET {number - 1}"""
     wait_until(f"sync {number} of {listener} is done", lambda: stack.sql(query) == "succeeded")
 
 
-def volumes(stack: Stack, listener: str) -> list[str]:
-    """The playlists' ids."""
-    return stack.sql(
-        f"""SELECT v.spotify_id FROM mirror_volumes AS v JOIN users ON users.id = mirror_id
-            WHERE users.spotify_id = '{listener}' ORDER BY number"""
-    ).split()
+def playlists(stack: Stack, listener: str) -> list[str]:
+    """The ids of the main mirror's playlists; 0.1.0 has one mirror a listener, with its id."""
+    has_many = stack.sql("SELECT to_regclass('playlists') IS NOT NULL") == "t"
+    tables = (
+        "playlists AS p JOIN mirrors AS m ON m.id = p.mirror_id AND m.is_main "
+        "JOIN users ON users.id = m.user_id"
+        if has_many
+        else "mirror_volumes AS p JOIN users ON users.id = p.mirror_id"
+    )
+    query = f"SELECT p.spotify_id FROM {tables} WHERE users.spotify_id = '{listener}'"
+    return stack.sql(f"{query} ORDER BY p.number").split()
 
 
 def expect_mirrored(stack: Stack, listener: str) -> None:
     shown = at_spotify(SPOTIFY, listener)
     uris = {playlist["id"]: playlist["uris"] for playlist in shown["playlists"]}
-    mirrored = [uri for volume in volumes(stack, listener) for uri in uris[volume]]
+    mirrored = [uri for volume in playlists(stack, listener) for uri in uris[volume]]
     expect(mirrored == shown["liked"], f"{listener}'s playlist differs from their songs")
 
 

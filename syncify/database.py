@@ -1,6 +1,6 @@
-"""Distinguishes a temporary database failure from an error of Syncify."""
+"""What the database may lose, and what a failure of it means."""
 
-from django.db import InterfaceError, OperationalError
+from django.db import InterfaceError, OperationalError, connection
 from django.db.utils import Error
 from psycopg.errors import ReadOnlySqlTransaction
 
@@ -14,3 +14,14 @@ def is_passing(error: BaseException) -> bool:
     if isinstance(error, OperationalError | InterfaceError):
         return True
     return isinstance(error, Error) and isinstance(error.__cause__, ReadOnlySqlTransaction)
+
+
+def not_awaited() -> str:
+    """SQL, to stand in a statement by itself, so that its commit does not wait for the disk.
+
+    After a crash of PostgreSQL such a commit may be lost, together with those after it; only for
+    what may run twice. Inside a transaction it does nothing: others decide about that commit.
+    """
+    if connection.in_atomic_block:
+        return "NULL::text AS commit_mode"
+    return "set_config('synchronous_commit', 'off', true) AS commit_mode"

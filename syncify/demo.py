@@ -32,6 +32,13 @@ OFFERED_FIELD = re.compile(r'name="(address|username|password)"\s+value="([^"]+)
 _ENDINGS = (signal.SIGINT, signal.SIGTERM, signal.SIGHUP)
 #: The simulated Spotify's port lies this far above that of the pages.
 ABOVE = 1090
+#: A second Spotify app, which an invented neighbour lends: as SPOTIFY_APPS has it, and as the
+#: simulated Spotify has it, with its seats.
+LENT_HERE = (
+    '[{"label": "Flat 3", "client_id": "lent-app", "client_secret": "lent-secret",'
+    ' "developer": "Frida"}]'
+)
+LENT_THERE = "lent-app,lent-secret,frida,bea+cleo+dora"
 HIDDEN_FIELD = re.compile(r'name="csrfmiddlewaretoken" value="([^"]+)"')
 
 
@@ -57,15 +64,16 @@ def main(argv: Sequence[str] | None = None) -> None:
     if options.watch:
         _watch_alone(options.watch)
         return
-    wishes = (options.port, options.port + ABOVE, options.port + ABOVE + 1)
-    pages, spotify, music = (f"http://127.0.0.1:{free_port(wish)}" for wish in wishes)
+    wishes = (options.port, *(options.port + ABOVE + more for more in range(3)))
+    pages, spotify, music, genres = (f"http://127.0.0.1:{free_port(wish)}" for wish in wishes)
     try:
-        with _running(pages, spotify, music) as children:
+        with _running(pages, spotify, music, genres) as children:
             if options.check:
                 _check(pages, spotify)
             else:
                 _say(f"\nSyncify is at {pages} and its simulated Spotify at {spotify}/simulator/")
                 _say(f"A pretend music server is at {music}; connect it in the settings.")
+                _say("Genres come from a pretend MusicBrainz, one artist a second: try “jazz”.")
                 _say("Sign in, watch your playlist being made, like a song there, and sync again.")
                 _say("Ctrl-C ends all.\n")
                 _watch(children, spotify)
@@ -79,7 +87,9 @@ def main(argv: Sequence[str] | None = None) -> None:
 
 
 @contextmanager
-def _running(pages: str, spotify: str, music: str) -> Iterator[dict[str, subprocess.Popen[bytes]]]:
+def _running(
+    pages: str, spotify: str, music: str, genres: str
+) -> Iterator[dict[str, subprocess.Popen[bytes]]]:
     """All processes of an installation, on data of its own; both are gone afterwards."""
     # A new simulator knows nothing of the tokens and playlists of the last one.
     with _uninterrupted():
@@ -91,6 +101,7 @@ def _running(pages: str, spotify: str, music: str) -> Iterator[dict[str, subproc
         SYNCIFY_BASE_URL=pages,
         SPOTIFY_CLIENT_ID="syncify-demo",
         SPOTIFY_CLIENT_SECRET="demo-secret",  # noqa: S106 - opens nothing but the simulator
+        SPOTIFY_APPS=LENT_HERE,
         SPOTIFY_DAILY_QUOTA="0",
         SPOTIFY_API_URL=f"{spotify}/v1/",
         SPOTIFY_ACCOUNTS_URL=spotify,
@@ -99,14 +110,31 @@ def _running(pages: str, spotify: str, music: str) -> Iterator[dict[str, subproc
         SYNCIFY_OFFERED_SERVER=music,
         SYNCIFY_OFFERED_USER="demo",
         SYNCIFY_OFFERED_PASSWORD="demo",  # noqa: S106 - opens nothing but the pretend server
+        SYNCIFY_MUSICBRAINZ_CONTACT="demo@example.org",
+        SYNCIFY_MUSICBRAINZ_URL=f"{genres}/ws/2/",
         SYNCIFY_LOG_LEVEL="WARNING",
     )
     os.environ.pop("DATABASE_URL", None)
     python, manage = [sys.executable], [sys.executable, "manage.py"]
     bind = pages.removeprefix("http://")
     commands = {
-        "simulator": [*python, "-m", "syncify.simulator", "--port", spotify.rpartition(":")[2]],
+        "simulator": [
+            *python,
+            "-m",
+            "syncify.simulator",
+            "--port",
+            spotify.rpartition(":")[2],
+            "--app",
+            LENT_THERE,
+        ],
         "music": [*python, "-m", "syncify.simulator.music", "--port", music.rpartition(":")[2]],
+        "genres": [
+            *python,
+            "-m",
+            "syncify.simulator.musicbrainz",
+            "--port",
+            genres.rpartition(":")[2],
+        ],
         "web": [*python, "-m", "gunicorn", "--bind", bind, "--log-level", "warning"],
         "worker": [*manage, "runworker", "--with-scheduler"],
     }
@@ -117,7 +145,7 @@ def _running(pages: str, spotify: str, music: str) -> Iterator[dict[str, subproc
         _prepare(folder, children, [*manage, "migrate", "-v0"])
         _say("Collecting styles and pictures …")
         _prepare(folder, children, [*manage, "collectstatic", "--noinput", "-v0"])
-        _say("Starting the simulated Spotify, the web server and the worker …")
+        _say("Starting the simulated Spotify and its neighbours, the web server and the worker …")
         for name, command in commands.items():
             with _uninterrupted():
                 children[name] = subprocess.Popen(  # noqa: S603 - our own commands
@@ -152,7 +180,7 @@ def _prepare(
 def _end(children: dict[str, subprocess.Popen[bytes]]) -> None:
     if preparation := children.get("preparation"):
         preparation.send_signal(signal.SIGINT)  # so that it ends the database that it began
-    for name in ("worker", "web", "simulator", "music"):
+    for name in ("worker", "web", "simulator", "music", "genres"):
         if child := children.get(name):
             child.terminate()
     for child in children.values():
@@ -236,7 +264,7 @@ def free_port(wish: int) -> int:
 
 def _port(text: str) -> int:
     number = int(text)
-    if not 0 < number < 65536 - ABOVE:
+    if not 0 < number < 65536 - ABOVE - 3:
         raise ValueError
     return number
 
@@ -290,6 +318,7 @@ def _check(pages: str, spotify: str) -> None:
         raise DemoFailed(f"1 added and 1 removed was to be expected, not {added} and {removed}.")
     _say("All playlists equal their Liked Songs.")
     _check_music_server(visitors[listener], pages, listener)
+    _check_genres(listener)
 
 
 def _check_music_server(visitor: requests.Session, pages: str, listener: str) -> None:
@@ -307,6 +336,21 @@ def _check_music_server(visitor: requests.Session, pages: str, listener: str) ->
             return
         time.sleep(0.1)
     raise DemoFailed(f"{listener}'s run for the music server did not end.")
+
+
+def _check_genres(listener: str) -> None:
+    """Asks for genres as the scheduler does once a minute, and waits for the first."""
+    from sync.library.genres import queue_lookups  # noqa: PLC0415 - as in _syncs
+    from sync.models import ArtistGenre  # noqa: PLC0415
+
+    queue_lookups()
+    deadline = time.monotonic() + PATIENCE
+    while time.monotonic() < deadline:
+        if found := ArtistGenre.objects.select_related("artist").first():
+            _say(f"{listener}: the genre of {found.artist.name} is {found.genre}.")
+            return
+        time.sleep(0.1)
+    raise DemoFailed("no genre of any artist became known.")
 
 
 def sign_in(pages: str, listener: str) -> requests.Session:

@@ -17,6 +17,7 @@ from django.core.exceptions import ImproperlyConfigured
 
 from syncify.addresses import BadAddress, parse_address
 from syncify.database_url import BadDatabaseUrl, parse_database_url
+from syncify.spotify_apps import CLIENT_ID, BadApps, ListedApp, parse_apps
 
 _TRUE = {"1", "true", "yes", "on"}
 _FALSE = {"0", "false", "no", "off"}
@@ -147,24 +148,32 @@ def env_word(name: str, default: str = "") -> str:
 
 
 def env_client_id(name: str, former_name: str) -> str:
-    """The id of an app at Spotify, also from the address of its page there."""
+    """The id of an app at Spotify, also from the address of its page there; "" if unset."""
 
     def read() -> str:
         value = _text(name, "") or _text(former_name, "")
-        if not value:
-            raise ImproperlyConfigured(
-                f"{name} is not set: it is the Client ID of your app on "
-                "developer.spotify.com/dashboard. The README says how to make one."
-            )
         if found := _DASHBOARD.fullmatch(value):
             value = found[1]
-        if not re.fullmatch(r"[A-Za-z0-9_-]+", value):
+        if value and not CLIENT_ID.fullmatch(value):
             raise ImproperlyConfigured(
                 f"{name} must be the Client ID of your app, 32 letters and digits, not {value!r}."
             )
         return value
 
     return or_default(read, "")
+
+
+def env_apps(name: str) -> list[ListedApp]:
+    """Further apps at Spotify, as a JSON list; its values are in no message."""
+
+    def read() -> list[ListedApp]:
+        try:
+            return parse_apps(_text(name, "", is_verbatim=True))
+        except BadApps as error:
+            said = f"{name}_FILE" if os.environ.get(f"{name}_FILE") else name
+            raise ImproperlyConfigured(f"{said} {error}") from error
+
+    return or_default(read, [])
 
 
 # --- Numbers and choices ----------------------------------------------------------------------

@@ -9,6 +9,8 @@ from accounts.models import User
 class Request(HttpRequest):
     user: User
     htmx: HtmxDetails
+    #: Songs that wait in the listener's inbox; None until they were counted.
+    inbox_count: int | None = None
 
 
 #: Header of ``/healthz`` that says how its request came to us, past any proxy: http or https.

@@ -11,6 +11,7 @@ from django.utils.csp import CSP
 
 from syncify.addresses import parse_address
 from syncify.env import (
+    env_apps,
     env_bool,
     env_client_id,
     env_database_url,
@@ -108,10 +109,13 @@ X_FRAME_OPTIONS = "DENY"
 
 # --- Spotify ----------------------------------------------------------------------------------
 
-# The second names are those of Syncify 2 and of spotipy.
+# The second names are those of Syncify 2 and of spotipy. Without an id, the page of the first run
+# asks for the app (accounts.spotify_apps).
 SPOTIFY_CLIENT_ID = env_client_id("SPOTIFY_CLIENT_ID", "SPOTIPY_CLIENT_ID")
 #: Empty: sign-in uses PKCE.
 SPOTIFY_CLIENT_SECRET = env_word("SPOTIFY_CLIENT_SECRET") or env_word("SPOTIPY_CLIENT_SECRET")
+#: Further apps, each with its own five listeners.
+SPOTIFY_APPS = env_apps("SPOTIFY_APPS")
 SPOTIFY_API_URL = (
     env_url("SPOTIFY_API_URL", default="https://api.spotify.com/v1/", secure=True) + "/"
 )
@@ -132,7 +136,7 @@ if PICTURES:
 #: The web player, for links to playlists.
 SPOTIFY_OPEN_URL = env_url("SPOTIFY_OPEN_URL", default="https://open.spotify.com")
 SPOTIFY_REDIRECT_URI, SPOTIFY_REDIRECT_CASE = redirect_uri(BASE_URL)
-#: Calls a day for the whole installation; 0: no limit.
+#: Calls a day with all apps of one developer account; 0: no limit.
 SPOTIFY_DAILY_QUOTA = env_int("SPOTIFY_DAILY_QUOTA", default=1000)
 # The sign-in form posts to us and is sent on to Spotify, which may send it straight back: browsers
 # hold form-action against the whole way.
@@ -182,8 +186,8 @@ ALIVE_DIR = env_str("SYNCIFY_ALIVE_DIR", "")
 
 #: An address or e-mail that MusicBrainz can write to; empty: no genres are looked up.
 MUSICBRAINZ_CONTACT = env_str("SYNCIFY_MUSICBRAINZ_CONTACT", "")
-MUSICBRAINZ_URL = env_url(
-    "SYNCIFY_MUSICBRAINZ_URL", default="https://musicbrainz.org/ws/2/", secure=True
+MUSICBRAINZ_URL = (
+    env_url("SYNCIFY_MUSICBRAINZ_URL", default="https://musicbrainz.org/ws/2/", secure=True) + "/"
 )
 #: A server with OpenAI's chat API, such as Ollama; empty: no language model is asked.
 LLM_URL = env_str("SYNCIFY_LLM_URL", "") and env_url(
@@ -216,6 +220,7 @@ MIDDLEWARE = [
     "django.middleware.csp.ContentSecurityPolicyMiddleware",
     "django.middleware.clickjacking.XFrameOptionsMiddleware",
     "syncify.middleware.HostMiddleware",
+    "accounts.first_run.FirstRunMiddleware",
     "django.contrib.sessions.middleware.SessionMiddleware",
     "django.middleware.common.CommonMiddleware",
     "syncify.middleware.HiddenOriginMiddleware",
@@ -281,6 +286,9 @@ DATABASE_KEEPALIVES: dict[str, Any] = {
 }
 _OPTIONS: dict[str, Any] = {
     "application_name": "syncify",
+    # Executions after which a statement of a ``prepared_cursor`` is prepared. Django's own cursors
+    # prepare none.
+    "prepare_threshold": 2,
     "options": _SESSION,
     **DATABASE_KEEPALIVES,
 }
@@ -293,8 +301,8 @@ if _pool_size := env_int("DATABASE_POOL_SIZE", default=0):
     _OPTIONS["pool"] = {
         "min_size": 0,
         "max_size": _pool_size,
-        "timeout": 2.5,
-        "reconnect_timeout": 2.5,
+        "timeout": 1.5,
+        "reconnect_timeout": 1.5,
     }
 
 
@@ -322,6 +330,10 @@ def _database() -> dict[str, Any]:
 #: A direct connection for LISTEN, where a pooler stands in between; empty: the same database.
 DATABASE_LISTEN_URL = env_str("DATABASE_LISTEN_URL", "")
 or_default(lambda: env_database_url("DATABASE_LISTEN_URL"), None)
+if DATABASE_LISTEN_URL:
+    # A pooler may execute each transaction on another connection, which does not know what was
+    # prepared on the last.
+    _OPTIONS["prepare_threshold"] = None
 #: In place of a database whose address cannot be read: its use says that it is not configured.
 _NO_DATABASE: dict[str, Any] = {"ENGINE": "django.db.backends.dummy"}
 DATABASES = {

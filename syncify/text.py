@@ -1,4 +1,4 @@
-"""Foreign text: names of songs, playlists and people, paths, answers of servers."""
+"""Text: names and paths from elsewhere, made safe or comparable; and counted nouns."""
 
 import re
 import unicodedata
@@ -10,6 +10,11 @@ _UNSEEN = re.compile(r"[\x00-\x1f\x7f-\x9f\u061c\u200e\u200f\u2028-\u202e\u2066-
 def plain(name: str) -> str:
     """``name`` without invisible characters that change the text around it."""
     return _UNSEEN.sub("", name)
+
+
+def counted(number: int, noun: str, plural: str = "s") -> str:
+    """Such as "1 song" or "1,200 songs"; ``plural`` is the ending."""
+    return f"{number:,} {noun}{'' if number == 1 else plural}"
 
 
 def escaped(text: str) -> str:

@@ -14,11 +14,12 @@ from hypothesis import HealthCheck
 from hypothesis import settings as hypothesis
 
 from accounts.models import User
-from sync.mirrors import adoption, mirror_sync
+from sync.mirrors import adoption, mirror_sync, model
 from sync.mirrors.planner import plan_mirror
 from syncify.simulator.server import Simulator
 from syncify.spotify.calls import quiet_times
 from tests.builders import connect
+from tests.fake_model import FakeModel, serving
 from tests.scratch import address_of
 
 # A busy machine is no failure; all else is as Hypothesis has it, here or in CI.
@@ -93,6 +94,15 @@ def inbox(settings: Any) -> Iterator[list[dict[str, str]]]:
         settings.ALERT_URLS = [f"json://127.0.0.1:{server.server_port}/"]
         yield received
         server.shutdown()
+
+
+@pytest.fixture
+def llm(settings: Any, monkeypatch: pytest.MonkeyPatch) -> Iterator[FakeModel]:
+    """The language model that the settings name."""
+    with serving() as fake:
+        settings.LLM_URL, settings.LLM_MODEL = fake.url, "small"
+        monkeypatch.setattr(model, "TIMEOUT", 0.5)
+        yield fake
 
 
 @pytest.fixture

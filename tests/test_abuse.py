@@ -16,7 +16,7 @@ from django.utils import timezone
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
-from accounts.models import SpotifyConnection, User
+from accounts.models import SpotifyApp, SpotifyConnection, User
 from accounts.operators import make_code
 from sync.models import (
     Household,
@@ -91,6 +91,7 @@ ROWS = {
     "duplicates/unlike/": OWNERS_FORM,
     "events/": Row((204, 200, 200), 405),
     "favicon.ico": Row(301, 405),
+    "first-run/": Row(404, 404),  # there is an app
     "healthz": PUBLIC_PAGE,
     "inbox/": PERSONAL_PAGE,
     "inbox/<int:pk>/": OWNERS_BUTTON,
@@ -103,6 +104,9 @@ ROWS = {
     "metrics": Row(404, 405),  # there is no token
     "operator/": OPERATOR_PAGE,
     "operator/<int:pk>/retry/": OPERATOR_BUTTON,
+    "operator/apps/": Row((404, 404, 200), (404, 404, 422)),  # the POST is empty
+    "operator/apps/<int:pk>/delete/": OPERATOR_BUTTON,
+    "operator/apps/<int:pk>/rest/": OPERATOR_BUTTON,
     "operator/ask-spotify/": OPERATOR_BUTTON,
     "operator/checks/": OPERATOR_PAGE,
     "operator/code/": Row((302, 200, 200), (302, 422, 422)),  # while a code is unused
@@ -110,6 +114,7 @@ ROWS = {
     "operator/invitations/<int:pk>/added/": OPERATOR_BUTTON,
     "operator/invitations/<int:pk>/withdraw/": OPERATOR_BUTTON,
     "operator/listeners/<int:listener>/block/": Row((404, 404, 200), (404, 404, 303)),
+    "operator/listeners/<int:listener>/move/": Row((404, 404, 200), 404),  # the POST is empty
     "playlists/": PERSONAL_PAGE,
     "playlists/<int:pk>/": OWNERS_FORM,
     "playlists/<int:pk>/card/": OWNERS_PAGE,
@@ -127,6 +132,7 @@ ROWS = {
     "playlists/<int:pk>/syncs/<int:sync>/cancel/": OWNERS_BUTTON,
     "playlists/<int:pk>/syncs/<int:sync>/retry/": OWNERS_BUTTON,
     "playlists/new/": PERSONAL_FORM,
+    "playlists/others/": PERSONAL_PAGE,
     "playlists/preview/": PERSONAL_PAGE,
     "plays/": PERSONAL_FORM,
     "plays/artists/<str:artist>/": OWNERS_BUTTON,
@@ -219,6 +225,7 @@ def own_everything(request: SyncRequest) -> None:
     Invitation.objects.create(
         id=request.pk, user=request.user, code_hash="hers", given=now, expires=now + timedelta(1)
     )
+    SpotifyApp.objects.create(id=request.pk, label="Flat 3", client_id="flat-3", secret="hidden")
     friend = make_user("friend")
     Pair.objects.create(id=request.pk, first=request.user, second=friend)
     household = Household.objects.create(id=request.pk, owner=request.user)
@@ -245,6 +252,7 @@ def everything() -> list[dict[str, Any]]:
         Pair,
         HouseholdMember,
         Invitation,
+        SpotifyApp,
     )
     rows = [table.objects.order_by("pk").values() for table in tables]
     # A look at a shared page is remembered.
@@ -345,10 +353,10 @@ FIELDS = [
     *("unit-0", "raw-0", "match", "source", "day", "limit", "per_artist", "refresh", "mirror"),
     *("keep_same", "keep_twin", "at_spotify", "one", "other", "keep", "genres", "clear", "undo"),
     *("do", "upto", "likes_own", "keep", "of", "shows"),
-    *("email", "has_insights"),
+    *("email", "has_insights", "app", "label", "developer", "client_id", "client_secret"),
     *("username", "password", "token", "mirrors", "stars", "q", "song", "nowhere", "forget"),
 ]
-COOKIES = ["sessionid", "csrftoken", "timezone", "messages", "invitation"]
+COOKIES = ["sessionid", "csrftoken", "timezone", "messages", "invitation", "spotify-app"]
 #: As bytes, so that there is no UTF-8 among them as well.
 VALUES = st.one_of(
     st.binary(max_size=40),

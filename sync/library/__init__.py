@@ -1,1 +1,1 @@
-"""A listener's Liked Songs: read from Spotify, stored, and kept as history."""
+"""A listener's Liked Songs: read from Spotify, and stored with their history."""

@@ -1,4 +1,4 @@
-"""Likes songs anew that are no longer liked."""
+"""Likes songs again that are no longer liked."""
 
 from __future__ import annotations
 
@@ -13,7 +13,7 @@ from sync.models import SavedTrack
 if TYPE_CHECKING:
     from accounts.models import User
 
-#: Songs that Spotify takes in one call.
+#: The maximum of songs in one call.
 AT_ONCE = 40
 SCOPE = "user-library-modify"
 
@@ -27,10 +27,10 @@ def lost_likes(user: User, *, track: str = "") -> list[SavedTrack]:
 
 
 def like_again(user: User, tracks: Collection[str]) -> int:
-    """Like those of ``tracks`` that the listener has liked and no longer does; returns how many.
+    """Like those of ``tracks`` that the listener once liked; returns their number.
 
-    The song that was liked first comes to lie lowest among them. Their date is today's: Spotify
-    gives no other. The library here learns of it with the next sync. Raises SpotifyError.
+    The song with the oldest like is the lowest. Spotify gives all of them today's date. The next
+    sync stores the likes. Raises SpotifyError.
     """
     rows = search(user, Query(show="gone", sort="oldest_like"), zone=UTC)
     oldest_first = list(

@@ -1,8 +1,8 @@
-"""What a reading of the Liked Songs lets us believe: what is new, what is gone, what is not shown.
+"""Decides from a reading of the Liked Songs which likes are new, gone, or not shown; pure.
 
-Absence is not evidence: a like that is not shown is gone only when every row that Spotify counts
-could be read. Rows that cannot be read are remembered with their places, so that the next reading
-costs no more than without them.
+A like that is not shown counts as gone only if every row that Spotify counts could be read. Rows
+that cannot be read are stored with their positions, so that they do not make the next reading
+longer.
 """
 
 from __future__ import annotations
@@ -20,20 +20,20 @@ from sync.library.likes import Found, Like
 #: "after": the id of the track above the row, "" at the top; with "repeats", it shows that track;
 #: "track": the id of a like that is kept although no row shows it, as long as more rows cannot be
 #: read than "base";
-#: "hidden": so many more rows are counted than shown (fewer, where it is negative).
+#: "hidden": this many more rows are counted than shown (fewer, if negative).
 type Entry = dict[str, Any]
 
-#: A removal of more than this many songs, and of more than a tenth, must be seen twice.
+#: A removal of more songs than this, and of more than a tenth, needs a second reading.
 FEW = 20
 SHARE = 10
 
 
 @dataclass(frozen=True, slots=True)
 class Memory:
-    """What the last reading left, as the next one needs it.
+    """The result of the last reading, in the form that the next one needs.
 
-    ``rows`` is what Spotify showed, ``kept`` the ids of likes that it did not show, each with the
-    number of unread rows that there were without it.
+    ``rows`` are the rows that Spotify showed. ``kept`` are the ids of likes that it did not show,
+    each with the number of other unreadable rows.
     """
 
     rows: tuple[Like, ...]
@@ -43,19 +43,19 @@ class Memory:
 
 @dataclass(frozen=True, slots=True)
 class Believed:
-    """The likes from now on, newest first, and what to remember of the rows."""
+    """The new likes, newest first, and the entries to store about unreadable rows."""
 
     likes: tuple[Like, ...]
     entries: tuple[Entry, ...]
-    #: How many likes are counted that were neither shown nor known before.
+    #: The number of counted likes that were neither shown nor known before.
     hidden: int
-    #: More likes are missing than rows could not be read: it is not known which are gone.
+    #: More likes are missing than unreadable rows: the lost ones are unknown.
     is_ambiguous: bool = False
 
 
 @dataclass(frozen=True, slots=True)
 class Changes:
-    """What is different. ``reliked`` are known tracks with another date, the new one."""
+    """The differences. ``reliked`` are known tracks with a new date."""
 
     new: tuple[Like, ...]
     gone: tuple[Like, ...]
@@ -87,7 +87,7 @@ def recall(likes: Sequence[Like], entries: Iterable[Entry]) -> Memory:
 
 
 def believe(known: Sequence[Like], memory: Memory, found: Found) -> Believed:
-    """Make of a reading what may be believed. ``known`` are the likes so far."""
+    """Derive the likes from a reading. ``known`` are the likes so far."""
     shown = {like.track_id for like in found.rows if like.track_id}
     before, unread = _unread(memory.rows, memory.hidden), _unread(found.rows, found.hidden)
     kept: dict[Like, int] = {}
@@ -103,19 +103,19 @@ def believe(known: Sequence[Like], memory: Memory, found: Found) -> Believed:
     fresh = [like for like in kept if like.track_id not in memory.kept]
     is_ambiguous = found.settled and len(fresh) > max(0, unread - before)
     if not found.settled:
-        # Those were not shown because others were shown twice: they have rows like all others.
+        # These were not shown because other rows were repeated: they are not unreadable rows.
         found = replace(found, hidden=found.hidden - len(kept))
         kept = {}
     return Believed(likes, tuple(_entries(found, kept)), found.hidden, is_ambiguous)
 
 
 def _unread(rows: Iterable[Like], hidden: int) -> int:
-    """How many of the rows that Spotify counts could not be read."""
+    """The number of counted rows that could not be read."""
     return sum(not row.track_id for row in rows) + max(0, hidden)
 
 
 def _may_be_hidden(like: Like, memory: Memory, found: Found) -> bool:
-    """Whether a known like that is not shown may be behind what could not be read this time."""
+    """Whether a known like that is not shown may be one of the unreadable rows."""
     if not found.settled or max(0, found.hidden) > max(0, memory.hidden):
         return True
     fresh = Counter(row for row in found.rows if not row.track_id)
@@ -126,7 +126,7 @@ def _may_be_hidden(like: Like, memory: Memory, found: Found) -> bool:
 def _in_order(
     known: Sequence[Like], shown: Sequence[Like], kept: Sequence[Like]
 ) -> tuple[Like, ...]:
-    """By date, newest first; likes of one date as they were, new ones where Spotify shows them."""
+    """By date, newest first; likes of one date in their old order, new ones as Spotify lists."""
     dated = sorted([*shown, *kept], key=_date, reverse=True)
     place = {like: at for at, like in enumerate(known)}
     likes: list[Like] = []
@@ -136,7 +136,7 @@ def _in_order(
 
 
 def _settled(group: list[Like], place: Mapping[Like, int]) -> list[Like]:
-    """Likes of one date: the known ones in their order, new ones above those they stand above."""
+    """Likes of one date: known ones in their order, new ones as Spotify lists them."""
     if len(group) < 2 or not any(like in place for like in group):
         return group
     above: defaultdict[Like | None, list[Like]] = defaultdict(list)
@@ -176,7 +176,7 @@ def _entries(found: Found, kept: Mapping[Like, int]) -> Iterable[Entry]:
 
 
 def changes(known: Sequence[Like], likes: Sequence[Like]) -> Changes:
-    """What is different in ``likes``; each part in the order of the list it is taken from."""
+    """The differences in ``likes``; each part in the order of its list."""
     before = {like.track_id: like.added_at for like in known}
     after = {like.track_id for like in likes}
     return Changes(
@@ -189,5 +189,5 @@ def changes(known: Sequence[Like], likes: Sequence[Like]) -> Changes:
 
 
 def must_be_seen_twice(leaving: int, of: int, *, left: int) -> bool:
-    """Whether so many songs would leave, or so few be left, that one reading must not decide it."""
+    """Whether the removal is so large that one reading must not decide it."""
     return leaving > 0 and (left == 0 or (leaving > FEW and leaving * SHARE > of))

@@ -1,7 +1,7 @@
 """Stores songs, artists and albums as Spotify describes them; shared by all listeners.
 
 One statement stores all songs of a page. Rows are written in the order of their keys, so that
-workers that store the same songs cannot deadlock, and only where something is different.
+workers that store the same songs cannot deadlock. Unchanged rows are not written.
 """
 
 from __future__ import annotations
@@ -18,7 +18,7 @@ from syncify.text import folded
 if TYPE_CHECKING:
     from syncify.spotify.types import Song
 
-# Rows that are as they were are left out before the upsert, which would lock, and so write, them.
+# Unchanged rows are excluded before the upsert, which would lock, and so write, them.
 _UPSERT = """
 INSERT INTO {table} (id, {columns})
 SELECT r.id, {given} FROM jsonb_to_recordset(%({table})s) AS r (id text, {types})
@@ -62,7 +62,7 @@ _TRACKS = _upsert(
     },
 )
 
-# A track that has fewer artists than it had loses the places above.
+# Delete the surplus positions of a track that now has fewer artists.
 _TRACK_ARTISTS = """
 WITH fresh AS (
     SELECT track_id, artist_id, position FROM jsonb_to_recordset(%(track_artists)s)
@@ -82,7 +82,7 @@ ON CONFLICT (track_id, position) DO UPDATE SET artist_id = excluded.artist_id"""
 
 
 def store_songs(songs: Iterable[Song]) -> None:
-    """Store what Spotify says of these songs, their artists and albums."""
+    """Store Spotify's data of these songs, their artists and albums."""
     by_id = {song.id: song for song in songs}
     if not by_id:
         return
@@ -141,7 +141,7 @@ def _track(song: Song) -> dict[str, Any]:
 
 
 def first_day(release_date: str) -> date | None:
-    """The first day that a year, a month or a day as Spotify writes it may mean."""
+    """The first day of a year, a month or a day in Spotify's format."""
     year, *rest = release_date.split("-")
     try:
         return date(int(year), *map(int, [*rest, "1", "1"][:2]))

@@ -1,4 +1,4 @@
-"""What each sync changed in the library, and how many changed nothing; nothing here writes."""
+"""The changes of each sync in the library, and the syncs without changes; read-only."""
 
 from __future__ import annotations
 
@@ -10,17 +10,18 @@ from typing import TYPE_CHECKING, Any
 from django.db import connection
 from django.db.models import Q, QuerySet
 
+from sync.library.continued import STOPPED, came_with, unfinished, went_with
 from sync.models import SavedTrack, SyncRequest
 
 if TYPE_CHECKING:
     from accounts.models import User
 
-#: A sync that changed nothing and has nothing to say.
+#: A sync without changes and without a note.
 _QUIET = Q(state=SyncRequest.State.SUCCEEDED, added=0, removed=0, moved=0, skipped=0, note="") & ~Q(
     trigger=SyncRequest.Trigger.FIRST
 )
 
-# The order by an expression keeps the planner from walking the primary key until it finds some.
+# The order by an expression prevents the planner from scanning the primary key.
 _SONGS = """
 SELECT r.id,
        (SELECT count(*) FROM saved_tracks AS s WHERE s.added_in_id = r.id),
@@ -47,7 +48,7 @@ _HIGHEST = 2**63 - 1
 
 @dataclass(frozen=True, slots=True)
 class Songs:
-    """The likes that one sync saw come and go: the first few, and how many there are."""
+    """The likes that one sync added and removed: the first few, and their numbers."""
 
     came_count: int
     went_count: int
@@ -57,7 +58,7 @@ class Songs:
 
 @dataclass(frozen=True, slots=True)
 class Fold:
-    """Syncs of one week, one after the other, that changed nothing."""
+    """Successive syncs of one week without changes."""
 
     week: date
     count: int
@@ -66,7 +67,7 @@ class Fold:
 
 
 def loud_syncs(user: User, *, before: int | None) -> QuerySet[SyncRequest]:
-    """Finished syncs that changed something, failed or have something to say; newest first."""
+    """Finished syncs that have changes or a note, or failed; newest first."""
     rows = SyncRequest.objects.filter(
         user=user, kind=SyncRequest.Kind.SPOTIFY, completed__isnull=False
     ).exclude(_QUIET)
@@ -76,10 +77,16 @@ def loud_syncs(user: User, *, before: int | None) -> QuerySet[SyncRequest]:
 
 
 def songs_of(requests: Sequence[SyncRequest], *, most: int) -> dict[int, Songs]:
-    """What came and went with each of these syncs of one listener, at most ``most`` by name."""
+    """The likes that each of these syncs added and removed, at most ``most`` by name."""
     with connection.cursor() as cursor:
         cursor.execute(_SONGS, {"requests": [request.pk for request in requests], "most": most})
         found = cursor.fetchall()
+    if stopped := {request.pk for request in requests if request.state in STOPPED}:
+        [listener] = {request.user_id for request in requests}
+        stopped.intersection_update(unfinished(listener))
+        found = [
+            _of_unfinished(listener, row[0], most) if row[0] in stopped else row for row in found
+        ]
     wanted = [pk for *_, came, went in found for pk in (*came, *went)]
     rows = SavedTrack.objects.filter(pk__in=wanted, user__in={r.user_id for r in requests})
     likes = {like.pk: like for like in rows.select_related("track__album")}
@@ -92,6 +99,13 @@ def songs_of(requests: Sequence[SyncRequest], *, most: int) -> dict[int, Songs]:
         )
         for pk, came_count, went_count, came, went in found
     }
+
+
+def _of_unfinished(user_id: int, request: int, most: int) -> tuple[Any, ...]:
+    """As a row of _SONGS."""
+    came, went = came_with(user_id, request), went_with(user_id, request)
+    ids = [list(rows.order_by("pk").values_list("pk", flat=True)) for rows in (came, went)]
+    return request, *map(len, ids), *(each[:most] for each in ids)
 
 
 def folds(

@@ -1,7 +1,7 @@
-"""Which likes of a listener are the same song, and which of them a playlist keeps.
+"""Finds likes of the same song, and selects those that a playlist keeps; pure.
 
 A pair of songs has a grade: the same recording (1), the same song (2), its explicit and its clean
-version (3), or perhaps the same (4). Nothing follows from grade 4; a person decides.
+version (3), or perhaps the same (4). Grade 4 is only shown; a person decides.
 """
 
 from collections import defaultdict
@@ -17,13 +17,13 @@ from syncify.text import folded
 KeepSame = Literal["all", "newest", "oldest"]
 KeepTwin = Literal["both", "explicit", "clean"]
 
-#: In milliseconds: how far two lengths may be apart for each grade.
+#: The largest difference of two lengths for each grade, in milliseconds.
 RECORDING_APART = 8_000
 SONG_APART = 2_000
 TWINS_APART = 10_000
 PERHAPS_APART = 15_000
-#: A song is compared with so many of the next longer ones of the same name: enough for every real
-#: library, and bounded for a made-up one.
+#: A song is compared with this many of the next longer ones of the same name: enough for real
+#: libraries, and a bound for artificial ones.
 NEIGHBOURS = 64
 
 
@@ -35,7 +35,7 @@ class Grade(IntEnum):
 
 
 @dataclass(frozen=True, slots=True)
-class Song:
+class ComparedSong:
     id: str
     title: str
     artists: tuple[str, ...]
@@ -57,12 +57,12 @@ class Pair(NamedTuple):
 class Group(NamedTuple):
     """Songs that belong together, newest like first."""
 
-    grade: Grade  # the least sure of its pairs
+    grade: Grade  # the least certain grade of its pairs
     ids: tuple[str, ...]
 
 
 class _Known(NamedTuple):
-    song: Song
+    song: ComparedSong
     title: Title
     artist: str
     isrc: str
@@ -70,9 +70,9 @@ class _Known(NamedTuple):
 
 
 def find_pairs(
-    songs: Iterable[Song], different: Collection[frozenset[str]] = frozenset()
+    songs: Iterable[ComparedSong], different: Collection[frozenset[str]] = frozenset()
 ) -> list[Pair]:
-    """All pairs with a grade, without those that the listener called ``different``."""
+    """All pairs with a grade, without those that the listener marked as ``different``."""
     by_name: dict[tuple[str, str], list[_Known]] = defaultdict(list)
     by_isrc: dict[tuple[str, str], list[_Known]] = defaultdict(list)
     for song in sorted(songs, key=lambda song: (song.duration_ms, song.id)):
@@ -91,8 +91,8 @@ def find_pairs(
     return sorted(found.values())
 
 
-def find_groups(songs: Collection[Song], pairs: Iterable[Pair]) -> list[Group]:
-    """Groups of grades 1 to 3, then groups that perhaps belong together; surest first."""
+def find_groups(songs: Collection[ComparedSong], pairs: Iterable[Pair]) -> list[Group]:
+    """Groups of grades 1 to 3, then groups of grade 4; the most certain first."""
     pairs = list(pairs)
     sure = [pair for pair in pairs if pair.grade != Grade.PERHAPS]
     unsure = [pair for pair in pairs if pair.grade == Grade.PERHAPS]
@@ -102,11 +102,11 @@ def find_groups(songs: Collection[Song], pairs: Iterable[Pair]) -> list[Group]:
 
 
 def left_out(
-    songs: Collection[Song], pairs: Iterable[Pair], *, same: KeepSame, twin: KeepTwin
+    songs: Collection[ComparedSong], pairs: Iterable[Pair], *, same: KeepSame, twin: KeepTwin
 ) -> set[str]:
-    """The songs that a playlist with these settings does not hold.
+    """The songs that a playlist with these settings leaves out.
 
-    Each of them has a pair with a song that the playlist does hold.
+    Each of them forms a pair with a song that stays in the playlist.
     """
     rivals: dict[str, set[str]] = defaultdict(set)
     for first, second, grade in pairs:
@@ -128,7 +128,7 @@ def left_out(
 
 
 def ids_with_duplicates(pairs: Iterable[Pair]) -> set[str]:
-    """The songs of grades 1 to 3: those of which a rule says that they have a duplicate."""
+    """The songs with a duplicate of grade 1 to 3, for rules."""
     return {each for pair in pairs if pair.grade != Grade.PERHAPS for each in pair[:2]}
 
 
@@ -147,7 +147,7 @@ def _grade(one: _Known, other: _Known) -> Grade | None:
     apart = abs(one.song.duration_ms - other.song.duration_ms)
     is_twin = one.song.explicit != other.song.explicit
     if one.isrc and one.isrc == other.isrc and apart <= RECORDING_APART:
-        # An ISRC is evidence: labels have given one to a song and to its live recording.
+        # An ISRC is not a proof: some labels gave one to a song and to its live recording.
         if _recording(one.title) != _recording(other.title):
             return Grade.PERHAPS
         return Grade.TWINS if is_twin else Grade.RECORDING
@@ -188,9 +188,9 @@ def _groups(pairs: list[Pair], order: dict[str, int]) -> Iterator[Group]:
         yield Group(grades[top], tuple(sorted(ids, key=order.__getitem__)))
 
 
-def _isrc(song: Song) -> str:
+def _isrc(song: ComparedSong) -> str:
     return song.isrc.replace("-", "").strip().upper()
 
 
-def _newest_first(song: Song) -> tuple[float, str]:
+def _newest_first(song: ComparedSong) -> tuple[float, str]:
     return (-song.liked_at.timestamp(), song.id)

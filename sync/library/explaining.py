@@ -1,4 +1,4 @@
-"""Tells a library from a few of its pages and from what is known of it; pure."""
+"""Reconstructs a library from a few pages and the known likes; pure."""
 
 from __future__ import annotations
 
@@ -6,11 +6,11 @@ from collections.abc import Mapping, Sequence
 from dataclasses import replace
 from itertools import groupby, pairwise
 
-from sync.library.likes import PAGE_SIZE, Like, Page, ReadPage
+from sync.library.likes import PAGE_SIZE, Like, LikesPage, ReadPage
 
 
 class Explanation:
-    """``known`` is what the last reading found, with unreadable rows in their places.
+    """``known`` are the rows of the last reading, with unreadable rows in their positions.
 
     Below the top nothing is new, so the known likes there can only have grown fewer. Between two
     pages they are numbered by place and by position: as many places as positions means that all
@@ -20,10 +20,10 @@ class Explanation:
 
     def __init__(self, known: Sequence[Like]) -> None:
         self._known = known
-        self._top: list[Like] = []  # what stands above the first known like
+        self._top: list[Like] = []  # the rows above the first known like
         self._rest: Sequence[Like] | None = None  # the known likes below it, once found
         self._places = _places(known)
-        self._runs: dict[object, list[int]] = {}  # the places of each date
+        self._runs: dict[object, list[int]] = {}  # the positions of each date
 
     def meet(self, rows: Sequence[Like]) -> Sequence[Like] | None:
         """The known likes below the top of ``rows``, which begin with the newest; None before."""
@@ -38,7 +38,7 @@ class Explanation:
 
     def _begin(self, top: Sequence[Like]) -> None:
         self._top = list(top)
-        # A known track at the top was liked again: its old place is empty.
+        # A known track at the top was liked again: its old position is empty.
         moved = {like.track_id for like in top if like.track_id}
         self._rest = [like for like in self._known if like.track_id not in moved]
         self._places = _places(self._rest)
@@ -47,11 +47,11 @@ class Explanation:
                 self._runs.setdefault(like.added_at, []).append(place)
 
     def explain(
-        self, pages: Mapping[int, Page], end: int | None
+        self, pages: Mapping[int, LikesPage], end: int | None
     ) -> ReadPage | tuple[Like, ...] | None:
-        """All rows, ``end`` of them, or the page that must be read; None where nothing fits.
+        """All ``end`` rows, or the page that must be read; None if the pages contradict ``known``.
 
-        Where Spotify does not say how many there are, as many as are known count.
+        If Spotify gives no total, the number of known likes counts.
         """
         if end is None:
             end = len(self._top) + len(self._rest or ())
@@ -60,7 +60,9 @@ class Explanation:
             step = self._proven(step, pages)
         return step if step is not None else self._compare_unordered(pages, end)
 
-    def _compare(self, pages: Mapping[int, Page], end: int) -> ReadPage | tuple[Like, ...] | None:
+    def _compare(
+        self, pages: Mapping[int, LikesPage], end: int
+    ) -> ReadPage | tuple[Like, ...] | None:
         rest = self._rest or ()
         rows = list(self._top)
         position, place = len(rows), 0
@@ -72,7 +74,7 @@ class Explanation:
             else:
                 page = pages[offset].likes[max(0, position - offset) :]
                 if not page and pages[offset].likes:
-                    continue  # all of it is accounted for
+                    continue  # all rows are explained
                 if (span := self._span(page, place)) is None:
                     return None
                 first, last = span
@@ -89,7 +91,7 @@ class Explanation:
         return tuple(rows)
 
     def _span(self, page: Sequence[Like], place: int) -> tuple[int, int] | None:
-        """The places of a page's first and last row; None unless all are known and in order."""
+        """The positions of a page's first and last row; None unless all are known and in order."""
         rest = self._rest or ()
         known = [(at, self._places.get(like, -1)) for at, like in enumerate(page) if like.track_id]
         if not known:
@@ -113,12 +115,12 @@ class Explanation:
     # --- Likes of one date --------------------------------------------------------------------
 
     def _proven(
-        self, rows: tuple[Like, ...], pages: Mapping[int, Page]
+        self, rows: tuple[Like, ...], pages: Mapping[int, LikesPage]
     ) -> ReadPage | tuple[Like, ...] | None:
-        """``rows``, unless one of those that would be gone may stand on a page not read.
+        """``rows``, unless one of the missing likes may be on an unread page.
 
-        Likes of one date have no order that lasts: one that is missing from a page that ends among
-        them may be on the next.
+        Likes of one date have no stable order: one that is missing from a page that ends among them
+        may be on the next page.
         """
         left = set(rows)
         dates = {like.added_at for like in self._rest or () if like.track_id and like not in left}
@@ -142,9 +144,9 @@ class Explanation:
         return rows
 
     def _compare_unordered(
-        self, pages: Mapping[int, Page], end: int
+        self, pages: Mapping[int, LikesPage], end: int
     ) -> ReadPage | tuple[Like, ...] | None:
-        """As if likes of one date had been shown in the order that is known."""
+        """The pages with likes of one date in the known order."""
         ordered = {}
         dates: set[object] = set()
         for offset, page in pages.items():
@@ -160,8 +162,8 @@ class Explanation:
         mixed = {like for like in self._rest or () if like.track_id and like.added_at in dates}
         return step if seen <= found and mixed <= found else None
 
-    def _in_known_order(self, page: Page, dates: set[object]) -> list[Like] | None:
-        """The rows of a page, those of one date in the order known; ``dates`` learns which."""
+    def _in_known_order(self, page: LikesPage, dates: set[object]) -> list[Like] | None:
+        """The rows of a page, those of one date in the known order; adds to ``dates``."""
         rest = self._rest or ()
         likes: list[Like] = []
         for date, group in groupby(
@@ -193,17 +195,17 @@ def _places(likes: Sequence[Like]) -> dict[Like, int]:
 
 
 def _between(position: int, start: int) -> int:
-    """The offset of a page in the middle of the positions not read, best a multiple of 50."""
+    """The offset of a page in the middle of the unread positions, preferably a multiple of 50."""
     middle = (position + start + PAGE_SIZE - 1) // PAGE_SIZE // 2 * PAGE_SIZE
     return middle if position <= middle < start else position
 
 
-def _covers(pages: Mapping[int, Page], position: int) -> bool:
+def _covers(pages: Mapping[int, LikesPage], position: int) -> bool:
     return any(page.offset <= position < page.end for page in pages.values())
 
 
-def _overlaps(pages: Mapping[int, Page], page: Page) -> bool:
-    """Whether another page was read from a place within this one, or the other way round."""
+def _overlaps(pages: Mapping[int, LikesPage], page: LikesPage) -> bool:
+    """Whether this page overlaps another page that was read."""
     return any(
         one.offset < page.end and page.offset < one.end
         for one in pages.values()

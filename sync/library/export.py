@@ -1,10 +1,10 @@
-"""All that is stored about a listener, for themselves; the keys are the names of the columns."""
+"""All stored data of a listener, for download; the keys are the names of the columns."""
 
 from typing import Any
 
 from django.db.models import Model, Q, QuerySet
 
-from accounts.models import SpotifyConnection, User
+from accounts.models import SpotifyApp, SpotifyConnection, User
 from sync.models import (
     ArtistGenre,
     Connection,
@@ -34,7 +34,7 @@ from sync.models import (
     UploadPart,
 )
 
-#: Where each table that names a listener is found in the export.
+#: The key in the export of each table that refers to a listener.
 SECTIONS: dict[type[Model], str] = {
     User: "account",
     SpotifyConnection: "consent",
@@ -64,8 +64,9 @@ SECTIONS: dict[type[Model], str] = {
     TargetCatalogue: "target_catalogues",
     TrackLink: "track_links",
     Incident: "alerts",
+    SpotifyApp: "spotify_apps",
 }
-#: How a row of a table leads to its listener, where it has no ``user``.
+#: The path to the listener, for tables without ``user``.
 OWNER = {
     User: "pk",
     Playlist: "mirror__user",
@@ -76,10 +77,11 @@ OWNER = {
     TargetPlaylist: "connection__user",
     TargetCatalogue: "connection__user",
     TrackLink: "connection__user",
+    SpotifyApp: "created_by",
 }
-#: Whoever holds a token acts as the listener; an address in an invitation is the guest's; where
-#: alerts went is the operator's; the bytes of an upload and what is packed are copies of what the
-#: listener has.
+#: Excluded: tokens, because their holder can act as the listener; a guest's address in an
+#: invitation; the operator's addresses of alerts; uploads and packed data, because they are
+#: copies of data that the listener has.
 SECRETS = {
     "access_token",
     "refresh_token",
@@ -94,7 +96,7 @@ SECRETS = {
 
 
 def export(user: User) -> dict[str, Any]:
-    """What a listener downloads as their data; every table is a list of its rows.
+    """The data that a listener downloads; every table is a list of its rows.
 
     Likes come newest first and with their song: those that ended have a ``removed_at``.
     """

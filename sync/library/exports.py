@@ -1,9 +1,9 @@
-"""Lists of songs as files, a piece at a time: for spreadsheets, for other services, as an archive.
+"""Lists of songs as files, written in pieces: for spreadsheets, other services, and archives.
 
-``songs.csv`` is for people: the columns of watsonbox's Exportify, and a guard against formulas. A
-text that a spreadsheet may run gets an apostrophe in front; so does one that begins with
-apostrophes before such a character, so that taking one away gives back the text.
-``transfer.csv`` and ``songs.jspf`` are for programs and hold every text as it is.
+``songs.csv`` is for people: the columns of watsonbox's Exportify, protected against formulas. A
+text that a spreadsheet may run gets an apostrophe in front; so does a text with apostrophes before
+such a character, so that removing one apostrophe restores the text. ``transfer.csv`` and
+``songs.jspf`` are for programs and contain every text unchanged.
 """
 
 from __future__ import annotations
@@ -51,7 +51,7 @@ _RISKY = re.compile(r"'*[=+\-@\t\r\n\0＝＋－＠]")
 
 
 def songs_csv(likes: QuerySet[SavedTrack]) -> Iterator[str]:
-    """For people and spreadsheets: all that is known, guarded, with a byte order mark."""
+    """For people and spreadsheets: all columns, protected, with a byte order mark."""
     lines = _Lines(csv.QUOTE_ALL)
     yield "\ufeff" + lines.of([COLUMNS])
     artists = TrackArtist.objects.filter(track=OuterRef("track")).order_by("position")
@@ -79,7 +79,7 @@ def songs_jspf(likes: QuerySet[SavedTrack], *, title: str, creator: str) -> Iter
 def jspf(
     some_rows: Iterable[Sequence[tuple[Any, ...]]], *, title: str, creator: str = ""
 ) -> Iterator[str]:
-    """A JSPF playlist with a piece for each of ``some_rows``.
+    """A JSPF playlist, in one piece for each of ``some_rows``.
 
     A row holds a song's id, name, artists, album, recording code, milliseconds, number on its
     disc, address of a picture, and moment of the like; the last three may be missing.
@@ -97,7 +97,7 @@ def jspf(
 
 
 def guarded(text: str) -> str:
-    """``text`` as a spreadsheet shows it, and never runs it."""
+    """``text`` in a form that spreadsheets show and never run."""
     return f"'{text}" if _RISKY.match(text) else text
 
 
@@ -124,7 +124,7 @@ class _Lines:
 
 
 def _some(likes: QuerySet[SavedTrack], *names: str) -> Iterator[list[tuple[Any, ...]]]:
-    """The rows, some hundred at a time, so that memory does not grow with the library."""
+    """The rows in batches, so that memory does not grow with the library."""
     rows = likes.values_list(*names)
     some: list[tuple[Any, ...]] = []
     for row in rows.iterator(chunk_size=_ROWS_AT_A_TIME):
@@ -171,7 +171,7 @@ def _for_people(row: tuple[Any, ...]) -> list[object]:
         f"spotify:track:{track}",
         guarded(name),
         ", ".join(f"spotify:artist:{artist}" for artist in artist_ids),
-        # As Exportify does it: a comma inside a name is told from one between names.
+        # As in Exportify: a comma within a name differs from a separator.
         guarded(", ".join(artist.replace(",", "\\,") for artist in artists)),
         f"spotify:album:{album_id}" if album_id else "",
         guarded(album),
@@ -214,7 +214,7 @@ def _jspf_track(row: tuple[Any, ...]) -> dict[str, Any]:
 
 
 def _moment(when: datetime) -> str:
-    """As Spotify writes it: to the second, in UTC."""
+    """Spotify's format: to the second, in UTC."""
     return f"{when.astimezone(UTC):%Y-%m-%dT%H:%M:%SZ}"
 
 

@@ -1,11 +1,11 @@
-"""One queue of turns for all workers: when another service may be called next."""
+"""Spaces the calls of all workers to another service."""
 
 from datetime import datetime, timedelta
 from typing import Any
 
 from django.db import connection
 
-# A turn is taken by moving the time of the next one: two workers can never take the same.
+# Taking a turn moves the time of the next one, so two workers never take the same.
 _TAKE = """
 INSERT INTO service_gates AS gate (service, next_at)
 VALUES (%(service)s, clock_timestamp() + %(apart)s)
@@ -14,7 +14,7 @@ ON CONFLICT (service) DO UPDATE
  WHERE gate.next_at <= clock_timestamp() + %(patience)s
 RETURNING next_at - %(apart)s - clock_timestamp()"""
 
-# A shorter rest never replaces a longer one.
+# A shorter pause never replaces a longer one.
 _REST = """
 INSERT INTO service_gates AS gate (service, next_at)
 VALUES (%(service)s, clock_timestamp() + %(rest)s)
@@ -23,7 +23,7 @@ RETURNING next_at"""
 
 
 class GateClosed(Exception):
-    """The service wants no calls before ``until``."""
+    """The service accepts no calls before ``until``."""
 
     def __init__(self, until: datetime) -> None:
         super().__init__(f"closed until {until}")
@@ -31,10 +31,10 @@ class GateClosed(Exception):
 
 
 def take_turn(service: str, *, apart: timedelta, patience: timedelta) -> timedelta:
-    """How long to wait before the call that this turn allows; zero or less for no wait.
+    """The wait before the call of this turn; zero or less means none.
 
-    Turns of a service are ``apart``, over all workers. Raises GateClosed, taking no turn, when the
-    next one is further away than ``patience``.
+    Turns of a service are ``apart``, over all workers. Raises GateClosed without taking a turn if
+    the next one is later than ``patience``.
     """
     parameters: dict[str, Any] = {"service": service, "apart": apart, "patience": patience}
     with connection.cursor() as cursor:
@@ -47,7 +47,7 @@ def take_turn(service: str, *, apart: timedelta, patience: timedelta) -> timedel
 
 
 def rest(service: str, length: timedelta) -> datetime:
-    """Let nobody call ``service`` for this long; returns until when."""
+    """Block the calls of all workers to ``service`` for this time; returns its end."""
     parameters: dict[str, Any] = {"service": service, "rest": length}
     with connection.cursor() as cursor:
         cursor.execute(_REST, parameters)

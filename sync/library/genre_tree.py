@@ -1,4 +1,4 @@
-"""Which genre belongs to which, so that bebop is jazz."""
+"""The tree of genres: bebop belongs to jazz."""
 
 from collections.abc import Iterable
 from functools import cache
@@ -35,12 +35,12 @@ def genres() -> list[str]:
 
 
 def spellings() -> frozenset[str]:
-    """Every name that is known, usual or not."""
+    """All known names, usual or not."""
     return frozenset(_tree()[1])
 
 
 def usual(name: str) -> str:
-    """The usual name of a genre, however it is written; an unknown one is only folded."""
+    """The usual name of a genre in any spelling; an unknown one is only folded."""
     plain = folded(name)
     return _tree()[1].get(plain, plain)
 

@@ -1,4 +1,4 @@
-"""Genres of artists: looked up at MusicBrainz for everybody, or set by one listener."""
+"""Genres of artists: from MusicBrainz for all listeners, or set by one listener."""
 
 import logging
 from collections.abc import Collection, Iterable
@@ -6,8 +6,8 @@ from datetime import timedelta
 from typing import NamedTuple
 
 from django.db import transaction
-from django.db.models import Count, Exists, OuterRef, Q, QuerySet
-from django.db.models.functions import Now
+from django.db.models import Count, Exists, OuterRef, Q, QuerySet, Subquery
+from django.db.models.functions import Coalesce, Now
 
 from sync.library.gate import GateClosed
 from sync.library.genre_tree import usual
@@ -19,7 +19,7 @@ from sync.library.musicbrainz import (
 )
 from sync.models import Artist, ArtistGenre, Library, SavedTrack, SyncRequest, TrackArtist
 from sync.queue import store as queue
-from sync.queue.errors import GiveUp, RetryLater, SnoozeUntil
+from sync.queue.errors import ContinueAt, GiveUp, RetryLater, SnoozeUntil
 from sync.queue.job import Job
 from sync.queue.portions import a_portion
 
@@ -28,17 +28,17 @@ logger = logging.getLogger(__name__)
 #: When an artist is looked up again.
 FOUND_AGAIN = timedelta(days=365)
 NOT_FOUND_AGAIN = timedelta(days=90)
-#: A listener's new artists, and a lookup that was given up, wait this long for the next.
+#: The time between two lookups for a listener, also after a failed one.
 LOOKUPS_APART = timedelta(days=1)
-#: Artists that one turn of a job looks up, about two minutes; then other jobs have theirs.
+#: Artists of one turn of a job, about two minutes; then other jobs run.
 TURN = 100
 PAUSE = timedelta(seconds=5)
-#: Listeners whose artists one turn of a scheduler looks through.
+#: Listeners that one turn of a scheduler checks.
 LISTENERS_A_TURN = 50
 
 
 class Coverage(NamedTuple):
-    """Of a listener's likes: those whose genre is known, and all."""
+    """The numbers of a listener's likes: with a known genre, and all."""
 
     known: int
     likes: int
@@ -47,11 +47,10 @@ class Coverage(NamedTuple):
 def run_genres(job: Job) -> None:
     """Look up the artists of a listener's likes, the most liked first, and end the request.
 
-    Raises what the worker knows: a SyncError, Cancelled, Released or LeaseLost. What was found
-    stays.
+    Raises a SyncError, Cancelled, Released or LeaseLost. Genres that were found stay.
     """
     if not is_configured():
-        raise GiveUp("genres_off", "Genres are switched off on this Syncify.")
+        raise GiveUp("genres_off", "Genres are disabled on this Syncify.")
     user_id = job.request.user_id
     due = due_artists(user_id)
     artists = list(due[:TURN])
@@ -67,15 +66,15 @@ def run_genres(job: Job) -> None:
         logger.warning("musicbrainz unavailable request=%d error=%s", job.request.pk, error)
         raise RetryLater("musicbrainz", "MusicBrainz did not answer.") from error
     if left > len(artists):
-        raise SnoozeUntil(
-            "genres_more", "More artists are to be looked up.", until=job.now() + PAUSE
+        raise ContinueAt(
+            "genres_more", "There are more artists to look up.", until=job.now() + PAUSE
         )
     known, likes = coverage(user_id)
     queue.succeed(job.request, note=f"The genre of {known} of {likes} songs is known.")
 
 
 def due_artists(user_id: int) -> QuerySet[Artist]:
-    """The artists of the likes whose genres are not known or old, the most liked first."""
+    """The artists of the likes whose genres are unknown or old, the most liked first."""
     liked = Q(
         track_artists__track__savedtrack__user=user_id,
         track_artists__track__savedtrack__removed_at=None,
@@ -87,8 +86,8 @@ def due_artists(user_id: int) -> QuerySet[Artist]:
 def queue_lookups() -> int:
     """Queue a lookup for every listener whose artists are due, once a day at most.
 
-    Of many listeners it looks at a portion, since MusicBrainz answers one call a second anyway.
-    Returns how many are queued. Calls nobody, and is safe to run twice at once.
+    With many listeners, it checks a portion. Returns the number of queued lookups. Makes no calls,
+    and is safe to run twice at once.
     """
     if not is_configured():
         return 0
@@ -131,13 +130,20 @@ def coverage(user_id: int) -> Coverage:
     known = Q(artist__in=own.exclude(genre="").values("artist_id"))
     known |= Q(artist__in=shared.values("artist_id"))
     tracks = TrackArtist.objects.filter(known).values("track_id")
-    return Coverage(likes.filter(track__in=tracks).count(), likes.count())
+    both = [_count(likes.filter(track__in=tracks)), _count(likes)]
+    return Coverage(*Library.objects.filter(user=user_id).values_list(*both).get())
+
+
+def _count(likes: QuerySet[SavedTrack]) -> Coalesce:
+    """How many likes of one listener there are, as a part of a statement."""
+    counted = likes.order_by().values("user").annotate(count=Count("pk")).values("count")
+    return Coalesce(Subquery(counted), 0)
 
 
 def set_genres(user_id: int, artist_id: str, names: Iterable[str]) -> None:
-    """Let these genres of an artist count for this listener, in place of those found.
+    """Set the genres of an artist for this listener, in place of those found.
 
-    No names: the artist has no genre. ``clear_genres`` goes back to those found.
+    No names: the artist has no genre. ``clear_genres`` restores those found.
     """
     genres = [name for name in dict.fromkeys(usual(name)[:100] for name in names) if name]
     with transaction.atomic():
@@ -171,7 +177,7 @@ def _store_unknown(ids: Collection[str]) -> None:
 
 def _store(artist_id: str, mbid: str, genres: list[str]) -> None:
     with transaction.atomic():
-        # Two jobs that look up one artist take turns.
+        # Two jobs that look up the same artist wait for each other.
         if not Artist.objects.select_for_update(no_key=True).filter(pk=artist_id).exists():
             return
         Artist.objects.filter(pk=artist_id).update(mbid=mbid[:36], genres_checked_at=Now())

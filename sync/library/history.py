@@ -1,4 +1,4 @@
-"""Counts an uploaded listening history into the plays of a listener's likes."""
+"""Adds an uploaded listening history to the plays of a listener's likes."""
 
 from collections.abc import Callable
 from typing import IO, NamedTuple
@@ -12,7 +12,7 @@ from sync.models import ListeningHistory, Play
 
 
 class Imported(NamedTuple):
-    """What the page says of an upload."""
+    """The result of an upload, for the page."""
 
     plays_read: int
     rows_skipped: int
@@ -25,15 +25,15 @@ class Imported(NamedTuple):
 def import_history(
     user_id: int, upload: IO[bytes], on_progress: Callable[[float], None] = lambda _: None
 ) -> Imported:
-    """Count the plays in ``upload``. Raises HistoryRefused, having changed nothing.
+    """Count the plays in ``upload``. Raises HistoryRefused; then nothing was changed.
 
-    The same upload twice, or several in any order, give the same.
+    The same upload twice, or several in any order, have the same result.
     """
     songs = load_songs(user_id)
     history = read_history(upload, finder(songs), on_progress)
     with transaction.atomic():
         ListeningHistory.objects.get_or_create(user_id=user_id)
-        # Two imports of one listener take turns.
+        # Two imports of one listener wait for each other.
         stored = ListeningHistory.objects.select_for_update().get(user_id=user_id)
         known = [(first, last) for first, last in stored.known]
         before = {

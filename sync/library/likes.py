@@ -1,4 +1,4 @@
-"""The Liked Songs as a reading sees them: likes, pages, and what to do next; pure."""
+"""The values of a reading of the Liked Songs: likes, pages and next steps; pure."""
 
 from __future__ import annotations
 
@@ -10,18 +10,18 @@ PAGE_SIZE = 50
 
 @dataclass(frozen=True, slots=True)
 class Like:
-    """A saved track. A row that cannot be read has the id "": it holds a position, no more."""
+    """A saved track. An unreadable row has the id "" and only a position."""
 
     track_id: str
-    #: None only where the row cannot be read.
+    #: None only for an unreadable row.
     added_at: datetime | None
-    #: What Spotify calls the song of a row that cannot be read; "" where it does not say.
+    #: The name of the song of an unreadable row; "" if missing.
     name: str = ""
 
 
 @dataclass(frozen=True, slots=True)
-class Page:
-    """The rows from ``offset`` on, how many Spotify says there are, whether more follow."""
+class LikesPage:
+    """The rows from ``offset`` on, Spotify's total, and whether more follow."""
 
     offset: int
     total: int | None
@@ -42,14 +42,14 @@ class ReadPage:
 
 @dataclass(frozen=True, slots=True)
 class Restart:
-    """The pages contradict each other: the library changed meanwhile. Begin again without them."""
+    """The pages contradict each other: the library changed meanwhile. Start again without them."""
 
     reason: str
 
 
 @dataclass(frozen=True, slots=True)
 class Found:
-    """What a reading found, newest first.
+    """The result of a reading, newest first.
 
     ``complete`` when every page was read. ``hidden``: so many more rows than were shown has the
     ``total`` (fewer, where it is negative). Not ``settled``: rows may have slipped through between
@@ -64,7 +64,7 @@ class Found:
 
     @property
     def likes(self) -> tuple[Like, ...]:
-        """One like a track, the first; rows that cannot be read left out."""
+        """One like for each track, the first; without unreadable rows."""
         by_track: dict[str, Like] = {}
         for like in self.rows:
             if like.track_id:

@@ -1,6 +1,6 @@
 """MusicBrainz: artists by their addresses at Spotify, and their genres.
 
-Nothing but addresses of artists leaves the house: no listener, no song.
+Calls contain addresses of artists only: no listeners, no songs.
 """
 
 from __future__ import annotations
@@ -26,15 +26,15 @@ logger = logging.getLogger(__name__)
 SERVICE = "musicbrainz"
 #: MusicBrainz allows one call a second on average.
 APART = timedelta(seconds=1.1)
-#: A longer wait for a turn is the job's: it gives its place to others meanwhile.
+#: For a longer wait, the job is snoozed and other jobs run.
 PATIENCE = timedelta(seconds=20)
-#: How long a refusal without a Retry-After lasts.
+#: The pause after a refusal without Retry-After.
 REST = timedelta(minutes=1)
 LONGEST_REST = timedelta(hours=6)
-#: Addresses that one call asks for.
+#: Addresses in one call.
 ADDRESSES = 100
 TIMEOUT = (5, 20)
-#: A genre counts from this share of the votes that the first one has.
+#: A genre counts if it has this share of the votes of the first one.
 SHARE = 0.3
 GENRES_MAX = 10
 
@@ -42,18 +42,18 @@ _ARTIST = "https://open.spotify.com/artist/"
 
 
 class MusicBrainzUnavailable(Exception):
-    """No answer, or one that cannot be read; the next job tries again."""
+    """No response, or an unreadable one; the next job tries again."""
 
 
 def is_configured() -> bool:
-    """MusicBrainz wants to know whom to write to: without a contact nobody calls it."""
+    """MusicBrainz requires a contact; without one, it is not called."""
     return bool(settings.MUSICBRAINZ_CONTACT)
 
 
 class MusicBrainz:
-    """A client whose calls wait for their turn among all workers.
+    """A client whose calls wait for their turn, shared by all workers.
 
-    Methods raise GateClosed while MusicBrainz wants no calls, and MusicBrainzUnavailable.
+    Methods raise GateClosed during a pause, and MusicBrainzUnavailable.
     """
 
     def __init__(self, *, sleep: Callable[[float], None] = time.sleep) -> None:
@@ -78,14 +78,14 @@ class MusicBrainz:
             raise ValueError(f"at most {ADDRESSES} artists a call")
         asked = "&".join(f"resource={quote(_ARTIST + each, safe=':/')}" for each in spotify_ids)
         answer = self._get(f"url?{asked}&inc=artist-rels&fmt=json")
-        # One address is answered by itself, several by a list.
+        # The response is an object for one address, and a list for several.
         rows = _list(answer, "urls") if "urls" in answer else [answer]
         found = (_artist(row) for row in rows)
         wanted = set(spotify_ids)
         return {artist: mbid for artist, mbid in filter(None, found) if artist in wanted}
 
     def genres(self, mbid: str) -> list[str]:
-        """The genres of an artist, the most agreed one first; none when nobody named one."""
+        """The genres of an artist, the one with the most votes first."""
         answer = self._get(f"artist/{quote(mbid, safe='')}?inc=genres+tags&fmt=json")
         known = spellings()
         tags = [tag for tag in _votes(answer, "tags") if usual(tag[0]) in known]
@@ -159,7 +159,7 @@ def _list(answer: dict[str, Any], name: str) -> list[Any]:
 
 
 def _retry_after(response: requests.Response) -> timedelta:
-    """How long the answer asks to wait, in seconds or until a date."""
+    """The wait that the response asks for, in seconds or until a date."""
     written = response.headers.get("Retry-After", "")
     if written.isdecimal():
         wait = timedelta(seconds=min(int(written), LONGEST_REST.total_seconds()))
@@ -172,6 +172,6 @@ def _retry_after(response: requests.Response) -> timedelta:
 
 
 def batches(ids: Iterable[str]) -> list[list[str]]:
-    """``ids`` in lists that one call can ask for."""
+    """``ids`` in batches for one call each."""
     every = list(ids)
     return [every[at : at + ADDRESSES] for at in range(0, len(every), ADDRESSES)]

@@ -1,4 +1,4 @@
-"""Pages of the Liked Songs: fetched from Spotify, and kept until the reading has ended."""
+"""Pages of the Liked Songs: fetched from Spotify, and stored until the reading ends."""
 
 from __future__ import annotations
 
@@ -11,7 +11,7 @@ from django.db.models.functions import Now
 from psycopg.types.json import Jsonb
 
 from sync.library.catalogue import store_songs
-from sync.library.likes import Like, Page
+from sync.library.likes import Like, LikesPage
 from sync.models import StoredPage
 from sync.queue.locks import lock_user
 from sync.queue.store import LeaseLost
@@ -20,16 +20,17 @@ if TYPE_CHECKING:
     from sync.queue.job import Job
     from syncify.spotify.types import SavedTracksPage
 
-#: A page older than this says nothing of what Spotify would show.
+#: Older pages are not used.
 KEPT = timedelta(hours=1)
-#: The date of a like without one that has no dated like above it on its page.
+#: The date of a like without a date, if no like above it on its page has one.
 _UNDATED = datetime(2000, 1, 1, tzinfo=UTC)
 
-# Locks the request, so that no successor reads pages of a worker that lost its lease.
+# Locks the request, so that a later attempt never reads pages of a worker that lost its lease.
 _STORE = """
 WITH held AS MATERIALIZED (
     SELECT user_id FROM sync_requests
      WHERE id = %(request)s AND attempt = %(attempt)s AND state = 'running'
+       AND started IS NOT DISTINCT FROM %(claimed)s
        FOR SHARE)
 INSERT INTO read_pages ("user_id", "offset", total, items)
 SELECT user_id, %(offset)s, %(total)s, %(items)s FROM held
@@ -38,7 +39,7 @@ ON CONFLICT ("user_id", "offset") DO UPDATE
 RETURNING id"""
 
 
-def fetch_page(job: Job, offset: int, dates: Mapping[str, datetime], *, keep: bool) -> Page:
+def fetch_page(job: Job, offset: int, dates: Mapping[str, datetime], *, keep: bool) -> LikesPage:
     """Read a page from Spotify, and store its songs; with ``keep``, the page itself too.
 
     ``dates`` are those of the known likes, for rows that Spotify shows without a date. Raises
@@ -47,27 +48,35 @@ def fetch_page(job: Job, offset: int, dates: Mapping[str, datetime], *, keep: bo
     answer = job.client.saved_tracks(offset)
     page = _page(answer, dates)
     with transaction.atomic():
+        _need_not_last()
         if keep and page.total is not None:
             _store(job, page)
         store_songs(item.song for item in answer.items if item.song)
     return page
 
 
-def _page(answer: SavedTracksPage, dates: Mapping[str, datetime]) -> Page:
+def _need_not_last() -> None:
+    """The commit does not wait for the disk: a page that is lost in a crash is read again."""
+    if len(connection.savepoint_ids) == 0:
+        with connection.cursor() as cursor:
+            cursor.execute("SET LOCAL synchronous_commit = off")
+
+
+def _page(answer: SavedTracksPage, dates: Mapping[str, datetime]) -> LikesPage:
     likes, above = [], _UNDATED
     for item in answer.items:
         if item.song is None:
             likes.append(Like("", item.added_at, item.name))
             above = item.added_at or above
             continue
-        # A like without a date is taken for as old as the one above it, so that it keeps its place.
+        # A like without a date gets the date of the one above it, so that it keeps its position.
         above = item.added_at or dates.get(item.song.id) or above
         likes.append(Like(item.song.id, above))
-    return Page(answer.offset, answer.total, tuple(likes), answer.has_next)
+    return LikesPage(answer.offset, answer.total, tuple(likes), answer.has_next)
 
 
-def stored_pages(user_id: int, *, since: datetime | None) -> list[Page]:
-    """The pages of a reading that stopped half-way, unless old or from before ``since``."""
+def stored_pages(user_id: int, *, since: datetime | None) -> list[LikesPage]:
+    """The pages of an interrupted reading, unless old or from before ``since``."""
     rows = StoredPage.objects.filter(user=user_id, read_at__gt=Now() - KEPT).order_by("offset")
     if since is not None:
         rows = rows.filter(read_at__gte=since)
@@ -78,14 +87,14 @@ def forget_pages(user_id: int) -> None:
     StoredPage.objects.filter(user=user_id).delete()
 
 
-def keep_page(job: Job, page: Page) -> None:
-    """Keep a page that was fetched before it was known that more follow. Raises LeaseLost."""
+def keep_page(job: Job, page: LikesPage) -> None:
+    """Store a page that was fetched earlier. Raises LeaseLost."""
     if page.total is not None:
         with transaction.atomic():
             _store(job, page)
 
 
-def _store(job: Job, page: Page) -> None:
+def _store(job: Job, page: LikesPage) -> None:
     # Before the request: at its end the transaction looks at the user, whom the page refers to.
     lock_user(job.request.user_id)
     likes = [
@@ -95,6 +104,7 @@ def _store(job: Job, page: Page) -> None:
     values: dict[str, Any] = {
         "request": job.request.pk,
         "attempt": job.request.attempt,
+        "claimed": job.request.started,
         "offset": page.offset,
         "total": page.total,
         "items": Jsonb({"likes": likes, "has_next": page.has_next}),
@@ -105,9 +115,9 @@ def _store(job: Job, page: Page) -> None:
             raise LeaseLost(f"request={job.request.pk} attempt={job.request.attempt}")
 
 
-def _loaded(row: StoredPage) -> Page:
+def _loaded(row: StoredPage) -> LikesPage:
     likes = (
         Like(track, datetime.fromisoformat(at) if at else None, name)
         for track, at, name in row.items["likes"]
     )
-    return Page(row.offset, row.total, tuple(likes), row.items["has_next"])
+    return LikesPage(row.offset, row.total, tuple(likes), row.items["has_next"])

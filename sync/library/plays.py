@@ -1,7 +1,7 @@
-"""Spotify's extended streaming history: read within bounds, and only the plays of liked songs kept.
+"""Reads Spotify's extended streaming history with limits; stores only plays of liked songs.
 
-A history holds addresses, countries and devices. Nothing of it leaves this module but the times of
-the plays, and those only until they are counted.
+A history contains addresses, countries and devices. Only the times of plays leave this module, and
+only until they are counted.
 """
 
 import codecs
@@ -19,22 +19,22 @@ from functools import lru_cache
 from pathlib import PurePosixPath
 from typing import IO, Any, NamedTuple
 
-from sync.library.duplicates import Song
+from sync.library.duplicates import ComparedSong
 from sync.library.titles import fold_title
 from syncify.text import folded
 
 ZIPPED_MAX = 200 * 2**20
 UNZIPPED_MAX = 2 * 2**30
 ENTRIES_MAX = 1_000
-#: Of the table of contents, which Python reads as a whole.
+#: The maximum of the table of contents, which Python reads as a whole.
 CONTENTS_MAX = 2**20
-#: Real histories shrink to a twentieth.
+#: The maximum ratio of compression; real histories have about 20.
 RATIO_MAX = 200
 RATIO_COUNTS_FROM = 2**20
-#: One play, in characters.
+#: The maximum of one play, in characters.
 ITEM_MAX = 2**16
 CHUNK = 2**18
-#: A shorter play is none, as everywhere.
+#: A shorter play does not count.
 HEARD_MS = 30_000
 
 _AUDIO = re.compile(r"(?:streaming_history_audio|endsong).*\.json", re.IGNORECASE)
@@ -44,14 +44,14 @@ _END = b"PK\x05\x06"
 _END_LENGTH = 22
 _LONG_END = b"PK\x06\x07"
 
-#: The liked track that a play is of, by its id, title and artist; None for any other song.
+#: The liked track of a play, by id, title and artist; None for other songs.
 Find = Callable[[str, str, str], str | None]
-#: First and last second of a stretch of time, both included.
+#: First and last second of a period, both included.
 Range = tuple[int, int]
 
 
 class HistoryRefused(Exception):
-    """An upload that is not read; the message says why, to the person who sent it."""
+    """The upload is refused; the message gives the reason to the listener."""
 
 
 class Heard(NamedTuple):
@@ -61,7 +61,7 @@ class Heard(NamedTuple):
 
 @dataclass(slots=True)
 class History:
-    """What one upload says."""
+    """The content of one upload."""
 
     #: The seconds at which the plays of each liked track ended.
     tracks: dict[str, array[int]] = field(default_factory=dict)
@@ -80,11 +80,11 @@ class History:
             self.tracks.setdefault(track_id, array("I")).append(at)
 
 
-def finder(songs: Iterable[Song]) -> Find:
-    """Finds a play's song among ``songs``: by its id, else by title and first artist.
+def finder(songs: Iterable[ComparedSong]) -> Find:
+    """Finds a play's song among ``songs``: by id, otherwise by title and first artist.
 
-    A history often names another release of the song that was liked. Where two likes have one
-    name, each play counts for the newest like.
+    A history often names another release of the song that was liked. If two likes have the
+    same name, each play counts for the newest like.
     """
     ids: set[str] = set()
     names: dict[tuple[object, str], str] = {}
@@ -123,16 +123,16 @@ def read_history(
 def merge(
     history: History, known: Iterable[Range], before: Mapping[str, Heard]
 ) -> tuple[dict[str, Heard], list[Range]]:
-    """Plays per liked track with ``history`` counted in, and the stretches of time now known.
+    """Plays for each liked track including ``history``, and the covered periods.
 
-    ``known`` are the stretches that earlier uploads covered: their plays are in ``before``, and are
-    not counted twice. So the same upload twice, or the years in any order, give the same.
+    ``known`` are the periods of earlier uploads: their plays are in ``before`` and not counted
+    twice. The same upload twice, or the years in any order, have the same result.
     """
     known = list(known)
     after = dict(before)
     for track_id, times in history.tracks.items():
         had = before.get(track_id)
-        # A song without plays may have been liked since: then nothing of it was counted.
+        # A song without plays may have been liked later: then its plays were not counted before.
         new = {at for at in times if had is None or not _is_known(at, known)}
         last = datetime.fromtimestamp(max(times), UTC)
         if had is None:
@@ -193,7 +193,7 @@ def _read_zip(
 
 
 def _check_contents(upload: IO[bytes], size: int) -> None:
-    """Look at the table of contents before Python reads all of it into memory."""
+    """Check the table of contents before Python reads all of it into memory."""
     upload.seek(max(0, size - 2**16 - _END_LENGTH - 20))
     tail = upload.read()
     upload.seek(0)
@@ -211,7 +211,7 @@ def _check_contents(upload: IO[bytes], size: int) -> None:
 
 
 def _members(archive: zipfile.ZipFile) -> list[zipfile.ZipInfo]:
-    """The members with plays of songs; the rest of an export is never opened."""
+    """The members with plays of songs; other members are never opened."""
     everything = archive.infolist()
     if len(everything) > ENTRIES_MAX:
         raise HistoryRefused("The zip file holds too many files to be Spotify's.")
@@ -238,7 +238,7 @@ def _members(archive: zipfile.ZipFile) -> list[zipfile.ZipInfo]:
 
 
 def _bounded(chunks: Iterable[bytes], member: zipfile.ZipInfo, unzipped: int) -> Iterator[bytes]:
-    """``chunks`` of one member, as long as they are no bomb, whatever its header says."""
+    """``chunks`` of one member, up to the limits, for any header."""
     length = 0
     for chunk in chunks:
         length += len(chunk)
@@ -249,7 +249,7 @@ def _bounded(chunks: Iterable[bytes], member: zipfile.ZipInfo, unzipped: int) ->
         yield chunk
 
 
-#: What Python's zipfile raises at odd bytes.
+#: The errors of Python's zipfile for damaged data.
 _DAMAGE = (
     zipfile.BadZipFile,
     zlib.error,
@@ -316,7 +316,7 @@ def _second(written: object) -> int | None:
 
 
 def _items(chunks: Iterable[bytes]) -> Iterator[Any]:
-    """The items of a JSON list, one at a time, whatever its length."""
+    """The items of a JSON list of any length, one at a time."""
     decode = json.JSONDecoder().raw_decode
     text = _texts(chunks)
     buffer = ""
@@ -336,11 +336,11 @@ def _items(chunks: Iterable[bytes]) -> Iterator[Any]:
         try:
             item, at = decode(buffer, at)
         except (ValueError, RecursionError):
-            # Incomplete, or broken: more text decides.
+            # Incomplete or invalid: more text is needed to decide.
             more = next(text, None)
             if more is None or len(buffer) - at > ITEM_MAX:
                 raise HistoryRefused(
-                    "The file ends early, or is not in the form of Spotify's history."
+                    "The file is incomplete, or is not in the format of Spotify's history."
                 ) from None
             buffer, at = buffer[at:] + more, 0
         else:

@@ -1,4 +1,4 @@
-"""Reads a listener's Liked Songs from Spotify, in as few calls as that takes, and stores them."""
+"""Reads a listener's Liked Songs from Spotify with few calls, and stores them."""
 
 from __future__ import annotations
 
@@ -21,27 +21,28 @@ from sync.library.reader import Reading, resumable
 from sync.library.store import known_likes, store_likes
 from sync.models import Library, Track
 from sync.queue.errors import RetryLater, SnoozeUntil
+from syncify.text import counted
 
 if TYPE_CHECKING:
     from sync.library.record import Record
     from sync.queue.job import Job
 
-#: How often one attempt begins again because the library changed under it.
+#: The number of restarts of one attempt because the library changed.
 RESTARTS = 2
-#: Failures after which pages that contradict each other are believed in what they show.
+#: After this many failures, contradicting pages are believed in the rows that they show.
 LENIENT_AFTER = 2
-#: What page 0 and ``total`` cannot show comes right this long after the last full read.
+#: The time between full reads, which find changes that page 0 and ``total`` do not show.
 FULL_READ_EVERY = timedelta(days=7)
-#: How far apart two readings must be that show a mass removal.
+#: The time between two readings that must agree on a mass removal.
 CONFIRM_AFTER = timedelta(minutes=10)
 CONFIRM_EMPTY_AFTER = timedelta(hours=1)
-#: How many songs a sentence names.
+#: The number of songs that a sentence names.
 NAMED = 5
 
 
 @dataclass(frozen=True, slots=True)
 class Outcome:
-    """What a reading of the library came to. ``changed``: likes came or went."""
+    """The result of reading the library. ``changed``: likes were added or removed."""
 
     songs: int
     pages: int
@@ -58,7 +59,7 @@ def read_library(
     since: datetime | None,
     on_page: Callable[[int, int], None],
 ) -> Outcome:
-    """Bring the stored likes up to date with what Spotify shows.
+    """Update the stored likes from Spotify.
 
     Everything is read if ``full``, and pages from before ``since`` are not used. ``on_page`` hears
     how many pages have been read and how many songs there are. Raises SnoozeUntil when many likes
@@ -100,10 +101,9 @@ def _read(
     since: datetime | None,
     on_page: Callable[[int, int], None],
 ) -> tuple[Found, int, bool]:
-    """What Spotify has to show, in how many pages, and whether pages of it are kept.
+    """The reading, its number of pages, and whether pages are stored.
 
-    The pages of a read that stopped half-way are used again, as long as the newest page is what it
-    was.
+    The pages of an interrupted read are used again if the newest page has not changed.
     """
     user = job.request.user_id
     dates = {like.track_id: like.added_at for like in known if like.added_at}
@@ -150,7 +150,7 @@ def _expected(total: int | None, seen: int, known: Sequence[Like]) -> int:
 def _guard(
     job: Job, record: Record, library: Library, known: Sequence[Like], believed: Believed
 ) -> None:
-    """Let a mass removal wait until a second full read agrees on the songs. Raises SnoozeUntil."""
+    """Delay a mass removal until a second full read agrees on the songs. Raises SnoozeUntil."""
     gone = sorted(like.track_id for like in changes(known, believed.likes).gone)
     if not must_be_seen_twice(len(gone), len(known), left=len(believed.likes)):
         return
@@ -196,7 +196,7 @@ def _remember(
     library.song_count = len(believed.likes)
     library.confirm_after = library.confirm_gone = None
     if found.complete:
-        # What contradicts itself is read once more by the next sync, and then lived with.
+        # A contradiction is read once more by the next sync, and then accepted.
         is_doubtful = found.contradicted and not _is_as_before(memory, found)
         is_whole = not is_doubtful if found.settled else not believed.hidden
         library.full_read_at = job.now() if is_whole else None
@@ -210,13 +210,13 @@ _REMEMBERED = ["full_read_at", "confirm_after", "confirm_gone", "song_count", "u
 
 
 def _is_as_before(memory: Memory, found: Found) -> bool:
-    """Whether the last reading met the same contradiction."""
+    """Whether the last reading had the same contradiction."""
     holes = [sum(not row.track_id for row in rows) for rows in (memory.rows, found.rows)]
     return memory.hidden == found.hidden and holes[0] == holes[1]
 
 
 def _named(entries: Sequence[dict[str, object]]) -> list[dict[str, object]]:
-    """With the names of the likes that are kept although they are not shown."""
+    """Add the names of the likes that are kept although they are not shown."""
     tracks = [entry["track"] for entry in entries if "track" in entry]
     names = dict(Track.objects.filter(pk__in=tracks).values_list("pk", "name")) if tracks else {}
     return [
@@ -231,6 +231,9 @@ def _what_cannot_be_read(entries: Sequence[dict[str, object]]) -> str:
     names = list(dict.fromkeys(str(entry["name"]) for entry in entries if entry["name"]))
     if not (count := len(rows) + hidden):
         return ""
-    shown = ", ".join(names[:NAMED]) + (f" and {len(names) - NAMED:,} more" * (len(names) > NAMED))
-    what = "1 Liked Song" if count == 1 else f"{count:,} Liked Songs"
-    return f"Spotify counts {what} that it does not show properly{f': {shown}' if names else ''}."
+    what = f"Spotify counts {counted(count, 'Liked Song')} that it does not show properly"
+    if not names:
+        return f"{what}."
+    more = len(names) - NAMED
+    shown = ", ".join(names[:NAMED])
+    return f"{what}: {shown} and {more:,} more." if more > 0 else f"{what}: {shown}."

@@ -1,9 +1,9 @@
-"""Decides which pages of a listener's saved tracks must be read, given what is known of them.
+"""Decides which pages of a listener's saved tracks must be read; pure.
 
-Saved tracks come newest first, so the first page shows at its top all that was liked since the
-last read, and its ``total`` tells how many have left. Where some have, a page further down shows
-how many of them are missing above it: a bisection finds them (``sync/library/explaining.py``).
-Pages that cannot be explained this way turn the reading into a full one.
+Saved tracks come newest first, so the first page begins with all new likes since the last read,
+and its ``total`` gives the number of removed ones. If there are some, a page further down shows how
+many are missing above it: a bisection finds them (``sync/library/explaining.py``). Pages that
+contradict the known likes cause a full read.
 
 What a page shows counts, not what was asked for: the next page begins after the rows received, the
 end is where Spotify says that there is no more, and ``total`` is a hint. A page that contradicts
@@ -15,19 +15,19 @@ from __future__ import annotations
 from collections.abc import Sequence
 
 from sync.library.explaining import Explanation
-from sync.library.likes import PAGE_SIZE, Found, Like, Page, ReadPage, Restart
+from sync.library.likes import PAGE_SIZE, Found, Like, LikesPage, ReadPage, Restart
 
-#: How many odd pages of one reading are read once more.
+#: The number of contradicting pages of one reading that are read again.
 SECOND_LOOKS = 2
 
 
 class Reading:
-    """One reading of a library: ask for the next step, feed the page it names, ask again.
+    """One reading of a library: get the next step, feed its page, and repeat.
 
     ``known`` is what the last reading found, with the rows that it could not read in their places,
-    and ``hidden`` what it said besides. With ``full`` every page is read all the same. With
-    ``lenient`` pages that contradict each other are believed in what they show. Pages kept from an
-    interrupted reading may be fed first, in any order.
+    and ``hidden`` what it said besides. With ``full`` every page is read. With
+    ``lenient``, contradicting pages are believed in the rows that they show. Stored pages of an
+    interrupted reading can be fed first, in any order.
     """
 
     def __init__(
@@ -47,11 +47,11 @@ class Reading:
         self._contradiction: str | None = None
         self._contradicted = False
         self._begin_walk()
-        # None once the pages cannot be explained by what is known:
+        # None once the pages contradict the known likes:
         self._explanation = None if full or not known else Explanation(known)
 
-    def feed(self, page: Page) -> None:
-        """Take in a page, whatever its contents: the next step tells what follows from it."""
+    def feed(self, page: LikesPage) -> None:
+        """Store a page with any content; the next step depends on it."""
         if self._total is None or not self._pages:
             self._total = page.total
         self._again = None
@@ -66,7 +66,7 @@ class Reading:
             if set(self._pages) != {0} or not self._may_look_again(0):
                 self._contradiction = f"the total went from {self._total} to {page.total}"
                 return
-            # The first page may be the odd one: begin with this one instead.
+            # The first page may be the wrong one: start with this page instead.
             self._begin_walk()
             self._total = page.total
             self._look_again(0)
@@ -74,7 +74,7 @@ class Reading:
         self._walk()
 
     def next_step(self) -> ReadPage | Restart | Found:
-        """The page to read next, or how the reading ended."""
+        """The page to read next, or the result of the reading."""
         if self._contradiction is not None:
             return Restart(self._contradiction)
         if self._again is not None:
@@ -101,7 +101,7 @@ class Reading:
             return step
         return Found(step, False, self._hidden)
 
-    def _is_odd(self, page: Page) -> bool:
+    def _is_odd(self, page: LikesPage) -> bool:
         """Whether a page contradicts itself or the first one."""
         if page.total is None or page.total != self._total:
             return True
@@ -120,12 +120,12 @@ class Reading:
     # --- The walk -----------------------------------------------------------------------------
 
     def _begin_walk(self) -> None:
-        """Over the pages that are there, from the top as far as none is missing."""
-        self._pages: dict[int, Page] = {}
+        """The rows of the known pages from the top to the first missing page."""
+        self._pages: dict[int, LikesPage] = {}
         self._rows: list[Like] = []
         self._walked: set[Like] = set()
         self._at = 0
-        self._last: Page | None = None
+        self._last: LikesPage | None = None
         self._ended = False
         self._settled = True
 
@@ -135,7 +135,7 @@ class Reading:
             self._at = page.end if page.likes else page.offset + PAGE_SIZE
             self._last = page
 
-    def _take(self, page: Page) -> None:
+    def _take(self, page: LikesPage) -> None:
         repeated = [like for like in page.likes if like.track_id and like in self._walked]
         if repeated and not self._is_explicable(page, repeated):
             self._contradiction = f"the page at {page.offset} repeats a saved track"
@@ -143,20 +143,20 @@ class Reading:
         self._rows += fresh
         self._walked.update(like for like in fresh if like.track_id)
         if page.likes:
-            is_stuck = not fresh  # Spotify shows the same page again and again
+            is_stuck = not fresh  # Spotify repeats the same page
         else:
-            # A page that shows none of its rows, and others after it: they hold their places.
+            # A page without rows, but with later pages: its rows keep their positions.
             left = (page.total or 0) - page.offset
             is_stuck = left <= 0
             if page.has_next and not is_stuck:
                 self._rows += [Like("", None)] * min(PAGE_SIZE, left)
         self._ended = not page.has_next or is_stuck
 
-    def _is_explicable(self, page: Page, repeated: Sequence[Like]) -> bool:
+    def _is_explicable(self, page: LikesPage, repeated: Sequence[Like]) -> bool:
         """Whether a page may repeat these rows although nothing changed while it was read.
 
-        A page that was too short may have left out rows of its own; and likes of one date have no
-        order that lasts, so that a page shows some of them again and others not at all.
+        A page that was too short may lack rows. Likes of one date have no stable order, so a
+        page can repeat some of them and lack others.
         """
         if self._lenient:
             self._settled = False
@@ -172,9 +172,9 @@ class Reading:
         return len(above.likes) < PAGE_SIZE
 
 
-def resumable(stored: Sequence[Page], fresh: Page) -> bool:
-    """Whether reading may go on with stored pages, by the first page read again.
+def resumable(stored: Sequence[LikesPage], fresh: LikesPage) -> bool:
+    """Whether the reading can continue with stored pages, judged by a fresh first page.
 
-    The fresh page takes the place of the stored one.
+    The fresh page replaces the stored one.
     """
     return fresh in stored and all(page.total == fresh.total for page in stored)

@@ -1,4 +1,4 @@
-"""What a sync has done so far, and the right to write it down."""
+"""The results of a sync so far, and fenced transactions to store them."""
 
 from __future__ import annotations
 
@@ -39,7 +39,7 @@ class Record:
         self._stored = {mirror: _values(result) for mirror, result in self._results.items()}
 
     def of(self, mirror: Mirror) -> SyncResult:
-        """What this request has done to ``mirror``; stored with the next fenced write."""
+        """This request's result for ``mirror``; stored with the next fenced write."""
         if mirror.pk not in self._results:
             self._results[mirror.pk] = SyncResult(
                 request_id=self._job.request.pk,
@@ -53,9 +53,9 @@ class Record:
         return self._results[mirror.pk]
 
     def say(self, sentence: str, result: SyncResult | None = None, *, of: str = "") -> None:
-        """Let the history say so once; what an earlier attempt said stays.
+        """Add a sentence to the history once; sentences of earlier attempts stay.
 
-        ``of`` names the mirror that a sentence of ``result`` is about, where there are several.
+        ``of`` names the mirror of a sentence of ``result``, if there are several.
         """
         if result is not None and sentence not in result.note:
             result.note = f"{result.note} {sentence}".strip()
@@ -75,10 +75,9 @@ class Record:
 
     @contextmanager
     def fenced(self, *mirrors: Mirror) -> Iterator[None]:
-        """A transaction in which the job is still ours, to its end.
+        """A transaction that holds the job until its end.
 
-        Rows are locked in the order in which everybody locks them: listener, library, mirrors,
-        request. Raises LeaseLost, or MirrorGone.
+        Locks rows in the common order (``sync/queue/locks.py``). Raises LeaseLost or MirrorGone.
         """
         with transaction.atomic():
             lock_listener(self._job.request.user_id)

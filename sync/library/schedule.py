@@ -1,4 +1,4 @@
-"""When a listener's library is read by itself."""
+"""The schedule of a listener's library."""
 
 from django.db import transaction
 
@@ -11,9 +11,9 @@ from sync.queue.scheduler import plan_next
 def change_schedule(
     *, user: User, interval: str, preferred_hour: int | None, time_zone: str = ""
 ) -> bool:
-    """Store when the library is read, and plan the next time; whether that is a change.
+    """Store the schedule and plan the next time; returns whether it changed.
 
-    ``preferred_hour`` is that of ``time_zone``, an IANA name; "" leaves the zone as it is.
+    ``preferred_hour`` is in ``time_zone``, an IANA name; "" keeps the stored zone.
     """
     with transaction.atomic():
         library = Library.objects.select_for_update().get(user=user)

@@ -1,4 +1,4 @@
-"""Search in one listener's likes: by words, filters, a day or a playlist; nothing here writes."""
+"""Search in one listener's likes by words, filters, a day or a playlist; read-only."""
 
 from __future__ import annotations
 
@@ -9,14 +9,11 @@ from datetime import date, timedelta, tzinfo
 from typing import TYPE_CHECKING, Self
 from urllib.parse import urlencode
 
-from django.core.cache import cache
 from django.db.models import (
-    Count,
     Exists,
     F,
     Func,
     IntegerField,
-    Max,
     OuterRef,
     Q,
     QuerySet,
@@ -24,25 +21,24 @@ from django.db.models import (
     Value,
 )
 from django.db.models.expressions import Combinable
-from django.db.models.functions import Collate, Least, StrIndex, Substr
+from django.db.models.functions import Collate, Least, StrIndex
 
-from sync.library.duplicates import find_pairs, ids_with_duplicates
-from sync.library.songs import load_songs
+from sync.library.continued import changed_by, in_playlists
+from sync.library.duplicates import Grade
+from sync.library.songs import duplicate_groups
 from sync.library.timeline import came, end_of, open_at, start_of, went
-from sync.models import MirrorTrack, PlaylistItems, SavedTrack
+from sync.models import MirrorTrack, SavedTrack
 from syncify.text import folded
 
 if TYPE_CHECKING:
     from accounts.models import User
 
 PAGE_SIZE = 100
-#: A search by words finds so many songs, or "more than" that: to count on would take longer than
-#: to find.
+#: A search by words counts up to this number, or says "more than" it, because counting takes
+#: longer than finding.
 MOST_COUNTED = 1_000
-#: Characters of a search that count.
+#: The number of characters that a search uses.
 LONGEST_SEARCH = 500
-#: Seconds that the comparison of all songs is kept.
-_KEPT_FOR = 3600
 #: The decade of songs whose release date is unknown.
 UNKNOWN = "unknown"
 
@@ -98,7 +94,7 @@ class Period:
 
 @dataclass(frozen=True, slots=True)
 class Query:
-    """What the address of a list of songs asks for. Each field is "" where it asks for nothing."""
+    """The query of a list of songs. Each field is "" if it is not set."""
 
     q: str = ""
     sort: str = ""
@@ -110,16 +106,16 @@ class Query:
     explicit: str = ""
     show: str = ""
     at: str = ""
-    #: With ``at``: only songs that came between the two days or, with ``show=gone``, went.
+    #: With ``at``: only songs added between the two days or, with ``show=gone``, removed.
     since: str = ""
     #: The id of a mirror: the songs in its playlists.
     playlist: str = ""
-    #: The id of a request: the songs that came or went with it.
+    #: The id of a request: the songs that it added or removed.
     sync: str = ""
 
     @classmethod
     def parse(cls, params: Mapping[str, str], *, today: date) -> tuple[Self, list[str]]:
-        """The query, and a note for each part that cannot be understood and is left out."""
+        """The query, and a note for each part that is not valid and was ignored."""
         found, notes = {}, []
         for field in fields(cls):
             text = params.get(field.name, "").replace("\0", " ").strip()
@@ -131,11 +127,11 @@ class Query:
             if field.name == "sort" and text == "newest_like":
                 text = ""
             if text and not _CHECKS[field.name](text):
-                notes.append(f"“{field.name}” is not understood and was left out.")
+                notes.append(f"“{field.name}” is not valid and was ignored.")
                 text = ""
             found[field.name] = text
         if found["at"] > today.isoformat():
-            notes.append("That day is still to come. These are today's songs.")
+            notes.append("That day is in the future. These are today's songs.")
             found["at"] = ""
         if found["since"]:
             found["at"] = found["at"] or today.isoformat()
@@ -151,14 +147,14 @@ class Query:
 
     @property
     def filters(self) -> dict[str, str]:
-        """All that narrows the list, without the order."""
+        """The filters, without the order."""
         return {name: value for name, value in self._given().items() if name != "sort"}
 
     def but(self, **changes: str) -> Query:
         return replace(self, **changes)
 
     def urlencoded(self) -> str:
-        """The shortest query string that means the same."""
+        """The shortest query string with the same meaning."""
         return urlencode(self._given())
 
     def _given(self) -> dict[str, str]:
@@ -191,10 +187,10 @@ _CHECKS: dict[str, Callable[[str], object]] = {
 
 
 def search(user: User, query: Query, *, zone: tzinfo) -> QuerySet[SavedTrack]:
-    """The listener's likes that ``query`` asks for, in its order."""
+    """The listener's likes that match ``query``, in its order."""
     rows = _base(user, query, zone)
-    # The planner takes LIKE and @> to match next to nothing, and then reads the songs of everybody.
-    # Of these functions it expects much, so that it begins with the listener's likes.
+    # The planner expects few matches of LIKE and @>, and then reads the songs of all listeners.
+    # It expects many matches of these functions, so it begins with the listener's likes.
     if places := [StrIndex("track__search", Value(word)) for word in query.words]:
         rows = rows.alias(least=Least(*places, places[0])).filter(least__gt=0)
     if query.artist:
@@ -230,7 +226,7 @@ def page_of(likes: QuerySet[SavedTrack], number: int) -> tuple[list[SavedTrack],
 
 
 def count_of(query: Query, likes: QuerySet[SavedTrack]) -> int:
-    """How many songs ``query`` finds; of a search by words at most MOST_COUNTED + 1."""
+    """The number of songs that ``query`` finds; for words at most MOST_COUNTED + 1."""
     if not query.words:
         return likes.count()
     # The planner walks the likes in their order, and stops at the limit.
@@ -238,7 +234,7 @@ def count_of(query: Query, likes: QuerySet[SavedTrack]) -> int:
 
 
 def _base(user: User, query: Query, zone: tzinfo) -> QuerySet[SavedTrack]:
-    """The likes among which is searched."""
+    """The likes that the search covers."""
     liked = SavedTrack.objects.filter(user=user, removed_at=None)
     if query.since:
         moments = {
@@ -249,9 +245,7 @@ def _base(user: User, query: Query, zone: tzinfo) -> QuerySet[SavedTrack]:
     elif query.at:
         rows = open_at(user, end_of(date.fromisoformat(query.at), zone))
     elif query.sync:
-        rows = SavedTrack.objects.filter(
-            Q(added_in=query.sync) | Q(removed_in=query.sync), user=user
-        )
+        rows = changed_by(user.pk, int(query.sync))
     elif query.show == "gone":
         later = SavedTrack.objects.filter(
             user=user, track=OuterRef("track"), id__gt=OuterRef("id"), removed_at__isnull=False
@@ -260,42 +254,26 @@ def _base(user: User, query: Query, zone: tzinfo) -> QuerySet[SavedTrack]:
     else:
         rows = liked
     if query.playlist:
-        rows = rows.filter(track__in=_tracks_in_playlist(user, query.playlist))
+        rows = rows.filter(track__in=in_playlists(user.pk, mirror=int(query.playlist)))
     match query.show:
         case "gone" if not query.since:
             rows = rows.exclude(track__in=liked.values("track"))
         case "refused":
             rows = rows.filter(track__in=refused_tracks(user).values("track"))
         case "duplicates":
-            rows = rows.filter(track__in=_duplicates(user, liked))
+            rows = rows.filter(track__in=_duplicates(user))
     return rows
 
 
 def refused_tracks(user: User) -> QuerySet[MirrorTrack]:
-    """What Spotify does not take into one of the listener's playlists."""
+    """The tracks that Spotify refuses for one of the listener's playlists."""
     return MirrorTrack.objects.filter(mirror__user=user, refused_at__isnull=False)
 
 
-def _tracks_in_playlist(user: User, mirror: str) -> QuerySet[PlaylistItems, str]:
-    items = PlaylistItems.objects.filter(playlist__mirror=int(mirror), playlist__mirror__user=user)
-    uri = Func("uris", function="unnest", output_field=TextField())
-    return items.annotate(held=Substr(uri, len("spotify:track:") + 1)).values_list(
-        "held", flat=True
-    )
-
-
-def _duplicates(user: User, liked: QuerySet[SavedTrack]) -> list[str]:
-    """The tracks that are liked more than once, in other words or versions.
-
-    To compare all songs takes a while, so the answer is kept until the likes change.
-    """
-    version = liked.aggregate(songs=Count("pk"), last=Max("pk"))
-    key = f"duplicates:{user.pk}:{version['songs']}:{version['last']}"
-    found: list[str] | None = cache.get(key)
-    if found is None:
-        found = sorted(ids_with_duplicates(find_pairs(load_songs(user.pk))))
-        cache.set(key, found, _KEPT_FOR)
-    return found
+def _duplicates(user: User) -> list[str]:
+    """The tracks that have a duplicate among the likes."""
+    sure = (group for group in duplicate_groups(user.pk) if group.grade != Grade.PERHAPS)
+    return [track for group in sure for track in group.ids]
 
 
 def _line(number: int) -> Func:

@@ -1,10 +1,30 @@
-"""A listener's likes as the duplicates need them, and which of them are different songs."""
+"""A listener's likes for the search of duplicates, and the pairs marked as different."""
 
-from sync.library.duplicates import Song
+from django.core.cache import cache
+
+from sync.library.duplicates import ComparedSong, Group, find_groups, find_pairs
+from sync.library.version import likes_version
 from sync.models import DifferentSongs, SavedTrack
 
+#: Seconds that the groups of duplicates are kept.
+_KEPT_FOR = 3600
 
-def load_songs(user_id: int) -> list[Song]:
+
+def duplicate_groups(user_id: int) -> list[Group]:
+    """The listener's likes that may be the same song, surest first.
+
+    To compare all songs takes a while, so the answer is kept until the likes change.
+    """
+    key = f"groups:{user_id}:{likes_version(user_id).key}"
+    groups: list[Group] | None = cache.get(key)
+    if groups is None:
+        songs = load_songs(user_id)
+        groups = find_groups(songs, find_pairs(songs, different_pairs(user_id)))
+        cache.set(key, groups, _KEPT_FOR)
+    return groups
+
+
+def load_songs(user_id: int) -> list[ComparedSong]:
     rows = SavedTrack.objects.filter(user=user_id, removed_at=None).values_list(
         "track_id",
         "track__name",
@@ -16,25 +36,25 @@ def load_songs(user_id: int) -> list[Song]:
         "added_at",
     )
     return [
-        Song(key, title, tuple(artists), album, isrc, length, explicit, liked_at)
+        ComparedSong(key, title, tuple(artists), album, isrc, length, explicit, liked_at)
         for key, title, artists, album, isrc, length, explicit, liked_at in rows.iterator()
     ]
 
 
 def different_pairs(user_id: int) -> set[frozenset[str]]:
-    """The pairs of tracks that this listener called different."""
+    """The pairs of tracks that this listener marked as different."""
     pairs = DifferentSongs.objects.filter(user=user_id).values_list("first", "second")
     return {frozenset(pair) for pair in pairs}
 
 
 def call_different(user_id: int, one: str, other: str) -> None:
-    """Let two tracks no longer count as duplicates. Twice is once."""
+    """Mark two tracks as different songs. A second call changes nothing."""
     first, second = sorted((one, other))
     if first != second:
         DifferentSongs.objects.get_or_create(user_id=user_id, first=first, second=second)
 
 
 def call_alike(user_id: int, one: str, other: str) -> None:
-    """Take back ``call_different``."""
+    """Undo ``call_different``."""
     first, second = sorted((one, other))
     DifferentSongs.objects.filter(user=user_id, first=first, second=second).delete()

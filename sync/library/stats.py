@@ -1,7 +1,7 @@
-"""Numbers about one listener's likes, by the listener's calendar; nothing here writes.
+"""Statistics of one listener's likes, by the listener's calendar; read-only.
 
-Two statements read all that the charts show. The one over dates is cheap. The one over songs is
-kept for an hour, under a key that changes with every like and unlike.
+Two statements read all numbers of the charts. The one for dates is cheap. The result of the one
+for songs is cached for an hour, under a key that changes with every like and unlike.
 """
 
 from __future__ import annotations
@@ -25,7 +25,7 @@ _KEPT_FOR = 3600
 
 
 class Day(NamedTuple):
-    """A day on which something happened."""
+    """A day with a like or an unlike."""
 
     day: date
     #: Songs that are still liked, and were liked on this day.
@@ -36,7 +36,7 @@ class Day(NamedTuple):
     went: int
 
 
-# A like that was replaced by a newer one of the same song ended when that began.
+# A like that was replaced by a newer one of the same song ended when the newer one began.
 _DAYS = """
 WITH ended AS (
     SELECT s.removed_at,
@@ -64,7 +64,7 @@ WITH likes AS MATERIALIZED (
 )
 """
 
-#: One statement a chart, over ``likes``.
+#: One statement for each chart, over ``likes``.
 _CHARTS = {
     "sums": """
         SELECT count(*) AS songs, coalesce(sum(duration_ms), 0) AS milliseconds,
@@ -111,7 +111,7 @@ _SONGS = f"{_LIKES} SELECT json_build_object({_COLUMNS})"
 
 @dataclass(frozen=True, slots=True)
 class Facts:
-    """What the songs of a period have in common; each list is ordered as it is shown."""
+    """Statistics of the songs of a period; each list is in the order of the page."""
 
     songs: int
     milliseconds: int
@@ -124,7 +124,7 @@ class Facts:
     artists: Sequence[dict[str, Any]]
     #: {"key": as the query of the search has it, "name", "artist", "songs", "cover_url"}
     albums: Sequence[dict[str, Any]]
-    #: Ids of the likes that are the "first", "last", "oldest" and "newest"; None for none.
+    #: Ids of the "first", "last", "oldest" and "newest" like; None if there is none.
     moments: dict[str, int | None]
 
 
@@ -135,7 +135,7 @@ class Calendar:
     days: Sequence[Day]
     #: Songs that are liked, by year and month.
     months: dict[tuple[int, int], int]
-    #: How many likes there ever were, and how many of them have ended.
+    #: The numbers of all likes ever, and of ended ones.
     came: int
     went: int
 
@@ -165,7 +165,7 @@ class Calendar:
         return list(range(min(found), max(found) + 1)) if found else []
 
     def growth(self) -> Iterator[tuple[date, int]]:
-        """The first day of each month, and how many songs there were when it ended."""
+        """The first day of each month, and the number of songs at its end."""
         total, at = 0, 0
         if not self.days:
             return
@@ -180,7 +180,7 @@ class Calendar:
             month = following
 
     def growth_of_liked(self) -> Iterator[tuple[date, int]]:
-        """``growth`` as if there had only been the songs that are still liked."""
+        """``growth`` of the songs that are still liked."""
         total = 0
         first, last = min(self.months, default=(1, 1)), max(self.months, default=(1, 0))
         for number in range(first[0] * 12 + first[1], last[0] * 12 + last[1] + 1):
@@ -192,7 +192,7 @@ class Calendar:
         return max(self._liked(year), key=lambda day: day.liked, default=None)
 
     def longest_break(self) -> tuple[Day, Day] | None:
-        """The two days with a like that have the most days without one between them."""
+        """The two successive days with a like that are furthest apart."""
         gaps = pairwise(self._liked(None))
         return max(gaps, key=lambda pair: pair[1].day - pair[0].day, default=None)
 

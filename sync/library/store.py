@@ -1,4 +1,4 @@
-"""A listener's Liked Songs as we know them: those of now, and the history of those that ended."""
+"""A listener's stored Liked Songs: the present ones, and the history of ended ones."""
 
 from __future__ import annotations
 
@@ -34,9 +34,9 @@ def known_likes(user: User) -> list[Like]:
 
 
 def store_likes(job: Job, known: Sequence[Like], likes: Sequence[Like]) -> Changes:
-    """Make ``likes`` what is known, and say what is different; likes that ended become history.
+    """Store ``likes`` and return the differences; ended likes become history.
 
-    To be called in a transaction in which the job is still ours.
+    Call it in a fenced transaction.
     """
     found = changes(known, likes)
     current = SavedTrack.objects.filter(user_id=job.request.user_id, removed_at=None)
@@ -61,7 +61,7 @@ def store_likes(job: Job, known: Sequence[Like], likes: Sequence[Like]) -> Chang
 
 
 def _ranks(likes: Sequence[Like]) -> dict[str, int]:
-    """The number of each like among those of its date, so that their order lasts."""
+    """The number of each like among those of its date, to keep their order."""
     return {
         like.track_id: rank
         for _, same_date in groupby(likes, key=lambda like: like.added_at)

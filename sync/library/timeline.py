@@ -1,4 +1,4 @@
-"""The library as it was on a day, and what came and went between two days."""
+"""The library on a day, and the likes added and removed between two days."""
 
 from __future__ import annotations
 
@@ -24,7 +24,7 @@ def end_of(day: date, zone: tzinfo) -> datetime:
 
 
 def open_at(user: User, moment: datetime) -> QuerySet[SavedTrack]:
-    """The likes that held just before ``moment``, each song once.
+    """The likes that existed just before ``moment``, each song once.
 
     Spotify's date of a new like may be earlier than our note that the one before it had ended:
     between the two the newer like counts.
@@ -46,7 +46,7 @@ def went(user: User, *, since: datetime, until: datetime) -> QuerySet[SavedTrack
 
 
 def first_liked_at(user: User) -> datetime | None:
-    """The date of the oldest like that we know of."""
+    """The date of the oldest known like."""
     rows = SavedTrack.objects.filter(user=user).order_by("added_at", "-rank")
     return rows.values_list("added_at", flat=True).first()
 

@@ -1,4 +1,4 @@
-"""The title of a song taken apart: its name, and what says which version it is."""
+"""Splits the title of a song into its name and the markers of its version."""
 
 import re
 from functools import lru_cache
@@ -10,15 +10,15 @@ from syncify.text import folded
 class Title(NamedTuple):
     #: The name alone, in folded letters and digits.
     base: str
-    #: Say that it is another recording: live, acoustic, a remix, any other words in brackets.
+    #: Mark another recording: live, acoustic, a remix, any other words in brackets.
     hard: frozenset[str]
-    #: Say that it may be the same recording in another form: remaster, single version, mono.
+    #: Mark a possible other release of the same recording: remaster, single version, mono.
     soft: frozenset[str]
-    #: The name is too short or too common to tell songs of an artist apart without the album.
+    #: The name needs the album to identify a song of the artist.
     is_vague: bool
 
 
-#: Markers across which no two recordings are the same, whatever else agrees.
+#: Two recordings that differ in one of these markers are never the same.
 RECORDINGS = frozenset(
     {
         "acoustic", "acapella", "cover", "demo", "instrumental", "karaoke", "live", "nightcore",
@@ -30,7 +30,7 @@ RECORDINGS = frozenset(
 _FEATURING = re.compile(r"\s*(?:^|\s)(?:feat|ft|featuring)\b\.?\s.*$")
 _TRAILING = re.compile(r"\s*[(\[]([^()\[\]]*)[)\]]")
 _NOT_WORDS = re.compile(r"[^\w]+|_+")
-#: Words that only name the form in which a recording was published.
+#: Words that name only the form of a release.
 _SOFT = frozenset(
     {
         "album", "anniversary", "bonus", "deluxe", "digital", "digitally", "edition", "expanded",
@@ -39,7 +39,7 @@ _SOFT = frozenset(
     }
 )  # fmt: skip
 _NUMBER = re.compile(r"\d{4}|\d{1,3}(?:st|nd|rd|th)")
-#: Says what the explicit flag says.
+#: Repeats the explicit flag.
 _FLAGS = frozenset({"explicit", "clean"})
 #: Adds nothing to a marker.
 _EMPTY = frozenset({"version", "edition", "track", "the", "recording"})
@@ -57,7 +57,7 @@ _COMMON = frozenset(
 
 @lru_cache(maxsize=50_000)
 def fold_title(title: str) -> Title:
-    """``title`` in parts. Equal titles in other case, accents and punctuation give equal parts."""
+    """``title`` in parts. Case, accents and punctuation make no difference."""
     text = folded(title)
     hard: set[str] = set()
     soft: set[str] = set()
@@ -71,7 +71,7 @@ def fold_title(title: str) -> Title:
     if "f" in name and " f" in name:
         name = _FEATURING.sub("", name)
     base = _words(name)
-    if not base:  # a title of signs alone, or of brackets
+    if not base:  # a title of punctuation or brackets only
         base = _words(text) or text
     is_vague = len(base) <= 3 or base in _COMMON or _MOVEMENT.search(text) is not None
     return Title(base, frozenset(hard), frozenset(soft), is_vague)

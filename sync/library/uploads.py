@@ -1,4 +1,4 @@
-"""Uploaded listening histories: kept in pieces until a worker has read them, then deleted."""
+"""Uploaded listening histories: stored in pieces until a worker has read them."""
 
 import io
 from collections.abc import Callable, Iterable
@@ -16,18 +16,18 @@ from sync.queue.errors import GiveUp
 from sync.queue.job import Job
 
 PART = 2**20
-#: What no worker has read by then is dropped.
+#: Unread uploads are deleted after this time.
 KEPT = timedelta(days=1)
 
 
 def accept_upload(user_id: int, chunks: Iterable[bytes]) -> SyncRequest:
-    """Keep an upload, in place of an earlier one, and queue its import.
+    """Store an upload in place of an earlier one, and queue its import.
 
     Raises HistoryRefused for a file that is too large, or while another one is being read.
     """
     with transaction.atomic():
         ListeningHistory.objects.get_or_create(user_id=user_id)
-        # Two uploads of one listener take turns.
+        # Two uploads of one listener wait for each other.
         ListeningHistory.objects.select_for_update().get(user_id=user_id)
         if SyncRequest.objects.filter(
             user=user_id, kind=SyncRequest.Kind.IMPORT, completed=None
@@ -45,7 +45,7 @@ def accept_upload(user_id: int, chunks: Iterable[bytes]) -> SyncRequest:
 def run_import(job: Job) -> None:
     """Count the uploaded plays, delete the upload, and end the request.
 
-    Raises what the worker knows: a SyncError, Cancelled, Released or LeaseLost.
+    Raises a SyncError, Cancelled, Released or LeaseLost.
     """
     user_id = job.request.user_id
     try:

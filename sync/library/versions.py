@@ -1,4 +1,4 @@
-"""One song among the listener's likes: its history, its playlists, songs that are like it."""
+"""One song of the listener: its history, its playlists, and similar songs."""
 
 from __future__ import annotations
 
@@ -18,7 +18,7 @@ _VERSION = re.compile(r" [(\[–-].*")
 
 
 def likes_of_track(user: User, track_id: str) -> list[SavedTrack]:
-    """Each time that the listener liked the song, the first like first; empty for never."""
+    """All likes of the song by the listener, the first one first."""
     rows = SavedTrack.objects.filter(user=user, track=track_id).order_by("id")
     return list(rows.select_related("track__album"))
 
@@ -30,7 +30,7 @@ def playlists_with(user: User, track_id: str) -> QuerySet[Mirror]:
 
 
 def other_versions(user: User, track: Track) -> list[SavedTrack]:
-    """Likes of the same title by one of the same artists, in whatever version."""
+    """Likes with the same title by one of the same artists, in any version."""
     base = base_title(track.name)
     rows = (
         SavedTrack.objects.filter(
@@ -56,6 +56,6 @@ def others_by_artist(user: User, track: Track, *, most: int) -> list[SavedTrack]
 
 
 def base_title(name: str) -> str:
-    """The folded title without what names the version."""
+    """The folded title without the words for its version."""
     title = folded(name)
     return _VERSION.sub("", title) or title

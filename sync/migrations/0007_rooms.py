@@ -238,9 +238,15 @@ class Migration(migrations.Migration):
                 'db_table': 'track_links',
             },
         ),
-        migrations.RemoveConstraint(
-            model_name='syncrequest',
-            name='sync_requests_one_open_per_user',
+        # The index stays in the database while containers of the release before run: they name it
+        # in ON CONFLICT. sync/operations/upgrade.py drops it.
+        migrations.SeparateDatabaseAndState(
+            state_operations=[
+                migrations.RemoveConstraint(
+                    model_name='syncrequest',
+                    name='sync_requests_one_open_per_user',
+                ),
+            ],
         ),
         migrations.AddField(
             model_name='mirror',

@@ -1,6 +1,7 @@
 """What a rule costs of Spotify's requests, in words."""
 
 from sync.mirrors.rules import Rule
+from syncify.text import counted
 
 _PERIODS = {"daily": "a day", "weekly": "a week", "monthly": "a month"}
 
@@ -13,4 +14,4 @@ def cost_of(rule: Rule) -> str:
     if rule.limit is None:
         return f"At most 1 request {period} for each 100 songs."
     requests = -(-rule.limit // 100)
-    return f"At most {requests} request{'' if requests == 1 else 's'} {period}."
+    return f"At most {counted(requests, 'request')} {period}."

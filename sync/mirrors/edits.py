@@ -7,6 +7,7 @@ from collections.abc import Collection, Mapping, Sequence
 from typing import TYPE_CHECKING
 
 from sync.mirrors.planner import is_addressable
+from syncify.text import counted
 
 if TYPE_CHECKING:
     from datetime import datetime
@@ -92,10 +93,10 @@ def odd_rows(rows: Sequence[PlaylistRow]) -> str:
     parts = []
     if local:
         names = ", ".join(f"“{row.name}”" for row in local[:NAMED] if row.name)
-        files = "1 local file" if len(local) == 1 else f"{len(local):,} local files"
+        files = counted(len(local), "local file")
         parts.append(f"{files} ({names})" if names else files)
     if empty:
-        parts.append("1 empty row" if empty == 1 else f"{empty:,} empty rows")
+        parts.append(counted(empty, "empty row"))
     if not parts:
         return ""
     return (

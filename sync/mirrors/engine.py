@@ -8,6 +8,8 @@ from collections.abc import Sequence
 from accounts.access import may_use
 from accounts.connections import mark_connected
 from accounts.models import SpotifyConnection
+from accounts.spotify_apps import credentials_of
+from sync.library.continued import Continuation
 from sync.library.likes import PAGE_SIZE
 from sync.library.read import read_library
 from sync.library.record import MirrorGone, Record
@@ -15,7 +17,7 @@ from sync.mirrors import decisions, guard, tracks
 from sync.mirrors.adoption import adopt_playlists
 from sync.mirrors.looking import Looks
 from sync.mirrors.mirror_sync import MirrorSync, Surroundings
-from sync.mirrors.volumes import Volume, volumes_of
+from sync.mirrors.volumes import Volume, held_in, volumes_of
 from sync.mirrors.wanted import select_all
 from sync.models import Library, Mirror, SyncRequest, SyncResult
 from sync.queue import store as queue
@@ -61,6 +63,7 @@ class _Sync:
         self.volumes = {mirror.pk: volumes_of(mirror) for mirror in self.mirrors}
         self.is_first_copy = not any(self.volumes.values())
         self.now = job.now()
+        self.continued = Continuation(job)
         self.failures: list[tuple[Mirror, Exception]] = []
         self.pages = 0
 
@@ -110,7 +113,9 @@ class _Sync:
         all_pages = max(1, -(-total // PAGE_SIZE))
         writes = -(-total // 100) + 2 if self.is_first_copy else 2
         if pages == 1 and self.library.full_read_at is None:
-            quota.check_fits(all_pages - 1 + writes, reserve=self.is_manual)
+            app = credentials_of(self.job.user.pk)
+            developer = app.developer if app else ""
+            quota.check_fits(all_pages - 1 + writes, reserve=self.is_manual, developer=developer)
         self.pages = pages
         self.job.safe_point(
             song_count=min(pages * PAGE_SIZE, total),
@@ -123,21 +128,27 @@ class _Sync:
     def _bring_up_all(self) -> None:
         self._adopt()
         selected = select_all(self.record, self.library, self.mirrors, self.volumes, self.now)
-        due = self._due()
         around = Surroundings(
             job=self.job,
             record=self.record,
             now=self.now,
-            looks=Looks(self.job, due),
+            looks=Looks(self.job, self._due()),
+            continued=self.continued,
             is_manual=self.is_manual,
             pages=self.pages,
             has_several=self.has_several,
         )
-        for mirror in self.mirrors:
-            if mirror.broken:
-                continue
+        syncs = [
+            MirrorSync(around, mirror, self.volumes[mirror.pk], selected[mirror.pk])
+            for mirror in self.mirrors
+            if not mirror.broken
+        ]
+        # Known before the first look, so that one list of playlists serves them all.
+        around.looks.expect(volume for sync in syncs for volume in sync.to_compare())
+        for sync in syncs:
+            mirror = sync.mirror
             try:
-                MirrorSync(around, mirror, self.volumes[mirror.pk], selected[mirror.pk]).run()
+                sync.run()
                 self._done(mirror)
             except MirrorGone:
                 logger.info("mirror gone request=%s mirror=%s", self.job.request.pk, mirror.pk)
@@ -230,7 +241,12 @@ class _Sync:
             totals = self.record.totals()
             if totals["added"] or totals["removed"] or totals["moved"]:
                 enqueue_connected(self.job.request.user_id)
+            self.continued.finish(self._held_by_main)
             queue.succeed(self.job.request, song_count=songs)
+
+    def _held_by_main(self) -> set[str | None]:
+        main = Mirror.objects.get(user_id=self.job.request.user_id, is_main=True)
+        return held_in(volumes_of(main))
 
     def _there(self) -> list[Mirror]:
         """The mirrors that were not deleted meanwhile."""

@@ -105,9 +105,15 @@ class Look:
         return self._take_in(volume, playlist, rows, before=before, others=others)
 
     def _shown_as_left(self, volume: Volume) -> types.Playlist | None:
-        """The playlist as the list of playlists shows it, if nothing changed there."""
-        shown = self._looks.shown(volume) if self._looks.is_due(volume) else None
-        return shown if shown is not None and _is_as_left(volume, shown) else None
+        """The playlist as the list of playlists shows it, if nothing changed there.
+
+        The list may leave out the number of songs, which shows an edit that is as old as our last
+        write: then, and where anything differs, the playlist itself is asked.
+        """
+        shown = self._looks.take(volume)
+        if shown is None or shown.total is None:
+            return None
+        return shown if _is_as_left(volume, shown) else None
 
     def _rows(self, volume: Volume, playlist: types.Playlist) -> Sequence[PlaylistRow] | None:
         """What the playlist holds; None where it is as we left it."""

@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+import time
+from collections.abc import Iterable, Sequence
 from datetime import timedelta
 from typing import TYPE_CHECKING
 
@@ -18,6 +19,8 @@ if TYPE_CHECKING:
 
 #: What one question about the library may name.
 ASKED_AT_ONCE = 40
+#: Seconds for which the list of playlists says what a playlist holds before a write.
+FRESH = 20.0
 #: A playlist is gone when Spotify says so in two looks that are so far apart.
 GONE_AFTER = timedelta(hours=1)
 
@@ -26,27 +29,29 @@ class Looks:
     """What Spotify says of the playlists that are to be looked at, asked for all mirrors at once.
 
     One page of the listener's playlists tells of up to 50 what one call each would tell, and
-    whether they are in the library.
+    whether they are in the library. ``due`` are looked at whether anything is to be written or not.
     """
 
-    def __init__(self, job: Job, volumes: Sequence[Volume]) -> None:
+    def __init__(self, job: Job, due: Sequence[Volume]) -> None:
         self._job = job
-        self._ids = [volume.spotify_id for volume in volumes if volume.spotify_id]
+        self._due = [volume.spotify_id for volume in due if volume.spotify_id]
+        self._waiting = dict.fromkeys(self._due)  # a set that keeps the order
         self._held: dict[str, bool] = {}
         self._shown: dict[str, Playlist] = {}
         self._is_asked = False
+        self._listed_at = float("-inf")
 
-    def held(self, volume: Volume) -> bool | None:
-        """Whether the playlist is in the library; None where Spotify does not tell."""
-        self._ask()
-        return self._held.get(volume.spotify_id)
-
-    def shown(self, volume: Volume) -> Playlist | None:
-        """The playlist as the list of playlists shows it, where that was asked for."""
-        return self._shown.get(volume.spotify_id)
+    def expect(self, volumes: Iterable[Volume]) -> None:
+        """These are looked at as well, because something is to be written to them."""
+        self._waiting |= dict.fromkeys(one.spotify_id for one in volumes if one.spotify_id)
 
     def is_due(self, volume: Volume) -> bool:
-        return volume.spotify_id in self._ids
+        return volume.spotify_id in self._due
+
+    def held(self, volume: Volume) -> bool | None:
+        """Whether a playlist that is due is in the library; None where Spotify does not tell."""
+        self._ask()
+        return self._held.get(volume.spotify_id)
 
     def is_held(self, volume: Volume) -> bool | None:
         """As ``held``, asking for this playlist alone where it was not asked for."""
@@ -54,30 +59,52 @@ class Looks:
             self._ask_for([volume.spotify_id])
         return self._held.get(volume.spotify_id)
 
+    def take(self, volume: Volume) -> Playlist | None:
+        """The playlist as the list of playlists shows it now; None where it is to be asked alone.
+
+        The list is read again once it is older than FRESH, so that an edit by hand has no more
+        time between a look and a write than between two writes.
+        """
+        self._ask()
+        if time.monotonic() - self._listed_at > FRESH:
+            self._shown.clear()
+            if self._is_worth_a_list():
+                self._list()
+        self._waiting.pop(volume.spotify_id, None)
+        return self._shown.get(volume.spotify_id)
+
+    def _is_worth_a_list(self) -> bool:
+        return len(self._waiting) > 1
+
     def _ask(self) -> None:
         if self._is_asked:
             return
         self._is_asked = True
-        left = self._ids if len(self._ids) < 2 else self._list()
-        if left:
+        if self._is_worth_a_list():
+            self._list()
+        if left := [one for one in self._due if one not in self._held]:
             self._ask_for(left)
 
-    def _list(self) -> list[str]:
-        """Read the list of playlists as long as that is cheaper; returns those not found."""
-        left, offset = list(self._ids), 0
+    def _list(self) -> None:
+        """Read the list of playlists as long as that is cheaper than to ask for those not found."""
+        self._listed_at = time.monotonic()
+        left, offset = set(self._waiting), 0
         while left:
-            page = self._job.client.playlists_page(offset)
+            try:
+                page = self._job.client.playlists_page(offset)
+            except (NotFound, BadRequest, AccessRefused):
+                return  # each playlist is asked for alone
             for playlist in page.playlists:
                 if playlist.id in left:
                     left.remove(playlist.id)
                     self._shown[playlist.id], self._held[playlist.id] = playlist, True
             offset += page.received
             if not page.has_next or not page.received:
-                break
+                return
             rest = -(-max(0, (page.total or 0) - offset) // max(1, page.received))
-            if rest > len(left) + -(-len(left) // ASKED_AT_ONCE):
-                break
-        return left
+            alone = len(left) + -(-len(left.intersection(self._due)) // ASKED_AT_ONCE)
+            if rest > alone:
+                return
 
     def _ask_for(self, ids: Sequence[str]) -> None:
         for at in range(0, len(ids), ASKED_AT_ONCE):
@@ -114,17 +141,20 @@ def not_found(volume: Volume, now: datetime, *, is_held: bool | None) -> Excepti
     second look an hour or more later agrees.
     """
     if is_held is not False:
-        return RetryLater(
-            "not_found",
-            "Spotify could not find the playlist for now. Nothing is lost; Syncify tries again "
-            "soon.",
-        )
+        return not_found_for_now()
     if wait := _second_look(volume, now):
         return wait
     return GiveUp(
         "playlist_gone",
         "The playlist no longer exists at Spotify. You can have a new one made; it will have "
         "another link.",
+    )
+
+
+def not_found_for_now() -> RetryLater:
+    return RetryLater(
+        "not_found",
+        "Spotify could not find the playlist for now. Nothing is lost; Syncify tries again soon.",
     )
 
 

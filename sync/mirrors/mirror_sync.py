@@ -14,15 +14,18 @@ from sync.mirrors.covers import write_cover
 from sync.mirrors.details import Details
 from sync.mirrors.inbox import kept_additions, note_present
 from sync.mirrors.look import Look
+from sync.mirrors.looking import not_found_for_now
 from sync.mirrors.making import create, find_created
 from sync.mirrors.planner import DATES_ARE_WORTH, MirrorPlan, plan_mirror
 from sync.mirrors.relinks import as_added
-from sync.mirrors.volumes import Volume, new_volume, save_volumes
+from sync.mirrors.volumes import Volume, held_in, new_volume, save_volumes
 from sync.mirrors.writer import Diverged, PlaylistWriter
 from sync.models import Mirror, SyncRequest
 from sync.queue.errors import RetryLater
+from syncify.spotify.errors import NotFound
 
 if TYPE_CHECKING:
+    from sync.library.continued import Continuation
     from sync.library.record import Record
     from sync.mirrors.looking import Looks
     from sync.queue.job import Job
@@ -44,6 +47,7 @@ class Surroundings:
     record: Record
     now: datetime
     looks: Looks
+    continued: Continuation
     is_manual: bool
     pages: int
     has_several: bool
@@ -73,6 +77,8 @@ class MirrorSync:
         if guard.waits(self.mirror, self._around.now):
             raise guard.wait_of(self.mirror)
         self._look()
+        if self.mirror.is_main:
+            self._around.continued.begin(held_in(self._volumes))
         self._write()
         self._settle()
         write_cover(
@@ -81,17 +87,37 @@ class MirrorSync:
 
     # --- Looking ------------------------------------------------------------------------------
 
+    def to_compare(self) -> list[Volume]:
+        """The playlists whose versions a look before a write compares."""
+        if guard.waits(self.mirror, self._around.now) or not self._has_to_write():
+            return []
+        return [
+            volume
+            for volume in self._existing()
+            if volume.playlist.items_known and volume.playlist.snapshot_id
+        ]
+
+    def _existing(self) -> list[Volume]:
+        return [volume for volume in self._volumes if volume.spotify_id]
+
+    def _has_to_write(self) -> bool:
+        """Whether something is to be written, or to be found out after a write."""
+        existing = self._existing()
+        in_doubt = not all(volume.playlist.items_known for volume in existing)
+        is_stale = any(self._details.is_stale(volume.playlist) for volume in existing)
+        return in_doubt or is_stale or bool(self._plan().steps)
+
     def _look(self) -> None:
         """Learn what the playlists hold, in as few calls as that takes.
 
         Nothing is asked when there is nothing to change and they were looked at today.
         """
-        existing = [volume for volume in self._volumes if volume.spotify_id]
+        existing = self._existing()
         is_due = any(self._around.looks.is_due(volume) for volume in existing)
-        in_doubt = not all(volume.playlist.items_known for volume in existing)
-        is_stale = any(self._details.is_stale(volume.playlist) for volume in existing)
-        if not (is_due or in_doubt or is_stale or self._plan().steps):
+        if not is_due and not self._has_to_write():
             return
+        # The listener may have decided about songs while other mirrors were written.
+        self._facts = tracks.facts_of(self.mirror)
         look = Look(
             self._job,
             self._record,
@@ -150,6 +176,9 @@ class MirrorSync:
                 logger.info("playlist diverged request=%s", self._job.request.pk)
                 self._read_again(diverged.volume)
                 replans += 1
+            except NotFound as error:
+                # The next attempt looks, and knows what to make of it.
+                raise not_found_for_now() from error
             self._facts = tracks.facts_of(self.mirror)
         raise RetryLater(
             "playlist_changing",
@@ -283,7 +312,10 @@ class MirrorSync:
         with self._record.fenced(self.mirror):
             save_volumes(volumes)
             if is_written:
-                note_present(self.mirror, {uri for one in self._volumes for uri in one.uris})
+                held = held_in(self._volumes)
+                note_present(self.mirror, held)
+                if self.mirror.is_main:
+                    self._around.continued.note(held)
 
     def _say(self, sentence: str) -> None:
         name = self.mirror.name if self._around.has_several else ""

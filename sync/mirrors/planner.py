@@ -69,7 +69,7 @@ class Plan:
 
 
 @dataclass(frozen=True, slots=True)
-class Step:
+class VolumeEdit:
     """An edit of one volume, counted from 0."""
 
     volume: int
@@ -85,7 +85,7 @@ class MirrorPlan:
     a song that crosses volumes is neither.
     """
 
-    steps: tuple[Step, ...]
+    steps: tuple[VolumeEdit, ...]
     contents: tuple[tuple[str, ...], ...]
     rewritten: frozenset[int]
     added: tuple[str, ...]
@@ -164,8 +164,8 @@ def plan_mirror(
     rooms = [capacity - (0 if anew else len(held)) for held in marks]
     contents = _share_out(wanted, marked, rooms, capacity, hand_down)
     volume_of = {uri: volume for volume, uris in enumerate(contents) for uri in uris}
-    steps: list[Step] = []
-    farewells: list[Step] = []
+    steps: list[VolumeEdit] = []
+    farewells: list[VolumeEdit] = []
     rewritten: set[int] = set()
     for volume in reversed(range(len(contents))):
         items = marked[volume] if volume < len(marked) else []
@@ -183,8 +183,8 @@ def plan_mirror(
             anew=is_anew,
             dates_are_worth=dates_are_worth,
         )
-        steps += [Step(volume, edit) for edit in plan.edits]
-        farewells += [Step(volume, Remove(uris)) for uris in batched(rising, WRITE_LIMIT)]
+        steps += [VolumeEdit(volume, edit) for edit in plan.edits]
+        farewells += [VolumeEdit(volume, Remove(uris)) for uris in batched(rising, WRITE_LIMIT)]
         if plan.kind == "rewrite":
             rewritten.add(volume)
     held = dict.fromkeys(uri for items in marked for uri in items if not _is_mark(uri))

@@ -73,6 +73,7 @@ def sentence(
 
 
 def counted(number: int, noun: str) -> str:
+    """Without separators of thousands, so that the sentence can be read back."""
     return f"{number} {noun}" if number == 1 else f"{number} {noun}s"
 
 

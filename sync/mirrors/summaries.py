@@ -44,6 +44,8 @@ class Summary:
     tracks: Sequence[Track] = ()
     #: Why the last sync left this mirror as it was; "" where it did not.
     trouble: str = ""
+    #: A sync is bringing it up to date.
+    is_running: bool = False
 
     @property
     def state(self) -> str:
@@ -55,6 +57,8 @@ class Summary:
                 return "No longer in your library"
         if self.mirror.broken:
             return f"Syncify cannot use this rule: {self.mirror.broken}"
+        if self.is_running:
+            return "Being updated"
         return self.trouble or ("" if self.url else "Waits for its first sync")
 
     @property

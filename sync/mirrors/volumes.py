@@ -58,6 +58,10 @@ def volumes_of(mirror: Mirror) -> list[Volume]:
     return [_volume(playlist) for playlist in playlists]
 
 
+def held_in(volumes: Iterable[Volume]) -> set[str | None]:
+    return {uri for volume in volumes for uri in volume.uris}
+
+
 def save_volumes(volumes: Iterable[Volume]) -> None:
     for volume in volumes:
         volume.save()

@@ -17,7 +17,7 @@ from sync.mirrors.planner import (
     Move,
     Remove,
     Replace,
-    Step,
+    VolumeEdit,
     apply,
 )
 from sync.mirrors.relinks import as_added
@@ -90,7 +90,7 @@ class PlaylistWriter:
         self._in_a_row = 0  # songs that failed since the last that went through
         self._refusal: SpotifyError | None = None
 
-    def send(self, step: Step) -> bool:
+    def send(self, step: VolumeEdit) -> bool:
         """False when songs were refused, so that the positions of later steps do not hold.
 
         Raises Diverged, RetryLater, a SpotifyError, or what ``Job.before_write`` raises.

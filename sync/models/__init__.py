@@ -1,4 +1,4 @@
-"""The tables, one module a noun. The app label and the table names are as released."""
+"""The tables, one module for each subject. App label and table names never change."""
 
 from sync.models.connections import Connection, TrackLink
 from sync.models.library import (

@@ -1,4 +1,4 @@
-"""Other services that a listener connects, and what their songs are called there."""
+"""Services that a listener connected, and the ids of songs there."""
 
 from django.conf import settings
 from django.db import models
@@ -19,7 +19,7 @@ class Connection(models.Model):
     class State(models.TextChoices):
         ACTIVE = "active"
         PAUSED = "paused"
-        FAILING = "failing"  #: ``state_reason`` says why; retried by itself.
+        FAILING = "failing"  #: ``state_reason`` says why; retried automatically.
         REFUSED = "refused"  #: the service does not accept the secret.
 
     id = models.BigAutoField(primary_key=True)
@@ -31,7 +31,7 @@ class Connection(models.Model):
     username = models.CharField(max_length=255, blank=True, db_default="")
     #: A password or a token.
     secret = EncryptedTextField(blank=True)
-    #: What the service's package keeps about it.
+    #: Data of the service's package.
     settings = models.JSONField(db_default=Value({}, models.JSONField()))
     state = models.CharField(max_length=10, choices=State, db_default=State.ACTIVE)
     state_reason = models.TextField(blank=True, db_default="")
@@ -59,9 +59,9 @@ class TrackLink(models.Model):
     track = models.ForeignKey(Track, models.DB_CASCADE)
     #: "" where the service does not have the song.
     remote_id = models.CharField(max_length=255, blank=True)
-    #: How it was found, or why not: a word of the service's matching.
+    #: How it was found, or why not; a value of ``sync/targets/matching.py``.
     how = models.CharField(max_length=40, blank=True, db_default="")
-    #: Other songs that the service has instead, for people.
+    #: Similar songs at the service, for people.
     instead = models.TextField(blank=True, db_default="")
     #: Set by the listener; matching never changes it.
     by_hand = models.BooleanField(db_default=False)

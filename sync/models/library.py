@@ -10,7 +10,7 @@ from sync.models.requests import SyncRequest
 
 
 class Library(models.Model):
-    """One listener's Liked Songs as a whole: when they are read, and what the last read found."""
+    """One listener's Liked Songs as a whole: the schedule, and the result of the last read."""
 
     class Interval(models.TextChoices):
         HOURLY = "hourly", "every hour"
@@ -27,22 +27,22 @@ class Library(models.Model):
     preferred_hour = models.SmallIntegerField(null=True)
     #: When the next scheduled sync is due; null for never.
     next_due = models.DateTimeField(null=True)
-    #: No scheduled sync runs, for any mirror.
+    #: Whether scheduled syncs are paused for all mirrors.
     is_paused = models.BooleanField(db_default=False)
     #: When the Liked Songs were last read from end to end.
     full_read_at = models.DateTimeField(null=True)
-    #: Liked Songs after the last read.
+    #: The number of Liked Songs after the last read.
     song_count = models.IntegerField(db_default=0)
-    #: Many likes seemed to be gone; a full read at or after this time must see the same.
+    #: Set if many likes were missing: a full read at or after this time must confirm it.
     confirm_after = models.DateTimeField(null=True)
-    #: The ids of the tracks that seemed to be gone.
+    #: The ids of the missing tracks.
     confirm_gone = ArrayField(models.CharField(max_length=64), null=True)
-    #: Likes that Spotify shows in a form that cannot be read: [{"name", "added_at", …}, …], as
+    #: Likes that Spotify returned in an unreadable form: [{"name", "added_at", …}, …], as
     #: ``sync/library/believing.py`` keeps them.
     unreadable = models.JSONField(db_default=Value([], models.JSONField()))
-    #: Songs that the listener adds to a mirrored playlist are liked without being asked about.
+    #: Whether songs that the listener adds to a mirrored playlist are liked automatically.
     likes_own_additions = models.BooleanField(db_default=False)
-    #: An IANA name; "" until a browser has told one.
+    #: An IANA name; "" until a browser has sent one.
     time_zone = models.CharField(max_length=64, blank=True, db_default="")
 
     class Meta:
@@ -72,7 +72,7 @@ class Artist(models.Model):
     name = models.TextField()
     #: ``syncify.text.folded`` of the name.
     search = models.TextField(blank=True, db_default="")
-    #: At MusicBrainz; "" where it is not known.
+    #: The id at MusicBrainz; "" if unknown.
     mbid = models.CharField(max_length=36, blank=True, db_default="")
     #: When genres were last looked up; null for never.
     genres_checked_at = models.DateTimeField(null=True)
@@ -88,9 +88,9 @@ class Artist(models.Model):
 class Album(models.Model):
     id = models.CharField(max_length=64, primary_key=True)
     name = models.TextField(blank=True)
-    #: As Spotify says: album, single, compilation.
+    #: Spotify's value: album, single, compilation.
     album_type = models.CharField(max_length=20, blank=True, db_default="")
-    #: The address of a picture about 300 pixels wide; "" where there is none.
+    #: The address of a picture about 300 pixels wide; "" if there is none.
     cover_url = models.CharField(max_length=300, blank=True, db_default="")
 
     class Meta:
@@ -101,26 +101,26 @@ class Album(models.Model):
 
 
 class Track(models.Model):
-    """A song, as Spotify last described it; shared by all who like it."""
+    """A song as Spotify last described it; shared by all listeners."""
 
     id = models.CharField(max_length=64, primary_key=True)
     name = models.TextField()
     artists = ArrayField(models.TextField())
     album_name = models.TextField(blank=True, db_column="album")
-    #: Null until a read after the upgrade has brought it. The row may be missing.
+    #: Null until the first read after the upgrade. The album's row may be missing.
     album = models.ForeignKey(
         Album, models.DO_NOTHING, null=True, db_column="album_id", db_constraint=False
     )
     duration_ms = models.PositiveIntegerField(default=0)
     explicit = models.BooleanField(default=False)
     isrc = models.CharField(max_length=32, blank=True)
-    #: As Spotify writes it: a year, a month or a day.
+    #: Spotify's value: a year, a month or a day.
     release_date = models.CharField(max_length=10, blank=True)
-    #: The first day that ``release_date`` may mean; null where it is unknown.
+    #: The first possible day of ``release_date``; null if unknown.
     released = models.DateField(null=True)
     disc_number = models.SmallIntegerField(db_default=0)
     track_number = models.SmallIntegerField(db_default=0)
-    #: ``syncify.text.folded`` of title, artists and album, a line each.
+    #: ``syncify.text.folded`` of title, artists and album, one line for each.
     search = models.TextField(blank=True, db_default="")
 
     class Meta:
@@ -131,7 +131,7 @@ class Track(models.Model):
 
 
 class TrackArtist(models.Model):
-    """Which artists a track has, in Spotify's order."""
+    """The artists of a track, in Spotify's order."""
 
     id = models.BigAutoField(primary_key=True)
     track = models.ForeignKey(
@@ -152,7 +152,7 @@ class TrackArtist(models.Model):
 
 
 class SavedTrack(models.Model):
-    """One like, while it lasts and as history after. A song liked again is a further row."""
+    """One like; the row stays as history. A song that is liked again gets another row."""
 
     id = models.BigAutoField(primary_key=True)
     user = models.ForeignKey(
@@ -160,10 +160,10 @@ class SavedTrack(models.Model):
     )
     track = models.ForeignKey(Track, models.DO_NOTHING, db_index=False)
     added_at = models.DateTimeField()
-    #: Order among likes of one ``added_at``; the lowest is on top.
+    #: The order of likes with the same ``added_at``; the lowest is first.
     rank = models.IntegerField(default=0)
     removed_at = models.DateTimeField(null=True)
-    #: The requests that saw it come and go.
+    #: The requests that found the like, and its end.
     added_in = models.ForeignKey(
         SyncRequest, models.DB_SET_NULL, null=True, related_name="likes_added", db_index=False
     )
@@ -196,7 +196,7 @@ class SavedTrack(models.Model):
 
 
 class StoredPage(models.Model):
-    """A page of an unfinished read of the Liked Songs, so that a stopped read goes on."""
+    """A page of an unfinished read of the Liked Songs, so that the read can continue."""
 
     user = models.ForeignKey(
         settings.AUTH_USER_MODEL, models.DB_CASCADE, related_name="stored_pages", db_index=False
@@ -216,7 +216,7 @@ class StoredPage(models.Model):
 
 
 class Play(models.Model):
-    """How often a listener played a song, and when last; nothing else of their history is kept."""
+    """A listener's plays of a song: number and last time. No other listening history is stored."""
 
     id = models.BigAutoField(primary_key=True)
     user = models.ForeignKey(
@@ -238,12 +238,12 @@ class Play(models.Model):
 
 
 class ArtistGenre(models.Model):
-    """A genre of an artist: found at MusicBrainz for everybody, or set by one listener."""
+    """A genre of an artist: from MusicBrainz for all listeners, or set by one listener."""
 
     id = models.BigAutoField(primary_key=True)
     artist = models.ForeignKey(Artist, models.DB_CASCADE, related_name="genres", db_index=False)
     genre = models.CharField(max_length=100)
-    #: Who set it by hand, for themselves; null: found at MusicBrainz.
+    #: The listener who set it for themselves; null: from MusicBrainz.
     user = models.ForeignKey(
         settings.AUTH_USER_MODEL, models.DB_CASCADE, null=True, related_name="artist_genres"
     )

@@ -1,4 +1,4 @@
-"""What listeners say about their songs, and when other services may be asked about them."""
+"""Listening histories, songs marked as different, and gates of other services."""
 
 from django.conf import settings
 from django.db import models
@@ -7,7 +7,7 @@ from django.db.models.functions import Now
 
 
 class ListeningHistory(models.Model):
-    """What a listener's uploaded listening histories covered; the plays are in ``Play``."""
+    """The time covered by a listener's uploaded histories; the plays are in ``Play``."""
 
     user = models.OneToOneField(
         settings.AUTH_USER_MODEL,
@@ -15,9 +15,9 @@ class ListeningHistory(models.Model):
         primary_key=True,
         related_name="listening_history",
     )
-    #: Stretches of time whose plays are counted: [[first second, last second], …] since 1970.
+    #: Periods whose plays are counted: [[first second, last second], …] since 1970.
     known = models.JSONField(db_default=Value([], models.JSONField()))
-    #: Of the last upload: plays of at least 30 seconds, and likes that were among them.
+    #: Numbers of the last upload: plays of at least 30 seconds, and likes among them.
     plays_read = models.IntegerField(db_default=0)
     likes_found = models.IntegerField(db_default=0)
     likes_asked = models.IntegerField(db_default=0)
@@ -39,14 +39,14 @@ class ListeningHistory(models.Model):
 class UploadPart(models.Model):
     """A piece of an uploaded listening history, until a worker has read it.
 
-    In the database, because the worker may be on another machine than the web server.
+    Stored in the database because web server and worker may run on different machines.
     """
 
     id = models.BigAutoField(primary_key=True)
     user = models.ForeignKey(
         settings.AUTH_USER_MODEL, models.DB_CASCADE, related_name="upload_parts", db_index=False
     )
-    #: From 0; all but the last are of one length.
+    #: From 0; all parts but the last have the same length.
     number = models.IntegerField()
     data = models.BinaryField()
     created = models.DateTimeField(db_default=Now())
@@ -62,7 +62,7 @@ class UploadPart(models.Model):
 
 
 class DifferentSongs(models.Model):
-    """Two tracks that look like duplicates, and are different songs to this listener."""
+    """Two tracks that look like duplicates and that the listener marked as different."""
 
     id = models.BigAutoField(primary_key=True)
     user = models.ForeignKey(
@@ -88,7 +88,7 @@ class DifferentSongs(models.Model):
 
 
 class ServiceGate(models.Model):
-    """When another service may be called next, by all workers together."""
+    """The time of the next allowed call to another service, for all workers together."""
 
     service = models.CharField(max_length=20, primary_key=True)
     next_at = models.DateTimeField()

@@ -1,4 +1,4 @@
-"""Playlists that are kept by a rule, what they hold, and what other people put into them."""
+"""Playlists by rule, their contents, and the changes of other people."""
 
 from django.conf import settings
 from django.contrib.postgres.fields import ArrayField
@@ -11,11 +11,11 @@ from syncify.text import plain
 
 
 class Mirror(models.Model):
-    """A listener's rule over their Liked Songs, kept as a playlist; the main one has them all."""
+    """A listener's rule over their Liked Songs, kept as a playlist; the main mirror has all."""
 
     class State(models.TextChoices):
-        ACTIVE = "active"  #: syncs bring it up to date.
-        PAUSED = "paused"  #: the listener wants it left as it is.
+        ACTIVE = "active"  #: syncs update it.
+        PAUSED = "paused"  #: the listener paused it.
         REMOVED = "removed"  #: the playlist left their library; a manual sync brings it back.
 
     class Refresh(models.TextChoices):
@@ -25,14 +25,14 @@ class Mirror(models.Model):
         MONTHLY = "monthly", "once a month"
 
     class KeepSame(models.TextChoices):
-        """Which of several likes of the same song the playlist holds."""
+        """Which likes of the same song the playlist contains."""
 
         ALL = "all", "all of them"
         NEWEST = "newest", "the one liked last"
         OLDEST = "oldest", "the one liked first"
 
     class KeepTwin(models.TextChoices):
-        """Which of an explicit and a clean version the playlist holds."""
+        """Which of an explicit and a clean version the playlist contains."""
 
         BOTH = "both", "both"
         EXPLICIT = "explicit", "the explicit one"
@@ -44,43 +44,43 @@ class Mirror(models.Model):
     )
     #: The mirror of all Liked Songs; each listener has exactly one.
     is_main = models.BooleanField(db_default=True)
-    #: What the listener wants the playlist to be called; volumes add their number.
+    #: The listener's name for the playlist; volumes append their number.
     name = models.CharField(max_length=100)
     description = models.CharField(max_length=300, blank=True)
-    #: A wish that Spotify may ignore: whether the playlist shows on the profile.
+    #: Whether the playlist should be on the profile; Spotify may ignore it.
     public = models.BooleanField(default=False)
     state = models.CharField(max_length=10, choices=State, default=State.ACTIVE)
     #: The rule as ``sync/mirrors/rules.py`` reads it; null for the main mirror.
     rule = models.JSONField(null=True)
-    #: Why the rule cannot be followed; "" when it can.
+    #: Why the rule cannot be used; "" if it can.
     broken = models.TextField(blank=True, db_default="")
     refresh = models.CharField(max_length=10, choices=Refresh, db_default=Refresh.SYNC)
     #: When the songs were last selected; null: never.
     refreshed_at = models.DateTimeField(null=True)
-    #: Where an order that shows each song once before any twice stands, as
-    #: ``sync/mirrors/rotation.py`` keeps it; null for every other order.
+    #: The position of the order "rediscover", as ``sync/mirrors/rotation.py`` stores it; null
+    #: for every other order.
     rotation = models.JSONField(null=True)
     keep_same = models.CharField(max_length=10, choices=KeepSame, db_default=KeepSame.ALL)
     keep_twin = models.CharField(max_length=10, choices=KeepTwin, db_default=KeepTwin.BOTH)
-    #: The main mirror leaves out the songs that this one holds.
+    #: Whether the main mirror leaves out the songs of this one.
     takes_from_main = models.BooleanField(db_default=False)
-    #: Songs that somebody added to the playlist stay there, below the mirrored ones.
+    #: Whether songs that other people added stay in the playlist, below the mirrored ones.
     keeps_additions = models.BooleanField(db_default=False)
-    #: The listener wants the playlist written anew, without rows that cannot be removed one by one.
+    #: The listener asked for a rewrite, to remove rows that cannot be removed one by one.
     rewrite_asked = models.BooleanField(db_default=False)
-    #: Many songs would leave the playlist; a look at or after this time must see the same.
+    #: Set if many songs would be removed: a look at or after this time must confirm it.
     confirm_after = models.DateTimeField(null=True)
-    #: The uris that would leave.
+    #: The uris that would be removed.
     confirm_gone = ArrayField(models.TextField(), null=True)
-    #: Before the consent ends, the playlist's description asks for a new sign-in.
+    #: Whether the playlist's description asks for a new sign-in before the consent ends.
     remind_in_spotify = models.BooleanField(db_default=True)
-    #: When what the playlist says of itself was last changed here.
+    #: When name, description or ``public`` were last changed here.
     details_changed_at = models.DateTimeField(db_default=Now())
     #: The palette of the cover that Syncify draws; "" leaves the cover to Spotify.
     cover = models.CharField(max_length=20, blank=True, db_default="")
     cover_changed_at = models.DateTimeField(null=True)
     cover_written_at = models.DateTimeField(null=True)
-    #: The listener comes from Syncify 2, whose playlists the first sync takes over.
+    #: The listener was imported from Syncify 2; the first sync adopts the old playlists.
     adopts_syncify2 = models.BooleanField(default=False, db_default=False)
     created = models.DateTimeField(db_default=Now())
 
@@ -117,15 +117,15 @@ class Playlist(models.Model):
     items_known = models.BooleanField(default=True, db_default=True)
     #: When the playlist was last looked at.
     checked_at = models.DateTimeField(null=True)
-    #: When Spotify first said that the playlist is gone; null while it says nothing of the kind.
+    #: When Spotify first reported that the playlist is gone; null otherwise.
     missing_since = models.DateTimeField(null=True)
     details_written_at = models.DateTimeField(null=True)
-    #: Whether the description as we last sent it asks for a new sign-in.
+    #: Whether the last written description asks for a new sign-in.
     reminds = models.BooleanField(db_default=False)
-    #: The name as we last wrote or read it; another one at Spotify was given there. Without a
-    #: ``spotify_id``: the one under which a playlist may have been created.
+    #: The name that was last written or read; a different name was set in Spotify. Without a
+    #: ``spotify_id``: the name of a playlist that may have been created.
     written_name = models.CharField(max_length=255, blank=True, db_default="")
-    #: What Spotify last said of ``public``; null when it did not say.
+    #: Spotify's last value of ``public``; null if it was missing.
     seen_public = models.BooleanField(null=True)
 
     class Meta:
@@ -146,12 +146,12 @@ class Playlist(models.Model):
 
 
 class PlaylistItems(models.Model):
-    """What a playlist held when we last wrote or read it; apart, for it is large."""
+    """The items of a playlist when it was last written or read; large, so in its own table."""
 
     playlist = models.OneToOneField(
         Playlist, models.DB_CASCADE, primary_key=True, related_name="items"
     )
-    #: In order; null for a row without a uri.
+    #: The uris in order; null for a row without one.
     uris = ArrayField(models.TextField(null=True), default=list)
 
     class Meta:
@@ -172,11 +172,11 @@ class MirrorTrack(models.Model):
     id = models.BigAutoField(primary_key=True)
     mirror = models.ForeignKey(Mirror, models.DB_CASCADE, related_name="tracks", db_index=False)
     track = models.ForeignKey(Track, models.DO_NOTHING, db_constraint=False)
-    #: Spotify would not take it into the playlist; tried again some days later.
+    #: When Spotify refused the song for this playlist; tried again some days later.
     refused_at = models.DateTimeField(null=True)
-    #: Stays when the song is tried again: a second refusal is believed at once.
+    #: Kept when the song is tried again: a second refusal is believed at once.
     refused_reason = models.TextField(blank=True, db_default="")
-    #: Syncs running in which the song, that we had put there, was not in the playlist.
+    #: The number of successive syncs in which a song that Syncify added was missing.
     times_missing = models.SmallIntegerField(db_default=0)
     #: The uri under which Spotify shows the song in this playlist; "" for its own.
     shown_as = models.CharField(max_length=100, blank=True, db_default="")
@@ -188,7 +188,7 @@ class MirrorTrack(models.Model):
             models.UniqueConstraint(fields=["mirror", "track"], name="mirror_tracks_once")
         ]
         indexes = [
-            # The card tells of refused songs, which are few among the facts.
+            # For the card: refused songs are few.
             models.Index(
                 fields=["mirror"],
                 condition=Q(refused_at__isnull=False),
@@ -201,7 +201,7 @@ class MirrorTrack(models.Model):
 
 
 class InboxItem(models.Model):
-    """A song that somebody put into, or took out of, a playlist of ours."""
+    """A song that a person added to, or removed from, a mirrored playlist."""
 
     class Kind(models.TextChoices):
         ADDED = "added"
@@ -214,13 +214,13 @@ class InboxItem(models.Model):
         DISMISSED = "dismissed"
 
     class Delivery(models.TextChoices):
-        """How far a decision has come that Spotify is to be told of."""
+        """The progress of a decision that a sync sends to Spotify."""
 
         NONE = ""
         ASKED = "asked"  #: waits for a sync; can be undone.
-        SENDING = "sending"  #: Spotify may have been told.
+        SENDING = "sending"  #: the request to Spotify may have been sent.
         DONE = "done"
-        REFUSED = "refused"  #: Spotify did not take it.
+        REFUSED = "refused"  #: Spotify refused it.
 
     id = models.BigAutoField(primary_key=True)
     user = models.ForeignKey(
@@ -230,7 +230,7 @@ class InboxItem(models.Model):
     kind = models.CharField(max_length=10, choices=Kind, db_default=Kind.ADDED)
     state = models.CharField(max_length=10, choices=State, db_default=State.WAITING)
     track_id = models.CharField(max_length=64)
-    #: As Spotify described the song then: it may be nobody's like.
+    #: Spotify's description of the song then: it may not be in the catalogue.
     name = models.TextField(blank=True)
     artists = ArrayField(models.TextField(), default=list)
     cover_url = models.CharField(max_length=300, blank=True, db_default="")
@@ -238,7 +238,7 @@ class InboxItem(models.Model):
     added_by = models.CharField(max_length=255, blank=True, db_default="")
     added_at = models.DateTimeField(null=True)
     seen_at = models.DateTimeField(db_default=Now())
-    #: Whether the song is in the playlist still, or again, as far as we know.
+    #: Whether the song is in the playlist, as far as known.
     is_present = models.BooleanField(db_default=False)
     decided_at = models.DateTimeField(null=True)
     delivery = models.CharField(

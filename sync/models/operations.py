@@ -1,4 +1,4 @@
-"""Processes that are alive, and troubles that an operator was alerted of."""
+"""Live processes, incidents, and backups."""
 
 from datetime import timedelta
 
@@ -7,7 +7,7 @@ from django.db import models
 from django.db.models import Q
 from django.db.models.functions import Now
 
-#: A process that runs all the time counts as gone when it was not seen for this long.
+#: A permanent process counts as gone if it was not seen for this time.
 ALIVE_FOR = timedelta(minutes=2)
 
 
@@ -30,20 +30,20 @@ class Process(models.Model):
 
 
 class Incident(models.Model):
-    """A trouble of which the operator gets one alert; another one only after it was over."""
+    """A problem with one alert to the operator, from its beginning to its end."""
 
     key = models.CharField(max_length=100)
     message = models.TextField()
-    #: Whom it names; it goes with them.
+    #: The listener that it names; it is deleted with them.
     user = models.ForeignKey(
         settings.AUTH_USER_MODEL, models.DB_CASCADE, null=True, related_name="incidents"
     )
     opened = models.DateTimeField(db_default=Now())
     closed = models.DateTimeField(null=True)
-    #: When its alert is tried next; null: nothing is left to send.
+    #: The next try of its alert; null: nothing to send.
     alert_due = models.DateTimeField(null=True)
     alert_tries = models.PositiveIntegerField(default=0, db_default=0)
-    #: Marks of the addresses that took the alert, and when the latest did.
+    #: Hashes of the addresses that received the alert, and the time of the latest.
     alerted = models.JSONField(default=list, db_default=[])
     alerted_at = models.DateTimeField(null=True)
 

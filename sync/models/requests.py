@@ -7,73 +7,73 @@ from django.db.models.functions import Now
 
 
 class SyncRequest(models.Model):
-    """One wish to bring a listener's playlists up to date; a row of the job queue.
+    """A request of a listener or the scheduler; a row of the job queue.
 
-    Only ``sync/queue/store.py`` changes ``state`` and what goes with it.
+    Only ``sync/queue/store.py`` changes ``state`` and related columns.
     """
 
     class Kind(models.TextChoices):
-        SPOTIFY = "spotify"  #: reads the Liked Songs and brings all mirrors up to date.
+        SPOTIFY = "spotify"  #: reads the Liked Songs and updates all mirrors.
         GENRES = "genres"  #: looks up genres of artists.
         IMPORT = "import"  #: reads an uploaded listening history.
-        SUBSONIC = "subsonic"  #: brings playlists at a music server up to date.
-        LISTENBRAINZ = "listenbrainz"  #: brings ListenBrainz up to date.
+        SUBSONIC = "subsonic"  #: updates playlists at a music server.
+        LISTENBRAINZ = "listenbrainz"  #: updates ListenBrainz.
 
     class Trigger(models.TextChoices):
-        MANUAL = "manual"  #: somebody pressed the button.
+        MANUAL = "manual"  #: the listener pressed the button.
         SCHEDULED = "scheduled"  #: the listener's interval had passed.
         FIRST = "first"  #: the listener had just signed in.
 
     class State(models.TextChoices):
         QUEUED = "queued"  #: waits for a worker, not before ``run_at``.
         RUNNING = "running"  #: a worker holds the lease.
-        SUCCEEDED = "succeeded"  #: the playlist was brought up to date.
+        SUCCEEDED = "succeeded"  #: the work is done.
         DEAD = "dead"  #: given up; kept for a person to look at and retry.
         CANCELLED = "cancelled"  #: a person stopped it.
 
     class Stage(models.TextChoices):
         READING = "reading"  #: reads the Liked Songs.
-        COMPARING = "comparing"  #: looks at the playlist and plans.
+        COMPARING = "comparing"  #: reads the playlist and plans.
         WRITING = "writing"  #: changes the playlist.
 
-    # Counts are plain integers: each check of the table costs every statement of the queue.
+    # Counts have no check constraints: each one slows every statement of the queue.
     id = models.BigAutoField(primary_key=True)
     user = models.ForeignKey(
         settings.AUTH_USER_MODEL, models.DB_CASCADE, related_name="sync_requests", db_index=False
     )
     kind = models.CharField(max_length=20, choices=Kind, db_default=Kind.SPOTIFY)
     trigger = models.CharField(max_length=10, choices=Trigger)
-    #: The trigger of a wish that was made while this request ran; it runs afterwards.
+    #: The trigger of a sync that was requested during the run; it runs afterwards.
     again = models.CharField(max_length=10, choices=Trigger, blank=True, db_default="")
     #: Higher goes first: manual and first before scheduled.
     priority = models.SmallIntegerField(db_default=0)
     state = models.CharField(max_length=10, choices=State, db_default=State.QUEUED)
-    #: What the running attempt is doing; blank when none runs.
+    #: The step of the running attempt; blank otherwise.
     stage = models.CharField(max_length=10, choices=Stage, blank=True, db_default="")
     #: Liked Songs that the running, or the last, attempt has seen.
     song_count = models.IntegerField(db_default=0)
-    #: How many Spotify says there are; null until its first page is read.
+    #: The number of Liked Songs, as Spotify says; null until its first page is read.
     song_total = models.IntegerField(null=True)
-    #: How much of the work is done, 0 to 1.
+    #: The share of the work that is done, 0 to 1.
     progress = models.FloatField(db_default=0)
-    #: The number of the claim; it only grows, so it is the fence against late writers.
+    #: The number of the claim. It only grows, so it fences off earlier attempts.
     attempt = models.IntegerField(db_default=0)
     #: Attempts that ended in an error; they drive the backoff.
     failures = models.SmallIntegerField(db_default=0)
-    #: Leases that ran out.
+    #: Leases that expired.
     rescues = models.SmallIntegerField(db_default=0)
-    #: Not to be claimed before.
+    #: The earliest time of the next claim.
     run_at = models.DateTimeField(db_default=Now())
     #: The worker that holds the lease; blank when none does.
     leased_by = models.CharField(max_length=255, blank=True, db_default="")
-    #: When the lease runs out, unless a heartbeat extends it.
+    #: When the lease expires unless a heartbeat extends it.
     leased_until = models.DateTimeField(null=True)
-    #: A person wants the running attempt to stop at its next safe point.
+    #: When a person asked the running attempt to stop at its next safe point.
     cancel_asked_at = models.DateTimeField(null=True)
     created = models.DateTimeField(db_default=Now())
     #: When the latest attempt was claimed.
     started = models.DateTimeField(null=True)
-    #: When the request reached its final state: this is what makes it happen once.
+    #: When the request reached its final state; it happens once.
     completed = models.DateTimeField(null=True)
     #: Why the latest attempt failed or waits, or the request died: a code of
     #: ``sync/queue/backoff.py``.
@@ -82,12 +82,12 @@ class SyncRequest(models.Model):
     error_message = models.TextField(blank=True, db_default="")
     #: One entry per failed attempt: {"attempt", "at", "code", "message"}; never a secret.
     errors = models.JSONField(db_default=Value([], models.JSONField()))
-    #: Songs that came, went, changed places in the playlist, and that Spotify refused.
+    #: Songs added, removed, moved, and refused by Spotify.
     added = models.IntegerField(db_default=0)
     removed = models.IntegerField(db_default=0)
     moved = models.IntegerField(db_default=0)
     skipped = models.IntegerField(db_default=0)
-    #: What else the history should say, as a sentence.
+    #: Further text for the history.
     note = models.TextField(blank=True, db_default="")
     #: Calls to Spotify's API, summed over all attempts.
     api_requests = models.IntegerField(db_default=0)
@@ -151,12 +151,12 @@ class SyncRequest(models.Model):
 
 
 class SyncResult(models.Model):
-    """What one sync did to one mirror; the request keeps the sums."""
+    """The result of one sync for one mirror; the request has the sums."""
 
     class State(models.TextChoices):
         RUNNING = "running"
         DONE = "done"
-        FAILED = "failed"  #: ``error_code`` says why; the other mirrors were still brought up.
+        FAILED = "failed"  #: ``error_code`` says why; the other mirrors were still updated.
 
     id = models.BigAutoField(primary_key=True)
     request = models.ForeignKey(

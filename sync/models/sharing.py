@@ -1,4 +1,4 @@
-"""What listeners show to others: links for anybody, pairs and households of listeners."""
+"""Sharing: links for anybody, pairs and households of listeners, and invitations."""
 
 from django.conf import settings
 from django.db import models
@@ -43,7 +43,7 @@ class ShareLink(models.Model):
 
 
 class Pair(models.Model):
-    """Two listeners who agreed to see what they have in common; the row goes when one ends it."""
+    """Two listeners who agreed to see common songs; the row is deleted when one ends it."""
 
     id = models.BigAutoField(primary_key=True)
     first = models.ForeignKey(
@@ -146,12 +146,14 @@ class Invitation(models.Model):
     )
     #: SHA-256 of the code, in hexadecimal digits.
     code_hash = models.CharField(max_length=64, unique=True)
-    #: The guest's, for operators only; "" unless it waits to be added at Spotify.
+    #: The guest's address, for operators only; "" unless it waits to be added at Spotify.
     email = EncryptedTextField(blank=True)
-    #: When the guest gave it.
+    #: When the guest entered it.
     given = models.DateTimeField(null=True)
-    #: When an operator had added it at Spotify.
+    #: When an operator added it at Spotify.
     added = models.DateTimeField(null=True)
+    #: The Spotify app with the guest's seat; "", as older versions leave it, is the first one.
+    client_id = models.CharField(max_length=100, blank=True, db_default="")
     created = models.DateTimeField(db_default=Now())
     expires = models.DateTimeField()
 

@@ -1,4 +1,4 @@
-"""What is known of playlists, songs and recordings at connected services."""
+"""Playlists, songs and recordings at connected services."""
 
 from django.db import models
 from django.db.models import Q
@@ -22,13 +22,13 @@ class TargetPlaylist(models.Model):
     #: The mirror's name when the playlist was last named, and the name that it got.
     asked_name = models.CharField(max_length=100, blank=True, db_default="")
     written_name = models.CharField(max_length=150, blank=True, db_default="")
-    #: Why the playlist was left as it is although something else is wanted, and since when.
+    #: Why the playlist was not changed although other songs are wanted, and since when.
     doubt = models.CharField(max_length=20, blank=True, db_default="")
     doubt_since = models.DateTimeField(null=True)
     #: Songs in the playlist, and songs of the mirror, after the last run.
     song_count = models.IntegerField(db_default=0)
     wanted_count = models.IntegerField(db_default=0)
-    #: What the last run says of it, as a sentence; "" where all is well.
+    #: The last run's problem with it, as a sentence; "" without one.
     note = models.TextField(blank=True, db_default="")
     checked_at = models.DateTimeField(null=True)
 
@@ -57,7 +57,7 @@ class TargetCatalogue(models.Model):
     connection = models.OneToOneField(
         Connection, models.DB_CASCADE, primary_key=True, related_name="catalogue"
     )
-    #: As ``sync/targets/subsonic/catalogue.py`` packs them.
+    #: In the format of ``sync/targets/subsonic/catalogue.py``.
     packed = models.BinaryField()
     #: When all albums were last read.
     read_at = models.DateTimeField(db_default=Now())
@@ -70,12 +70,12 @@ class TargetCatalogue(models.Model):
 
 
 class TrackRecording(models.Model):
-    """The recording at MusicBrainz that a track is; a fact about the track, shared by all."""
+    """The MusicBrainz recording of a track, shared by all listeners."""
 
     track = models.OneToOneField(
         Track, models.DB_CASCADE, primary_key=True, related_name="recording"
     )
-    #: "" where ListenBrainz knows none.
+    #: "" if ListenBrainz has none.
     mbid = models.CharField(max_length=36, blank=True)
     checked_at = models.DateTimeField(db_default=Now())
 

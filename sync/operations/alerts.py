@@ -14,14 +14,17 @@ from django.db.models.functions import Cast, Concat, Now
 from django.utils import timezone
 
 from accounts.connections import moved_lately_q, near_q, stage_of_near
-from accounts.consent import Consent, Stage
+from accounts.consent import Consent, ConsentStage
 from accounts.models import SpotifyConnection, User
+from accounts.spotify_apps import all_apps
 from sync.models import Incident, Mirror, SyncRequest
 from sync.operations import backups
+from sync.operations.blocks import block_in_words
 from sync.queue.backoff import LISTENERS_OWN
 from sync.queue.processes import WORKER, alive
 from sync.queue.sweeps import EVER, Sweeps
-from syncify.spotify.models import Block
+from syncify.spotify.quota import blocks
+from syncify.text import counted
 
 if TYPE_CHECKING:
     from django_stubs_ext import WithAnnotations
@@ -45,13 +48,6 @@ FIRST_WAIT, LONGEST_WAIT = timedelta(minutes=1), timedelta(hours=1)
 #: For this long after the end of an incident, its undelivered alert is still sent.
 TOLD_AFTERWARDS = timedelta(days=1)
 
-_BLOCKS = {
-    Block.Because.QUOTA: "Spotify's quota is spent. Syncs wait and continue automatically.",
-    Block.Because.CREDENTIALS: "Spotify does not accept the client id or secret. Check "
-    "SPOTIFY_CLIENT_ID and SPOTIFY_CLIENT_SECRET, then restart the worker.",
-    Block.Because.PREMIUM: "Spotify requires the owner of the app to have Premium. Renew it, then "
-    "restart the worker.",
-}
 # Listeners that are being deleted get no incident.
 _OPEN = """
 INSERT INTO incidents (key, message, user_id, alert_due)
@@ -68,7 +64,7 @@ _LOST = (
 
 
 @dataclass(frozen=True, slots=True)
-class Trouble:
+class OpenProblem:
     key: str
     message: str
     #: The listener that the message names.
@@ -130,7 +126,7 @@ def _close(over: QuerySet[Incident]) -> None:
         logger.info("incident over key=%s", key)
 
 
-def _open(troubles: Sequence[Trouble]) -> None:
+def _open(troubles: Sequence[OpenProblem]) -> None:
     """Open an incident for each trouble without one; only one of several schedulers logs it."""
     if not troubles:
         return
@@ -157,7 +153,7 @@ def _owed() -> QuerySet[Incident]:
     return Incident.objects.filter(is_told, alert_due__isnull=False)
 
 
-def _troubles() -> Iterator[Trouble]:
+def _troubles() -> Iterator[OpenProblem]:
     """The present problems, other than consents."""
     later = SyncRequest.objects.filter(
         user=OuterRef("user"),
@@ -174,21 +170,25 @@ def _troubles() -> Iterator[Trouble]:
         .annotate(count=Count("user", distinct=True))
     )
     for code, count in dead.order_by("error_code"):
-        people = "one listener" if count == 1 else f"{count} listeners"
-        yield Trouble(f"dead:{code}", f"Syncs of {people} were given up: {code}.")
+        people = counted(count, "listener")
+        yield OpenProblem(f"dead:{code}", f"Syncs of {people} were given up: {code}.")
 
     waiting = Q(state=SyncRequest.State.QUEUED, run_at__lt=Now() - MISSING_AFTER) | Q(
         state=SyncRequest.State.RUNNING, leased_until__lt=Now() - MISSING_AFTER
     )
     workers = alive(WORKER)
     if SyncRequest.objects.filter(waiting).exists() and not workers.exists():
-        yield Trouble("worker", "Syncs are waiting, and no worker is running.")
+        yield OpenProblem("worker", "Syncs are waiting, and no worker is running.")
 
     if backups.is_late():
-        yield Trouble("backup", "No backup was made for two days. The scheduler's log says why.")
+        yield OpenProblem(
+            "backup", "No backup was made for two days. The scheduler's log says why."
+        )
 
-    for block in Block.objects.filter(until__gt=Now() - BLOCK_GRACE):
-        yield Trouble(f"block:{block.because}", _BLOCKS[Block.Because(block.because)])
+    if running := blocks(since=BLOCK_GRACE):
+        labels = {app.credentials.key: app.label for app in all_apps()}
+        for block in running:
+            yield OpenProblem(block.incident, block_in_words(block, labels))
 
 
 def _consents_in_trouble(now: datetime) -> "QuerySet[KeyedConnection]":
@@ -206,17 +206,17 @@ def _consents_in_trouble(now: datetime) -> "QuerySet[KeyedConnection]":
     )
 
 
-def _told_of(consents: "QuerySet[KeyedConnection]", now: datetime) -> Iterator[Trouble]:
+def _told_of(consents: "QuerySet[KeyedConnection]", now: datetime) -> Iterator[OpenProblem]:
     for held in consents.select_related("user").defer("access_token", "refresh_token"):
         lost = held.state_reason == SpotifyConnection.Reason.TOKENS_LOST
         message = (
             _LOST.format(held.user) if lost else _consent_in_words(held.user, held.consent(now))
         )
-        yield Trouble(held.key, message, held.user)
+        yield OpenProblem(held.key, message, held.user)
 
 
 def _consent_in_words(user: User, consent: Consent) -> str:
-    if consent.stage == Stage.ENDED:
+    if consent.stage == ConsentStage.ENDED:
         return (
             f"Spotify's permission to act for {user} has ended. Their playlist stays as it is "
             "until they have signed in again."

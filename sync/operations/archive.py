@@ -5,6 +5,7 @@ a backup needs no program of PostgreSQL's, and can be restored by another versio
 later Syncify.
 """
 
+import hashlib
 import io
 import json
 import zlib
@@ -23,7 +24,12 @@ from psycopg import sql
 
 from syncify.sealed import SealedReader, SealedWriter, WrongPassphrase, is_sealed
 
-FORMAT = 1
+#: 2 has a digest of the whole file; 1, of 0.1.0, has none.
+FORMAT = 2
+_FORMATS = (1, FORMAT)
+#: The comment of a zip file that is not encrypted: SHA-256 of all that stands before the digest.
+_DIGEST = b"sha256:"
+_DIGITS = 64
 #: Migrations and running processes fill these tables.
 _MADE_ANEW = {"django_migrations", "django_content_type", "auth_permission", "processes"}
 _BLOCK = 1 << 20
@@ -82,6 +88,8 @@ def write_archive(
         ZipFile(cast("Any", target), "w", ZIP_DEFLATED, compresslevel=6) as archive,
         _snapshot() as db,
     ):
+        if not passphrase:  # an encrypted file authenticates each of its bytes
+            archive.comment = _DIGEST + b"0" * _DIGITS
         manifest = Manifest(
             made=datetime.now(UTC).isoformat(timespec="seconds"),
             migrations=_migrations(),
@@ -93,7 +101,22 @@ def write_archive(
         archive.writestr("manifest.json", json.dumps(asdict(manifest), indent=1))
     if passphrase:
         target.close()
+    else:
+        digest = _digest(file)
+        file.seek(-_DIGITS, io.SEEK_END)
+        file.write(digest)
     return manifest
+
+
+def _digest(file: BinaryIO) -> bytes:
+    """SHA-256 of a file without its last digits, in hexadecimal digits."""
+    left = file.seek(0, io.SEEK_END) - _DIGITS
+    file.seek(0)
+    found = hashlib.sha256()
+    while left > 0 and (block := file.read(min(_BLOCK, left))):
+        found.update(block)
+        left -= len(block)
+    return found.hexdigest().encode()
 
 
 @contextmanager
@@ -196,7 +219,10 @@ def open_archive(path: Path, *, passphrase: str) -> Iterator[Archive]:
                 raise BadArchive(f"{path} is encrypted. Set SYNCIFY_BACKUP_PASSPHRASE.")
             source = io.BufferedReader(SealedReader(file, passphrase)) if sealed else file
             zipped = stack.enter_context(ZipFile(source))
-            archive = Archive(zipped, _checked(zipped), is_encrypted=sealed)
+            manifest = _checked(zipped)
+            if not sealed and manifest.format != 1:
+                _check_digest(file)
+            archive = Archive(zipped, manifest, is_encrypted=sealed)
         except OSError as error:
             raise BadArchive(f"{path} cannot be read: {error.strerror or error}.") from error
         except WrongPassphrase as error:
@@ -208,9 +234,18 @@ def open_archive(path: Path, *, passphrase: str) -> Iterator[Archive]:
         yield archive
 
 
+def _check_digest(file: BinaryIO) -> None:
+    """Raises ValueError where any byte of the file is another than when it was written."""
+    before = file.tell()
+    digest = _digest(file)
+    if file.read() != digest:
+        raise ValueError("a byte of it was changed")
+    file.seek(before)
+
+
 def _checked(zipped: ZipFile) -> Manifest:
     told = json.loads(zipped.read("manifest.json"))
-    if told.get("format") != FORMAT:
+    if told.get("format") not in _FORMATS:
         raise BadArchive("The backup was made by a later Syncify. Restore it with that one.")
     manifest = Manifest(**{**told, "tables": [Table(**table) for table in told["tables"]]})
     for table in manifest.tables:

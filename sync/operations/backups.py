@@ -194,7 +194,8 @@ def _drop_tables() -> None:
     with connection.cursor() as cursor:
         cursor.execute(f"DROP TABLE IF EXISTS {', '.join(quoted)} CASCADE")
         cursor.execute(
-            f"DROP FUNCTION IF EXISTS {LEFT_OVER}_forget, {LEFT_OVER}_carry_over CASCADE"
+            f"DROP FUNCTION IF EXISTS {LEFT_OVER}_forget, {LEFT_OVER}_carry_over,"
+            " sync_requests_hold CASCADE"
         )
 
 

@@ -4,6 +4,7 @@ from sync.library.genres import queue_lookups
 from sync.library.uploads import drop_old_uploads
 from sync.operations.alerts import Watch
 from sync.operations.backups import make_backup_if_due
+from sync.operations.upgrade import finish_upgrade
 from sync.queue.connected import enqueue_due_services
 from sync.sharing.invitations import drop_expired
 
@@ -14,4 +15,5 @@ CHORES = (
     drop_old_uploads,
     drop_expired,
     enqueue_due_services,
+    finish_upgrade,
 )

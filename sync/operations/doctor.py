@@ -14,10 +14,12 @@ import requests
 from django.conf import settings
 from django.core.exceptions import ImproperlyConfigured
 from django.db import Error, connection
+from django.urls import reverse
 from django.utils import timezone
 from django.utils.timesince import timesince
 
 from accounts.models import SpotifyConnection
+from accounts.spotify_apps import App, Source, all_apps
 from sync.operations import backups
 from sync.operations.alerts import undelivered
 from sync.queue import processes
@@ -27,7 +29,8 @@ from syncify.http import SEEN_SCHEME
 from syncify.redirect import advice
 from syncify.schema import pending_migrations
 from syncify.spotify import probe
-from syncify.spotify.quota import calls_last_day, current_block
+from syncify.spotify.quota import blocks, calls_last_day
+from syncify.text import counted, plain
 
 SLOW = timedelta(milliseconds=100)
 #: With a larger difference of clocks, tokens expire and syncs start at the wrong time.
@@ -132,7 +135,7 @@ def token_keys() -> Verdict:
     closed = sum(not token for (token,) in stored.iterator())
     if closed:
         return False, (
-            f"no key decrypts the tokens of {_count(closed, 'listener')}. Append the lost key "
+            f"no key decrypts the tokens of {counted(closed, 'listener')}. Append the lost key "
             "to SYNCIFY_TOKEN_KEYS, or ask them to sign in again."
         )
     return True, "all stored tokens can be decrypted"
@@ -189,10 +192,10 @@ def alerts() -> Verdict:
         return False, f"Apprise cannot read address {which} of SYNCIFY_ALERT_URLS. Correct it."
     if waiting := undelivered():
         return False, (
-            f"{_count(waiting, 'alert')} could not be delivered. Test the addresses in "
+            f"{counted(waiting, 'alert')} could not be delivered. Test the addresses in "
             "SYNCIFY_ALERT_URLS; each alert is tried again."
         )
-    return True, f"go to {_count(len(unknown), 'address', 'es')}"
+    return True, f"go to {counted(len(unknown), 'address', 'es')}"
 
 
 # --- Spotify ----------------------------------------------------------------------------------
@@ -229,17 +232,42 @@ def spotify() -> Verdict:
 
 
 def credentials() -> Verdict:
-    if not settings.SPOTIFY_CLIENT_SECRET:
+    apps = all_apps()
+    if not apps:
+        return False, (
+            f"there is no Spotify app yet. Open {settings.BASE_URL}{reverse('first_run')} and "
+            "enter one with the code from the web server's log, or set SPOTIFY_CLIENT_ID."
+        )
+    verdicts = [_credentials_of(app) for app in apps]
+    if len(apps) == 1:
+        return verdicts[0]
+    is_well = {verdict for verdict, _ in verdicts}
+    worst = False if False in is_well else None if None in is_well else True
+    said = "; ".join(
+        f"“{plain(app.label)}”: {sentence}"
+        for app, (verdict, sentence) in zip(apps, verdicts, strict=True)
+        if verdict == worst
+    )
+    return worst, f"of all {len(apps)} apps accepted" if worst else said
+
+
+def _credentials_of(app: App) -> Verdict:
+    if not app.credentials.secret:
+        if app.source == Source.PAGE:
+            return False, "no key decrypts its secret. Enter it again at /operator/apps/."
         return None, "without a client secret, only the next sign-in can test them"
     try:
-        problem = probe.credentials_problem()
+        problem = probe.credentials_problem(app.credentials)
     except probe.NoAnswer as error:
         return None, f"the token endpoint does not answer ({error})"
     if problem:
-        return False, (
-            f"Spotify says {problem}. Copy SPOTIFY_CLIENT_ID and SPOTIFY_CLIENT_SECRET again from "
-            "developer.spotify.com/dashboard."
-        )
+        what = {
+            Source.ENVIRONMENT: "Copy SPOTIFY_CLIENT_ID and SPOTIFY_CLIENT_SECRET again",
+            Source.LIST: "Copy its client_id and client_secret in SPOTIFY_APPS again",
+            Source.PAGE: "Enter it again at /operator/apps/, as you find it",
+        }[app.source]
+        where = "from" if app.source != Source.PAGE else "on"
+        return False, f"Spotify says {problem}. {what} {where} developer.spotify.com/dashboard."
     return True, "accepted"
 
 
@@ -248,15 +276,33 @@ def redirect_address() -> Verdict:
 
 
 def quota() -> Verdict:
-    spent, budget = calls_last_day(), settings.SPOTIFY_DAILY_QUOTA
-    if block := current_block():
-        return False, f"no calls to Spotify before {block.until:%d %b %H:%M} UTC: {block.because}"
+    developers = list(dict.fromkeys(["", *(app.developer for app in all_apps())]))
+    running = blocks()
+    if running:
+        labels = {app.credentials.key: app.label for app in all_apps()}
+        of = {block.whose: labels.get(block.whose, block.whose) for block in running}
+        said = [
+            f"no calls to Spotify before {block.until:%d %b %H:%M} UTC: {block.because}"
+            + (f" of “{plain(of[block.whose])}”" if block.whose else "")
+            for block in running
+        ]
+        return False, "; ".join(said)
+    verdicts = [_quota_of(developer) for developer in developers]
+    said = [
+        sentence + (f" in the developer account of {plain(developer)}" if developer else "")
+        for developer, (_, sentence) in zip(developers, verdicts, strict=True)
+    ]
+    is_well = all(verdict for verdict, _ in verdicts)
+    ending = "" if is_well else ". Syncs continue when the budget allows."
+    return is_well, "; ".join(said) + ending
+
+
+def _quota_of(developer: str) -> Verdict:
+    spent, budget = calls_last_day(developer), settings.SPOTIFY_DAILY_QUOTA
     found = f"{spent:,} calls in the last day"
     if not budget:
         return True, f"{found}, no limit set"
-    if spent >= budget:
-        return False, f"{found} of {budget:,}. Syncs continue when the budget allows."
-    return True, f"{found} of {budget:,}"
+    return spent < budget, f"{found} of {budget:,}"
 
 
 # --- The proxy --------------------------------------------------------------------------------
@@ -287,10 +333,6 @@ def judge_proxy(status: int, seen_scheme: str | None) -> Verdict:
             return False, f"answers {status} for Syncify. Let it pass all paths to the web process."
 
 
-def _count(number: int, noun: str, plural: str = "s") -> str:
-    return f"{number} {noun}{'' if number == 1 else plural}"
-
-
 def version() -> Verdict:
     return True, f"Syncify {__version__}"
 
@@ -317,7 +359,12 @@ CHECKS: dict[str, Callable[[], Verdict]] = {
 #: The settings that a check needs for a correct result.
 _NEEDS: dict[Callable[[], Verdict], list[str]] = {
     database: ["DATABASE_URL", "DATABASE_PASSWORD"],
-    credentials: ["SPOTIFY_CLIENT_ID", "SPOTIFY_CLIENT_SECRET", "SPOTIFY_ACCOUNTS_URL"],
+    credentials: [
+        "SPOTIFY_CLIENT_ID",
+        "SPOTIFY_CLIENT_SECRET",
+        "SPOTIFY_APPS",
+        "SPOTIFY_ACCOUNTS_URL",
+    ],
     spotify: ["SPOTIFY_API_URL"],
     redirect_address: ["SYNCIFY_BASE_URL"],
     proxy: ["SYNCIFY_BASE_URL"],

@@ -7,7 +7,7 @@ from collections.abc import Iterator, Mapping
 from datetime import timedelta
 
 from django.conf import settings
-from django.db.models import Count, F, Min, Q, Sum
+from django.db.models import Count, F, Q, Sum
 from django.db.models.functions import Now
 from django.utils import timezone
 from prometheus_client import CollectorRegistry
@@ -17,10 +17,13 @@ from prometheus_client.registry import Collector
 
 from accounts.consent import NEAR
 from accounts.models import CONSENT_LIFE, SpotifyConnection
-from sync.models import Incident, Process, SyncRequest
+from accounts.spotify_apps import all_apps
+from sync.models import Incident, SyncRequest
 from sync.operations import backups
+from sync.queue import processes
+from sync.queue.counts import open_requests
 from sync.queue.processes import SCHEDULER, WORKER
-from syncify.spotify.quota import calls_by_hour, current_block
+from syncify.spotify.quota import blocks, calls_by_hour
 
 DAY = timedelta(days=1)
 
@@ -37,14 +40,14 @@ def exposition(accept: str) -> tuple[bytes, str]:
 
 
 class _Installation(Collector):
-    """Seven statements, whatever the number of listeners."""
+    """A few statements, and one for each developer account, however many the listeners are."""
 
     def collect(self) -> Iterator[GaugeMetricFamily]:
         yield from _queue()
         yield from _finished()
         yield from _quota()
         yield from _listeners()
-        alive = Process.objects.filter(alive_until__gt=Now()).values_list("kind")
+        alive = processes.alive(WORKER, SCHEDULER).values_list("kind")
         yield _gauges(
             "processes",
             "Workers and schedulers that were seen lately.",
@@ -65,21 +68,14 @@ class _Installation(Collector):
 
 
 def _queue() -> Iterator[GaugeMetricFamily]:
-    is_ready = Q(state=State.QUEUED, run_at__lte=Now())
-    queue = SyncRequest.objects.filter(completed=None).aggregate(
-        ready=Count("pk", filter=is_ready),
-        waiting=Count("pk", filter=Q(state=State.QUEUED, run_at__gt=Now())),
-        running=Count("pk", filter=Q(state=State.RUNNING)),
-        oldest=Min("run_at", filter=is_ready),
-    )
-    oldest = queue.pop("oldest")
+    queue = open_requests()
     yield _gauges(
         "queue_requests",
         "Syncs that are ready for a worker, wait for a later time, or run.",
         "state",
-        queue,
+        {"ready": queue.ready, "waiting": queue.waiting, "running": queue.running},
     )
-    wait = (timezone.now() - oldest).total_seconds() if oldest else 0
+    wait = (timezone.now() - queue.oldest).total_seconds() if queue.oldest else 0
     yield _gauge("queue_oldest_wait_seconds", "How long the oldest ready sync has waited.", wait)
 
 
@@ -110,23 +106,32 @@ def _finished() -> Iterator[GaugeMetricFamily]:
 
 
 def _quota() -> Iterator[GaugeMetricFamily]:
+    """Those of the first developer account have no label, as if there were no other."""
     this_hour = timezone.now().replace(minute=0, second=0, microsecond=0)
-    hours = {hour.hour: hour.calls for hour in calls_by_hour()}
-    spent = sum(hours.values())
-    block = current_block()
-    yield _gauge(
+    developers = dict.fromkeys(["", *(app.developer for app in all_apps())])
+    hours = {developer: dict(calls_by_hour(developer)) for developer in developers}
+    spent = {developer: sum(calls.values()) for developer, calls in hours.items()}
+    yield _labelled(
         "api_calls_this_hour",
         "Calls to Spotify's API since the full hour.",
-        hours.get(this_hour, 0),
+        "developer",
+        {developer: calls.get(this_hour, 0) for developer, calls in hours.items()},
     )
-    yield _gauge("api_calls_last_day", "Calls to Spotify's API in the last day.", spent)
-    if settings.SPOTIFY_DAILY_QUOTA:
-        left = max(0, settings.SPOTIFY_DAILY_QUOTA - spent)
-        yield _gauge("api_calls_left", "Calls left of SPOTIFY_DAILY_QUOTA.", left)
-    yield _gauge(
+    yield _labelled(
+        "api_calls_last_day", "Calls to Spotify's API in the last day.", "developer", spent
+    )
+    if budget := settings.SPOTIFY_DAILY_QUOTA:
+        left = {developer: max(0, budget - calls) for developer, calls in spent.items()}
+        yield _labelled("api_calls_left", "Calls left of SPOTIFY_DAILY_QUOTA.", "developer", left)
+    ends = {"": 0.0}
+    for block in blocks():
+        ends[block.whose] = max(ends.get(block.whose, 0.0), block.until.timestamp())
+    yield _labelled(
         "blocked_until_timestamp_seconds",
-        "End of the block of calls to Spotify; 0: no block.",
-        block.until.timestamp() if block else 0,
+        "End of the block of calls to Spotify; 0: no block. Other apps by their Client ID, other "
+        "developer accounts by their name.",
+        "whose",
+        ends,
     )
 
 
@@ -159,4 +164,14 @@ def _gauges(name: str, meaning: str, label: str, values: Mapping[str, float]) ->
     family = GaugeMetricFamily(f"syncify_{name}", meaning, labels=[label])
     for key, value in values.items():
         family.add_metric([key], value)
+    return family
+
+
+def _labelled(
+    name: str, meaning: str, label: str, values: Mapping[str, float]
+) -> GaugeMetricFamily:
+    """As ``_gauges``, but the value of "" has no label."""
+    family = GaugeMetricFamily(f"syncify_{name}", meaning)
+    for key, value in values.items():
+        family.add_sample(f"syncify_{name}", {label: key} if key else {}, value)
     return family

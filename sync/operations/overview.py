@@ -1,32 +1,40 @@
 """The data of the operator's page, read in few queries; nothing here writes."""
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
 
 from django.conf import settings
 from django.core.paginator import Page, Paginator
-from django.db.models import Count, Exists, Min, OuterRef, Q, QuerySet, Subquery
+from django.db.models import (
+    Case,
+    CharField,
+    Exists,
+    OuterRef,
+    QuerySet,
+    Subquery,
+    Value,
+    When,
+)
 from django.urls import reverse
 from django.utils import timezone
 from django.utils.timesince import timesince
 
 from accounts.access import may_use
 from accounts.models import SpotifyConnection, User
+from accounts.spotify_apps import App, all_apps
 from sync.models import Incident, Mirror, Process, SyncRequest
-from sync.pages.words import clock, counted
+from sync.operations.blocks import OPERATORS_CAUSES
+from sync.pages.words import clock
+from sync.queue.counts import open_requests
 from sync.queue.processes import SCHEDULER, WORKER, alive
 from sync.sharing.invitations import waiting_guests
 from syncify.redirect import advice
-from syncify.spotify.models import Block
-from syncify.spotify.quota import calls_by_hour, current_block
+from syncify.spotify.models import Silence
+from syncify.spotify.quota import blocks, calls_by_hour
+from syncify.text import counted
 
 _LISTENERS_ON_PAGE, _ROWS = 50, 20
-#: Blocks that an operator can end.
-_OPERATORS_BLOCKS = {
-    Block.Because.CREDENTIALS: "Spotify does not accept the client id or secret.",
-    Block.Because.PREMIUM: "the owner of the Spotify app has no Premium.",
-}
 #: An hour counts for the budget until its end is a day ago.
 _HOURS = 25
 
@@ -80,8 +88,8 @@ class Quota:
     spent: int
     #: Calls a day; 0: no limit.
     budget: int
-    block: Block | None
-    blocked_until: str
+    #: Whose it is; "" for the developer account of the first app.
+    developer: str = ""
 
     @property
     def most(self) -> int:
@@ -111,6 +119,20 @@ class Quota:
 
 
 @dataclass(frozen=True, slots=True)
+class Wait:
+    """A block: with which app, or in which developer account, nobody calls Spotify."""
+
+    block: Silence
+    until: str
+    #: “ of …”, within a sentence; "" for the first app and its developer account.
+    of: str
+
+    @property
+    def is_quota(self) -> bool:
+        return self.block.because == Silence.Because.QUOTA
+
+
+@dataclass(frozen=True, slots=True)
 class Queue:
     ready: int
     #: Queued for later: backoff, or a wait that Spotify asked for.
@@ -136,47 +158,65 @@ class Overview:
     listeners: Page[User]
     queue: Queue
     dead: Sequence[DeadLetter]
-    quota: Quota
+    #: The first developer account first.
+    quotas: Sequence[Quota]
+    waits: Sequence[Wait]
     processes: Sequence[Seen]
     #: The redirect URI to register with Spotify, as a sentence.
     redirect: str
+    has_several_apps: bool
+
+    @property
+    def spent(self) -> int:
+        return sum(quota.spent for quota in self.quotas)
+
+    @property
+    def budget(self) -> int:
+        return sum(quota.budget for quota in self.quotas)
 
 
 def overview(*, now: datetime, page: str | None) -> Overview:
-    dead, quota = _dead_letters(now), _quota(now)
+    dead, apps = _dead_letters(now), all_apps()
+    waits = _waits({app.credentials.key: app.label for app in apps}, now)
     incidents = list(Incident.objects.filter(closed__isnull=True).order_by("-opened")[:_ROWS])
     return Overview(
         now=now,
-        things=_things(dead, quota, incidents),
-        listeners=_page_of_listeners(page),
+        things=_things(dead, waits, incidents),
+        listeners=_page_of_listeners(page, apps),
         queue=_queue(now),
         dead=dead,
-        quota=quota,
+        quotas=[_quota(now, name) for name in dict.fromkeys(app.developer for app in apps)],
+        waits=waits,
         processes=[
             Seen(process, clock(process.last_seen, now), process.alive_until > now)
             for process in Process.objects.order_by("-last_seen")[:_ROWS]
         ],
         redirect=advice(settings.BASE_URL),
+        has_several_apps=len(apps) > 1,
     )
 
 
-def _things(dead: Sequence[DeadLetter], quota: Quota, incidents: Sequence[Incident]) -> list[Thing]:
+def _things(
+    dead: Sequence[DeadLetter], waits: Sequence[Wait], incidents: Sequence[Incident]
+) -> list[Thing]:
     """The operator's tasks, the most urgent first."""
     things = []
     for kind, command in ((WORKER, "runworker"), (SCHEDULER, "schedule_syncs --loop")):
         if not alive(kind).exists():
             how = f"Start one: python manage.py {command}"
             things.append(Thing(f"No {kind} is running.", how))
-    if quota.block and quota.block.because in _OPERATORS_BLOCKS:
-        things.append(
-            Thing(
-                f"Calls to Spotify are blocked until {quota.blocked_until}: "
-                f"{_OPERATORS_BLOCKS[Block.Because(quota.block.because)]}",
-                "Run the checks",
-                reverse("operator_checks"),
+    for wait in waits:
+        if not wait.is_quota:
+            why = OPERATORS_CAUSES[Silence.Because(wait.block.because)].format(of=wait.of)
+            things.append(
+                Thing(
+                    f"Calls to Spotify are blocked until {wait.until}: {why}",
+                    "Run the checks",
+                    reverse("operator_checks"),
+                )
             )
-        )
-    told = {"worker", *(f"block:{because}" for because in _OPERATORS_BLOCKS)}
+    told = {"worker", *(wait.block.incident for wait in waits if not wait.is_quota)}
+    told |= {f"block:{because}" for because in OPERATORS_CAUSES}
     things += [
         Thing(incident.message, f"since {clock(incident.opened, timezone.now())}")
         for incident in incidents
@@ -196,15 +236,15 @@ def _things(dead: Sequence[DeadLetter], quota: Quota, incidents: Sequence[Incide
     return things
 
 
-def _page_of_listeners(page: str | None) -> Page[User]:
+def _page_of_listeners(page: str | None, apps: Sequence[App]) -> Page[User]:
     keys = User.objects.order_by("pk").values_list("pk", flat=True)
     found = Paginator(keys, _LISTENERS_ON_PAGE).get_page(page)
     # Paged by key, since an OFFSET would compute all columns of the skipped rows.
-    shown = list(_listeners().filter(pk__in=list(found)))
+    shown = list(_listeners(apps).filter(pk__in=list(found)))
     return Page(shown, found.number, found.paginator)  # type: ignore[arg-type]  # pages of keys
 
 
-def _listeners() -> QuerySet[User]:
+def _listeners(apps: Sequence[App]) -> QuerySet[User]:
     syncs = SyncRequest.objects.filter(user=OuterRef("pk"), kind=SyncRequest.Kind.SPOTIFY)
     requests = syncs.order_by("-id")
     done = requests.filter(state=SyncRequest.State.SUCCEEDED)
@@ -213,6 +253,7 @@ def _listeners() -> QuerySet[User]:
         .defer("connection__refresh_token", "connection__access_token")
         .annotate(
             last_success=Subquery(done.values("completed")[:1]),
+            app_label=_app_label(apps),
             song_count=Subquery(done.values("song_count")[:1]),
             latest_state=Subquery(requests.values("state")[:1]),
             mirror_state=Subquery(
@@ -223,22 +264,27 @@ def _listeners() -> QuerySet[User]:
     )
 
 
+def _app_label(apps: Sequence[App]) -> Case | Value:
+    """The app of a listener, as an expression; "" where there is only one."""
+    if len(apps) < 2:
+        return Value("")
+    labels = {"": apps[0].label} | {app.client_id: app.label for app in apps}
+    return Case(
+        *(When(connection__client_id=key, then=Value(label)) for key, label in labels.items()),
+        default=Value("no app any more"),
+        output_field=CharField(),
+    )
+
+
 def _queue(now: datetime) -> Queue:
     state = SyncRequest.State
-    is_ready = Q(state=state.QUEUED, run_at__lte=now)
-    # Open requests and dead ones each have an index of their own.
-    counts = SyncRequest.objects.filter(completed=None).aggregate(
-        ready=Count("pk", filter=is_ready),
-        waiting=Count("pk", filter=Q(state=state.QUEUED, run_at__gt=now)),
-        running=Count("pk", filter=Q(state=state.RUNNING)),
-        oldest=Min("run_at", filter=is_ready),
-    )
+    counts = open_requests()
     running = SyncRequest.objects.filter(state=state.RUNNING).select_related("user")
     return Queue(
-        ready=counts["ready"],
-        waiting=counts["waiting"],
-        oldest_wait=timesince(counts["oldest"], now, depth=1) if counts["oldest"] else "–",
-        running_count=counts["running"],
+        ready=counts.ready,
+        waiting=counts.waiting,
+        oldest_wait=timesince(counts.oldest, now, depth=1) if counts.oldest else "–",
+        running_count=counts.running,
         running=list(running.order_by("id")[:_ROWS]),
         dead_count=SyncRequest.objects.filter(state=state.DEAD).count(),
     )
@@ -276,11 +322,18 @@ def _dead_letters(now: datetime) -> list[DeadLetter]:
     ]
 
 
-def _quota(now: datetime) -> Quota:
+def _waits(labels: Mapping[str, str], now: datetime) -> list[Wait]:
+    waits = []
+    for block in blocks():
+        name = labels.get(block.whose, block.whose)
+        waits.append(Wait(block, clock(block.until, now), f" of “{name}”" if block.whose else ""))
+    return waits
+
+
+def _quota(now: datetime, developer: str) -> Quota:
     this_hour = now.astimezone(UTC).replace(minute=0, second=0, microsecond=0)
     hours = [this_hour - timedelta(hours=ago) for ago in reversed(range(_HOURS))]
-    calls = {hour.hour: hour.calls for hour in calls_by_hour()}
-    block = current_block()
+    calls = dict(calls_by_hour(developer))
     return Quota(
         bars=bars(
             [(hour, calls.get(hour, 0)) for hour in hours],
@@ -288,8 +341,7 @@ def _quota(now: datetime) -> Quota:
         ),
         spent=sum(calls.values()),
         budget=settings.SPOTIFY_DAILY_QUOTA,
-        block=block,
-        blocked_until=clock(block.until, now) if block else "",
+        developer=developer,
     )
 
 

@@ -1,1 +1,1 @@
-"""The pages that listeners see: one view module a page."""
+"""The pages that listeners see: one view module for each page."""

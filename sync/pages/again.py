@@ -1,4 +1,4 @@
-"""The page that likes lost songs again: what exactly, with which date, and by whose leave."""
+"""The page to like lost songs again: a preview, the date, and the needed permission."""
 
 from django.contrib import messages
 from django.contrib.auth.decorators import login_required
@@ -28,7 +28,7 @@ from syncify.spotify.errors import (
 @limited("like", per_address=120, per_listener=60, methods=["POST"])
 @login_required
 def again(request: Request) -> HttpResponse:
-    """Shows the songs; a POST with ``track`` for each likes those."""
+    """Show the songs; a POST with ``track`` for each likes them."""
     library_of(request)
     if request.method == "POST":
         return _like(request)

@@ -1,8 +1,8 @@
 """The card of one mirror: what it shows, read in two statements; nothing here writes.
 
-A card is drawn for every open page at every change, so its statements are written by hand: they
-read no column that the card does not show, and cost half of what the ORM takes to put them
-together.
+A card is drawn for every open page at every change, so its statements are written by hand, read no
+column that the card does not show, and are prepared: PostgreSQL takes ten times as long to plan the
+first as to execute it.
 """
 
 # ruff: noqa: S608 - statements are put together from constants of this file
@@ -13,11 +13,15 @@ from datetime import datetime
 from typing import Any, NamedTuple, TypedDict
 
 from django.conf import settings
-from django.db import connection, models
+from django.db import models
+from django.db.models import QuerySet
 from django.urls import reverse
 
 from accounts.models import SpotifyConnection, User
-from sync.models import Library, Mirror, SyncRequest, SyncResult
+from accounts.spotify_apps import block_of
+from sync.library.continued import STOPPED, came_with, unfinished, went_with
+from sync.models import Library, Mirror, SavedTrack, SyncRequest, SyncResult
+from sync.pages.held import VERSIONS_SQL, rows_in
 from sync.pages.status import (
     Action,
     Permission,
@@ -34,7 +38,7 @@ from sync.pages.words import exact
 from sync.queue.alerted import was_delivered
 from sync.queue.fair import PRESSABLE_AT_SQL
 from sync.queue.processes import WORKER
-from syncify.spotify.quota import current_block
+from syncify.postgresql.prepared import prepared_cursor
 
 #: Songs of each kind that a card names.
 _NAMED = 5
@@ -119,6 +123,8 @@ class Card:
     pressable_at: str
     pause: Press | None
     renew: Press | None
+    #: An operator asks for a sign-in at another Spotify app.
+    is_to_move: bool = False
 
     @property
     def is_open(self) -> bool:
@@ -159,7 +165,10 @@ _PARTS = [
         "l", Library, "user_id", "interval", "preferred_hour", "next_due", "is_paused",
         "full_read_at", "confirm_after", "song_count",
     ),
-    _part("c", SpotifyConnection, "user_id", "authorized_at", "state", "state_reason"),
+    _part(
+        "c", SpotifyConnection, "user_id", "authorized_at", "state", "state_reason", "client_id",
+        "move_to",
+    ),
     _part(
         "r", SyncRequest, "id", "trigger", "state", "stage", "song_count", "progress", "failures",
         "run_at", "cancel_asked_at", "started", "completed", "error_code", "error_message", "added",
@@ -173,20 +182,14 @@ _OWN = "user_id = m.user_id AND kind = 'spotify'"
 _FACTS = f"""
 SELECT {", ".join(part.columns for part in _PARTS)},
        done.completed,
+       done.song_count,
        -- The main playlist holds all likes, unless some are kept elsewhere or count as the same.
-       CASE WHEN m.is_main AND m.keep_same = 'all' AND m.keep_twin = 'both' AND NOT EXISTS (
-                     SELECT FROM mirrors AS o WHERE o.user_id = m.user_id AND o.takes_from_main)
-            THEN done.song_count
-            ELSE (SELECT sum(cardinality(held.uris))
-                    FROM playlists AS p JOIN playlist_items AS held ON held.playlist_id = p.id
-                   WHERE p.mirror_id = m.id) END,
+       m.is_main AND m.keep_same = 'all' AND m.keep_twin = 'both' AND NOT EXISTS (
+           SELECT FROM mirrors AS o WHERE o.user_id = m.user_id AND o.takes_from_main),
        (SELECT count(*) FROM mirror_tracks AS t
          WHERE t.mirror_id = m.id AND t.refused_at IS NOT NULL),
        {PRESSABLE_AT_SQL},
-       (SELECT count(*)
-          FROM playlists AS p JOIN playlist_items AS held ON held.playlist_id = p.id,
-               unnest(held.uris) AS uri
-         WHERE p.mirror_id = m.id AND (uri IS NULL OR uri LIKE 'spotify:local:%%')),
+       {VERSIONS_SQL},
        EXISTS (SELECT FROM processes WHERE kind = %(worker)s AND alive_until > now()),
        ARRAY(SELECT p.number || ' ' || p.spotify_id FROM playlists AS p
               WHERE p.mirror_id = m.id AND p.spotify_id IS NOT NULL ORDER BY p.number),
@@ -219,7 +222,8 @@ SELECT {", ".join(part.columns for part in _PARTS)},
         WHERE s.user_id = m.user_id AND s.kind = 'spotify' AND s.completed IS NOT NULL
           AND (found.added, found.removed, found.moved, found.skipped) <> (0, 0, 0, 0)
         ORDER BY s.id DESC LIMIT 1)
- WHERE m.user_id = %(user)s AND (m.id = %(mirror)s OR %(mirror)s IS NULL AND m.is_main)"""
+ WHERE m.user_id = %(user)s
+   AND (m.id = %(mirror)s OR %(mirror)s::bigint IS NULL AND m.is_main)"""
 
 _NAMES = f"""
 (SELECT 'added', t.name, t.artists FROM saved_tracks AS s JOIN tracks AS t ON t.id = s.track_id
@@ -245,16 +249,18 @@ def card_for(user: User, *, now: datetime, mirror: int | None = None) -> Card:
         "mirror": mirror,
         "worker": WORKER,
     }
-    with connection.cursor() as cursor:
+    with prepared_cursor() as cursor:
         cursor.execute(_FACTS, params)
         if (row := cursor.fetchone()) is None:
             raise Mirror.DoesNotExist
     shown, library, consent, latest, changed, result, *facts = _parted(row)
-    synced_at, song_count, refused_count, pressable_at, odd_rows, *others = facts
-    has_worker, playlists, covers = others
+    synced_at, likes, has_all_likes, refused_count, pressable_at, *others = facts
+    items, has_worker, playlists, covers = others
+    held = [rows_in(version) for version in items]
+    rows = sum(each.rows for each in held) if held else None
     is_queued = latest is not None and latest.state == SyncRequest.State.QUEUED
     is_running = latest is not None and latest.state == SyncRequest.State.RUNNING
-    block = current_block() if is_queued else None
+    block = block_of(consent) if is_queued else None
     status = describe(
         connection=consent,
         mirror=shown,
@@ -262,7 +268,7 @@ def card_for(user: User, *, now: datetime, mirror: int | None = None) -> Card:
         latest=latest,
         block=block,
         has_worker=has_worker,
-        is_told=block is not None and was_delivered(f"block:{block.because}"),
+        is_told=block is not None and was_delivered(block.incident),
         now=now,
     )
     # What came to the library and left it; other mirrors only tell how many songs.
@@ -278,16 +284,17 @@ def card_for(user: User, *, now: datetime, mirror: int | None = None) -> Card:
         covers=covers,
         steps=steps(latest) if latest and is_running else [],
         last_change=_past(changed, result, names) if changed and result else None,
-        song_count=song_count,
+        song_count=likes if has_all_likes else rows,
         synced_at=synced_at,
         refused=_first(names["refused"], refused_count),
-        odd_rows=odd_rows,
+        odd_rows=sum(each.odd for each in held),
         rhythm=told,
         consent=notice,
         presses=_presses(shown, status, latest),
         pressable_at=exact(pressable_at) if pressable_at and status.asks_for_sync else "",
         pause=_pause(shown, "link") if told else None,
         renew=_renew(notice, status),
+        is_to_move=bool(consent.move_to),
     )
 
 
@@ -311,11 +318,19 @@ def _names(mirror: Mirror, changed: SyncRequest | None, refused: int) -> dict[st
             "mirror": mirror.pk,
             "request": changed.pk if changed else None,
         }
-        with connection.cursor() as cursor:
+        with prepared_cursor() as cursor:
             cursor.execute(_NAMES, params)
             for kind, name, artists in cursor:
                 names[kind].append(Song(name=name, artists=artists))
+    if changed and changed.state in STOPPED and changed.pk in unfinished(mirror.user_id):
+        names["added"] = _songs(came_with(mirror.user_id, changed.pk))
+        names["removed"] = _songs(went_with(mirror.user_id, changed.pk))
     return names
+
+
+def _songs(likes: QuerySet[SavedTrack]) -> list[Song]:
+    rows = likes.order_by("-added_at", "rank").select_related("track")[:_NAMED]
+    return [Song(name=like.track.name, artists=like.track.artists) for like in rows]
 
 
 def _past(request: SyncRequest, result: SyncResult, names: dict[str, list[Song]]) -> PastSync:

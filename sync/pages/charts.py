@@ -1,4 +1,4 @@
-"""Numbers as shapes for the SVG of the templates; pure, in units of the viewBox."""
+"""Shapes for the SVG charts of the templates; pure, in units of the viewBox."""
 
 from __future__ import annotations
 
@@ -24,9 +24,9 @@ class Bar:
     #: For narrow screens.
     short: str
     value: float
-    #: What people read.
+    #: The text for people.
     text: str
-    #: The songs behind it.
+    #: The address of its songs.
     url: str
     x: float
     y: float
@@ -38,7 +38,7 @@ class Bar:
 
     @property
     def shape(self) -> SafeString:
-        """The attributes of its rectangle, whatever way the language writes numbers."""
+        """The attributes of its rectangle, independent of the locale."""
         drawn = f'x="{self.x:g}" y="{self.y:g}" width="{self.width:g}" height="{self.height:g}"'
         return SafeString(drawn)
 
@@ -46,7 +46,7 @@ class Bar:
 @dataclass(frozen=True, slots=True)
 class BarChart:
     bars: Sequence[Bar]
-    #: What it shows, as a sentence.
+    #: The finding, as a sentence.
     finding: str
 
     @property
@@ -59,13 +59,13 @@ class BarChart:
 
     @property
     def is_dense(self) -> bool:
-        """Whether a phone has no room for every label."""
+        """Whether a narrow screen has no room for every label."""
         return len(self.bars) > 8
 
 
 @dataclass(frozen=True, slots=True)
 class Entry:
-    """A bar before it has a place."""
+    """A bar without a position."""
 
     label: str
     short: str
@@ -75,7 +75,7 @@ class Entry:
 
 
 def bar_chart(entries: Sequence[Entry], finding: str = "") -> BarChart:
-    """Bars of which the highest fills the chart; a value above 0 is never invisible.
+    """Bars, the highest as high as the chart; a value above 0 is always visible.
 
     ``finding`` may name the highest: "{0.label} has the most: {0.text}."
     """
@@ -100,7 +100,7 @@ def bar_chart(entries: Sequence[Entry], finding: str = "") -> BarChart:
 
 
 def without_links(chart: BarChart) -> BarChart:
-    """The same chart for those who may not look at the songs behind it."""
+    """The same chart without links to songs."""
     return replace(chart, bars=[replace(bar, url="") for bar in chart.bars])
 
 
@@ -152,7 +152,7 @@ def line_chart(points: Sequence[tuple[date, int]], *, since: date) -> Line:
 def _path(places: Sequence[tuple[float, float]]) -> str:
     if not places:
         return ""
-    # A single month is a short level line.
+    # A single month is a short horizontal line.
     if len(places) == 1:
         [(x, y)] = places
         places = [(x - SLOT / 2, y), (x + SLOT / 2, y)]

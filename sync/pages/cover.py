@@ -1,4 +1,4 @@
-"""The cover of a playlist: five to choose from, and the permission that Spotify wants for it."""
+"""The page of a playlist's cover: five palettes, and the needed permission."""
 
 from django.contrib import messages
 from django.contrib.auth.decorators import login_required

@@ -1,4 +1,4 @@
-"""The page of duplicates: which likes are the same song, and what becomes of them."""
+"""The page of duplicates: groups of likes of the same song, and actions on them."""
 
 from collections.abc import Sequence
 from typing import NamedTuple
@@ -15,25 +15,30 @@ from django.views.decorators.http import require_http_methods, require_POST, req
 from accounts import scopes
 from accounts.limits import limited
 from accounts.models import User
-from sync.library.duplicates import Grade, Group, find_groups, find_pairs
-from sync.library.songs import call_alike, call_different, different_pairs, load_songs
+from sync.library.duplicates import Grade, Group
+from sync.library.songs import (
+    call_alike,
+    call_different,
+    different_pairs,
+    duplicate_groups,
+)
 from sync.mirrors.holders import holders
 from sync.mirrors.leaving import NotDone, like_again, unlike
 from sync.mirrors.services import request_sync
 from sync.mirrors.tracks import track_uri
 from sync.models import SavedTrack, SyncRequest, Track
-from sync.pages.words import counted
 from sync.pages.zone import library_of
 from sync.queue.changes import tell_pages
 from sync.queue.locks import lock_listener
 from syncify.http import Request
+from syncify.text import counted
 
 SCOPE = "user-library-modify"
 _ON_PAGE = 25
 _limited = limited("duplicates", per_address=600, per_listener=240, methods=["POST"])
-#: Each press asks Spotify for something.
+#: Each press calls Spotify.
 _asks = limited("unlike", per_address=240, per_listener=60, methods=["POST"])
-#: In the session: the songs that were unliked last, so that it can be undone.
+#: Session key of the songs that were unliked last, for undo.
 _UNLIKED = "unliked"
 
 GRADES = {
@@ -67,7 +72,7 @@ class Shown(NamedTuple):
 def duplicates(request: Request) -> HttpResponse:
     library_of(request)
     different = different_pairs(request.user.pk)
-    groups = _groups(request.user)
+    groups = duplicate_groups(request.user.pk)
     page = Paginator(groups, _ON_PAGE).get_page(request.GET.get("page"))
     context = {
         "page": page,
@@ -87,7 +92,7 @@ def duplicates(request: Request) -> HttpResponse:
 @_limited
 @login_required
 def different(request: Request) -> HttpResponse:
-    """One song is another than the others of its group; with ``undo``, it is the same again."""
+    """Mark a song as different from its group; with ``undo``, remove the mark."""
     one, others = request.POST.get("one", ""), request.POST.getlist("other")[:50]
     known = _liked(request.user, [one, *others])
     if one not in known or not others or not known.issuperset(others):
@@ -98,7 +103,7 @@ def different(request: Request) -> HttpResponse:
         for other in others:
             (call_alike if undo else call_different)(request.user.pk, one, other)
         tell_pages(user_id=request.user.pk)
-        # No playlist has to be looked at: what they should hold is decided from the likes.
+        # No playlist is read: the selection depends on the likes only.
         request_sync(user=request.user, trigger=SyncRequest.Trigger.SCHEDULED)
     messages.success(
         request, "They count as the same song again." if undo else "Saved as different songs."
@@ -110,7 +115,7 @@ def different(request: Request) -> HttpResponse:
 @_asks
 @login_required
 def unlike_others(request: Request) -> HttpResponse:
-    """Shows which songs would be unliked, and that it needs a permission; with POST, does it."""
+    """Show the songs to unlike, and the needed permission; with POST, unlike them."""
     given = request.POST if request.method == "POST" else request.GET
     keep, others = given.get("keep", ""), list(dict.fromkeys(given.getlist("other")))[:50]
     if not _are_duplicates(request.user, keep, others):
@@ -131,7 +136,7 @@ def unlike_others(request: Request) -> HttpResponse:
         messages.error(request, str(error))
     else:
         messages.success(request, f"{counted(len(others), 'song')} unliked.")
-    # Where Spotify did not answer, some of them may be gone all the same.
+    # Without a response from Spotify, some of them may be unliked.
     request.session[_UNLIKED] = others
     request_sync(user=request.user)
     return _back()
@@ -141,7 +146,7 @@ def unlike_others(request: Request) -> HttpResponse:
 @_asks
 @login_required
 def like_others_again(request: Request) -> HttpResponse:
-    """Undo ``unlike_others``, as far as that is possible: the likes get the date of today."""
+    """Undo ``unlike_others``: the likes get the date of today."""
     ids = _unliked(request)
     if not ids:
         raise Http404
@@ -156,18 +161,13 @@ def like_others_again(request: Request) -> HttpResponse:
     return _back()
 
 
-def _groups(user: User) -> list[Group]:
-    songs = load_songs(user.pk)
-    return find_groups(songs, find_pairs(songs, different_pairs(user.pk)))
-
-
 def _are_duplicates(user: User, keep: str, others: Sequence[str]) -> bool:
-    """Whether Syncify shows these songs as one, surely enough to offer unliking some."""
+    """Whether the grade of these songs is certain enough to offer unliking."""
     if not others or keep in others:
         return False
     return any(
         group.grade != Grade.PERHAPS and keep in group.ids and set(group.ids).issuperset(others)
-        for group in _groups(user)
+        for group in duplicate_groups(user.pk)
     )
 
 
@@ -189,7 +189,7 @@ def _shown(user: User, groups: Sequence[Group]) -> list[Shown]:
 
 
 def _different(pairs: set[frozenset[str]]) -> list[list[Track]]:
-    """The pairs that the listener called different, by title."""
+    """The pairs that the listener marked as different, by title."""
     tracks = Track.objects.select_related("album").in_bulk(
         {each for pair in pairs for each in pair}
     )
@@ -203,7 +203,7 @@ def _tracks(ids: Sequence[str]) -> list[Track]:
 
 
 def _liked(user: User, ids: Sequence[str]) -> set[str]:
-    """Those of ``ids`` that the listener likes or once liked."""
+    """The tracks of ``ids`` that the listener likes or once liked."""
     asked = [each for each in ids if "\0" not in each]
     likes = SavedTrack.objects.filter(user=user, track__in=asked)
     return set(likes.values_list("track_id", flat=True))

@@ -1,8 +1,8 @@
 """Event streams, which keep open pages live: one LISTEN connection, fanned out to all of them.
 
-Everything here but what runs in ``_THREADS`` belongs to the event loop of one web process. Nothing
-waits for a browser: a stream that is told of ten changes while it sends has one more thing to send,
-the listener's card as it is then.
+Everything except the functions in ``_THREADS`` runs in the event loop of one web process. Nothing
+waits for a browser: after any number of changes during a send, a stream sends the card once more,
+in its latest state.
 """
 
 import asyncio
@@ -14,6 +14,7 @@ from concurrent.futures import ThreadPoolExecutor
 from contextlib import suppress
 from datetime import tzinfo
 from importlib import import_module
+from typing import Final, Literal
 from weakref import WeakValueDictionary
 
 from asgiref.sync import sync_to_async
@@ -29,49 +30,54 @@ from accounts.middleware import get_user
 from accounts.models import User
 from sync.models import Mirror
 from sync.pages.card import card_for
+from sync.pages.others import others_of
 from sync.queue.store import CHANGES
 from sync.queue.wake import FIRST_PAUSE, listen_parameters
 
 logger = logging.getLogger(__name__)
 
-#: Streams that one process carries, and how many of them may be one listener's.
+#: The maximum of streams of one process, and of one listener.
 MOST_STREAMS, MOST_EACH = 600, 6
-#: Cards that one stream follows.
+#: The maximum of cards of one stream.
 MOST_CARDS = 8
-#: Seconds between signs of life at most, at each of which the listener must still be signed in.
+#: The most seconds between two checks of the session; each sends a sign of life.
 BEAT = 15.0
-#: Seconds after which a card is drawn again though nobody told of a change: it speaks of time.
+#: Seconds after which a card is drawn again without a change, because it shows times.
 FRESH = 60.0
 #: Seconds between two drawings of a listener's card.
 PAUSE = 0.25
-#: Seconds before a database that did not answer is asked again.
+#: Seconds before the next try after the database did not respond.
 RETRY = 1.0
-#: Seconds of silence after which the LISTEN connection is tried, and that it has to answer.
+#: Seconds without a notification before the LISTEN connection is tested, and its timeout.
 SILENCE, ANSWER = 10.0, 5.0
-#: The most seconds before a lost LISTEN connection is tried again: somebody is looking.
+#: The most seconds between tries to reopen a lost LISTEN connection.
 LONGEST_PAUSE = 2.0
-#: Seconds before a browser comes back.
+#: Seconds before a browser reconnects.
 COMES_BACK = 3.0
 
-#: What is sent when there is nothing to say, and last of all.
+#: The event without content, and the last event.
 NOTHING = ": still here\n\n"
 GONE = "event: gone\ndata:\n\n"
 
-# Stands where each stream puts its own browser's token.
+# Replaced in each stream by the CSRF token of its browser.
 _TOKEN = "csrf-token-of-the-stream"  # noqa: S105 - it is none
 
-# Few, so that most of the connection pool is left to pages.
+# Few threads, so that most of the connection pool is free for pages.
 _THREADS = ThreadPoolExecutor(2, thread_name_prefix="events")
 
 
-#: A listener, a mirror of theirs (None: the main one), and a time zone.
-type _Shown = tuple[int, int | None, tzinfo]
+#: In the place of a mirror: the rows of all others but the main one.
+OTHERS: Final = "others"
+#: A mirror; None: the main one.
+type Part = int | Literal["others"] | None
+#: A listener, a part of their page, and a time zone.
+type _Shown = tuple[int, Part, tzinfo]
 
 
 class Stream:
-    """One open page: yields what its browser is sent, for as long as it is signed in.
+    """One open page: yields the events of its browser while it is signed in.
 
-    It shows the cards of ``mirrors``; None is the listener's main one.
+    It shows the cards of ``mirrors``.
     """
 
     def __init__(
@@ -81,7 +87,7 @@ class Stream:
         session_key: str,
         zone: tzinfo,
         csrf_token: str,
-        mirrors: Sequence[int | None] = (None,),
+        mirrors: Sequence[Part] = (None,),
     ) -> None:
         self.user_id = user_id
         self._mirrors = mirrors
@@ -89,20 +95,20 @@ class Stream:
         self._zone = zone
         self._csrf_token = csrf_token
         #: Of each card that the browser shows, a hash of its HTML.
-        self._shown: dict[Card, int] = {}
+        self._shown: dict[DrawnCard, int] = {}
         self._fresh_until = self._signed_in_until = 0.0
         self._woken = asyncio.Event()
         self._woken.set()
 
     def wake(self, *, is_progress: bool = False) -> None:
-        """Draw the cards anew; unless a sync went on, look first whether they are signed in."""
+        """Draw the cards again; check the session first, unless a sync is running."""
         if not is_progress:
             self._signed_in_until = 0.0
         self._woken.set()
 
     async def messages(self) -> AsyncIterator[str]:
-        # Whatever touched the database on the way here did so in the request's own thread, which
-        # would keep its connection for as long as the page is open.
+        # Earlier queries ran in the request's thread, which would keep its connection while the
+        # page is open.
         await sync_to_async(connections.close_all)()
         # Before the first card, so that no change is missed between the two.
         if not hub.add(self):
@@ -127,9 +133,9 @@ class Stream:
         finally:
             hub.remove(self)
 
-    async def _next(self, cards: "Sequence[Card]") -> str:
+    async def _next(self, cards: "Sequence[DrawnCard]") -> str:
         now = asyncio.get_running_loop().time()
-        # Whatever ends a sign-in tells of it, except that its time is over.
+        # Every end of a session is notified, except its expiry.
         if now >= self._signed_in_until or not self._woken.is_set():
             self._signed_in_until = now + BEAT
             if await listener_of(self._session_key) != self.user_id:
@@ -154,10 +160,10 @@ class Stream:
         )
 
 
-class Card:
+class DrawnCard:
     """A mirror's card, drawn once for all streams that show it in the same time zone."""
 
-    def __init__(self, user_id: int, mirror: int | None, zone: tzinfo) -> None:
+    def __init__(self, user_id: int, mirror: Part, zone: tzinfo) -> None:
         self._user_id = user_id
         self._mirror = mirror
         self._zone = zone
@@ -165,28 +171,26 @@ class Card:
         self._next: asyncio.Task[str] | None = None
 
     async def drawn(self) -> str:
-        """The card as it is at some moment from now on, after PAUSE at most."""
+        """The card in its state of now or later, after PAUSE at most."""
         if self._next is None:
             self._next = asyncio.create_task(self._draw())
-        return await asyncio.shield(self._next)  # one reader who leaves must not stop the others
+        return await asyncio.shield(self._next)  # a reader that leaves must not cancel the others
 
     async def _draw(self) -> str:
         now = asyncio.get_running_loop().time
         await asyncio.sleep(self._drawn_at + PAUSE - now())
-        # Who asks from here on may know of a change that this drawing does not see.
+        # Later readers may know of a change that this drawing does not include.
         self._next, self._drawn_at = None, now()
         return await _in_thread(_html_of, self._user_id, self._mirror, self._zone)
 
 
 class Hub:
-    """The open streams of this process, and the connection that says when to wake which."""
+    """The open streams of this process, and the LISTEN connection that wakes them."""
 
     def __init__(self) -> None:
         self.is_closed = False
         self._streams: dict[int, set[Stream]] = {}
-        self._cards: WeakValueDictionary[tuple[int, int | None, tzinfo], Card] = (
-            WeakValueDictionary()
-        )
+        self._cards: WeakValueDictionary[_Shown, DrawnCard] = WeakValueDictionary()
         self._listening: asyncio.Task[None] | None = None
 
     @property
@@ -196,12 +200,12 @@ class Hub:
     def is_full_for(self, user_id: int) -> bool:
         return len(self._streams.get(user_id, ())) >= MOST_EACH
 
-    def card(self, user_id: int, mirror: int | None, zone: tzinfo) -> Card:
+    def card(self, user_id: int, mirror: Part, zone: tzinfo) -> DrawnCard:
         key = (user_id, mirror, zone)
-        return self._cards.setdefault(key, Card(*key))
+        return self._cards.setdefault(key, DrawnCard(*key))
 
     def add(self, stream: Stream) -> bool:
-        """False when there is no room, even if there was some a moment ago."""
+        """False if there is no room; the check and the entry are one step."""
         if self.is_full or self.is_full_for(stream.user_id):
             return False
         self._streams.setdefault(stream.user_id, set()).add(stream)
@@ -216,7 +220,7 @@ class Hub:
             del self._streams[stream.user_id]
 
     def close(self) -> None:
-        """End all streams, for the process is to end."""
+        """End all streams because the process ends."""
         self.is_closed = True
         self._wake_all()
         if self._listening:
@@ -234,7 +238,7 @@ class Hub:
         pause = FIRST_PAUSE
         while True:
             try:
-                # In a thread, for an embedded PostgreSQL may have to be started first.
+                # In a thread, because an embedded PostgreSQL may need to start first.
                 parameters = await asyncio.to_thread(listen_parameters)
                 parameters |= {"autocommit": True, "cursor_factory": AsyncCursor}
                 async with await AsyncConnection.connect(**parameters) as listening:
@@ -267,17 +271,17 @@ def event(name: str, data: str) -> str:
 
 
 def _spread(seconds: float) -> float:
-    """A little less, so that streams that began together do not stay together."""
+    """A random reduction, so that streams spread over time."""
     return seconds * random.uniform(0.7, 1)  # noqa: S311 - guards nothing
 
 
 async def listener_of(session_key: str) -> int | None:
-    """Who is signed in by this session, if it still holds."""
+    """The user of this session, if it is still valid."""
     return await _in_thread(_listener_of, session_key)
 
 
 async def _in_thread[T, *Args](function: Callable[[*Args], T], *args: *Args) -> T:
-    """``function`` where it may wait for the database, whose connection it gives back at once."""
+    """Run ``function`` in a thread, and return its database connection afterwards."""
 
     def call() -> T:
         try:
@@ -294,19 +298,27 @@ def _listener_of(session_key: str) -> int | None:
     return get_user(request).pk
 
 
-def mirrors_of(numbers: Sequence[str]) -> list[int | None]:
+def mirrors_of(names: Sequence[str]) -> list[Part]:
     """The mirrors whose cards a page shows, by its query; the main one, if it names none."""
-    wanted = [int(each) for each in numbers if each.isascii() and each.isdigit() and len(each) < 19]
-    return [*dict.fromkeys(wanted[:MOST_CARDS])] or [None]
+    wanted: list[Part] = []
+    for name in names[:MOST_CARDS]:
+        if name == OTHERS:
+            wanted.append(OTHERS)
+        elif name.isascii() and name.isdigit() and len(name) < 19:
+            wanted.append(int(name))
+    return [*dict.fromkeys(wanted)] or [None]
 
 
-def _html_of(user_id: int, mirror: int | None, zone: tzinfo) -> str:
+def _html_of(user_id: int, mirror: Part, zone: tzinfo) -> str:
     with timezone.override(zone):
+        if mirror == OTHERS:
+            others = others_of(User(pk=user_id))
+            return render_to_string("sync/others.html", {"others": others}).strip()
         try:
             card = card_for(User(pk=user_id), now=timezone.now(), mirror=mirror)
         except Mirror.DoesNotExist:
             if mirror is None:
                 raise
-            return ""  # deleted meanwhile, or never the listener's: the others go on
+            return ""  # deleted, or not the listener's: the other cards continue
         context = {"card": card, "csrf_token": _TOKEN}
         return render_to_string("sync/card.html", context).strip()

@@ -4,8 +4,8 @@ from django.contrib.staticfiles.storage import staticfiles_storage
 from django.http import HttpRequest, HttpResponse, HttpResponsePermanentRedirect
 from django.views.decorators.http import require_safe
 
-#: Crawlers may see what a visitor may. Share pages say themselves that they are not to be indexed;
-#: messengers must be allowed to fetch them, or a link would have no picture.
+#: Crawlers may read the public pages. Share pages carry ``noindex``; messengers must be allowed to
+#: fetch them, or a link would have no picture.
 _ROBOTS = """\
 User-agent: *
 Allow: /$
@@ -23,6 +23,6 @@ def robots(_request: HttpRequest) -> HttpResponse:
 
 @require_safe
 def favicon(_request: HttpRequest) -> HttpResponse:
-    """For what does not read the page's own ``<link rel="icon">``."""
+    """For clients that ignore the page's ``<link rel="icon">``."""
     address = staticfiles_storage.url("img/favicon.ico")
     return HttpResponsePermanentRedirect(address)

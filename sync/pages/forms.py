@@ -56,7 +56,7 @@ class SettingsForm(MirrorForm):
     def __init__(self, *args: Any, **kwargs: Any) -> None:
         super().__init__(*args, **kwargs)
         for name in self.DETAILS:
-            # The page keeps what it showed: ``changed_data`` is what the person changed there.
+            # ``changed_data`` compares with the values that the page showed.
             self.fields[name].show_hidden_initial = True
 
     def clean_description(self) -> str:

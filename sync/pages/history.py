@@ -1,4 +1,4 @@
-"""The history of syncs as a diary: by weeks, with songs; checks that found nothing are folded."""
+"""The history of syncs by weeks, with songs; checks without changes are folded."""
 
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
@@ -14,9 +14,10 @@ from django.views.decorators.http import require_safe
 from sync.library.diary import Fold, Songs, folds, loud_syncs, songs_of
 from sync.models import SyncRequest, SyncResult
 from sync.pages.status import outcome
-from sync.pages.words import counted, full_day
+from sync.pages.words import full_day
 from sync.pages.zone import library_of
 from syncify.http import Request
+from syncify.text import counted
 
 _ON_PAGE = 20
 _NAMED = 5
@@ -24,13 +25,13 @@ _NAMED = 5
 
 @dataclass(frozen=True, slots=True)
 class Entry:
-    """One line of the diary: a sync, or some that changed nothing."""
+    """One entry: a sync, or several syncs without changes."""
 
     at: datetime
     headline: str
     request: SyncRequest | None = None
     songs: Songs | None = None
-    #: What it did to each playlist, where there are several.
+    #: The result for each playlist, if there are several.
     results: Sequence[SyncResult] = ()
     fold: Fold | None = None
 

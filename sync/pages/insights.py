@@ -1,13 +1,15 @@
-"""The pages of numbers: all years, and one year."""
+"""The pages of insights: all years, and one year."""
 
 from collections.abc import Sequence
 from datetime import date
 from typing import Any
 
 from django.contrib.auth.decorators import login_required
-from django.db.models import Q
+from django.core.cache import cache
+from django.db.models import Q, QuerySet
 from django.http import Http404, HttpResponse
 from django.shortcuts import render
+from django.template.loader import render_to_string
 from django.urls import reverse
 from django.utils import timezone
 from django.utils.dates import MONTHS, MONTHS_3
@@ -17,27 +19,46 @@ from accounts.models import User
 from sync.library.search import UNKNOWN, Query, refused_tracks
 from sync.library.stats import Calendar, Day, Facts, facts_of
 from sync.library.timeline import end_of, start_of
+from sync.library.version import Version, likes_version
 from sync.models import SavedTrack
 from sync.pages.charts import BarChart, Entry, bar_chart, heat_map, line_chart, steps
-from sync.pages.words import counted, songs
+from sync.pages.words import songs
 from sync.pages.zone import library_of
 from syncify.http import Request
+from syncify.text import counted
 
-#: How many songs a list shows at most.
+#: The most songs in a list.
 _SHOWN = 6
 _ARTISTS_OF_A_YEAR = 8
+#: Seconds that the numbers are kept.
+_KEPT_FOR = 3600
 
 
 @require_safe
 @login_required
 def insights(request: Request) -> HttpResponse:
     library_of(request)
-    zone, today = timezone.get_current_timezone(), timezone.localdate()
-    calendar = Calendar.of(request.user, zone=zone)
-    if not calendar.songs:
+    version = likes_version(request.user.pk)
+    if not version.songs:
         return render(request, "insights/empty.html")
-    facts = facts_of(request.user, calendar, zone=zone)
-    joined = timezone.localdate(request.user.date_joined)
+    refused = refused_tracks(request.user).select_related("track__album")
+    context = {
+        **_numbers(request.user, version),
+        "refused": refused.order_by("-refused_at", "-id")[:_SHOWN],
+    }
+    return render(request, "insights/insights.html", context)
+
+
+def _numbers(user: User, version: Version) -> dict[str, str]:
+    """The parts of the page that are kept until the likes change or a day begins, as HTML."""
+    zone, today = timezone.get_current_timezone(), timezone.localdate()
+    joined = timezone.localdate(user.date_joined)
+    key = f"numbers:{user.pk}:{version.key}:{zone}:{today}:{joined}"
+    kept: dict[str, str] | None = cache.get(key)
+    if kept is not None:
+        return kept
+    calendar = Calendar.of(user, zone=zone)
+    facts = facts_of(user, calendar, zone=zone)
     points = list(calendar.growth())
     context = {
         "facts": facts,
@@ -52,10 +73,14 @@ def insights(request: Request) -> HttpResponse:
         "busiest": calendar.busiest(),
         "break": longest_break(calendar),
         "today": today,
-        **songs_behind(request.user, facts, calendar.on_this_day(today)),
-        **_lost(request.user),
+        **songs_behind(user, facts, calendar.on_this_day(today), gone=_gone(user)),
     }
-    return render(request, "insights/insights.html", context)
+    drawn = {
+        "numbers": render_to_string("insights/numbers.html", context),
+        "gone": render_to_string("insights/gone.html", context) if context["ended"] else "",
+    }
+    cache.set(key, drawn, _KEPT_FOR)
+    return drawn
 
 
 @require_safe
@@ -70,7 +95,7 @@ def year(request: Request, number: int) -> HttpResponse:
 
 
 def year_in_likes(user: User, number: int, calendar: Calendar) -> dict[str, Any]:
-    """What the page of a year shows; of a year in which the listener liked a song."""
+    """The context of a year's page; the year must have a like."""
     zone = timezone.get_current_timezone()
     facts = facts_of(user, calendar, zone=zone, year=number, top=_ARTISTS_OF_A_YEAR)
     years = [found for found in calendar.years if any(y == found for y, _ in calendar.months)]
@@ -118,7 +143,7 @@ def decades_chart(facts: Facts) -> BarChart:
 
 
 def ages_chart(facts: Facts) -> BarChart:
-    """How old the songs of each year were when they were liked, in the median."""
+    """The median age of songs at the like, by year of the like."""
     return bar_chart(
         [
             Entry(
@@ -170,36 +195,44 @@ def longest_break(calendar: Calendar) -> dict[str, Any] | None:
 # --- Songs ----------------------------------------------------------------------------------------
 
 
-def songs_behind(user: User, facts: Facts, days: Sequence[Day]) -> dict[str, Any]:
-    """The songs of ``facts.moments``, and some of those liked on ``days``, in one query."""
+def songs_behind(
+    user: User, facts: Facts, days: Sequence[Day], *, gone: QuerySet[SavedTrack] | None = None
+) -> dict[str, Any]:
+    """The songs of ``facts.moments``, some liked on ``days``, and ``gone``, in one query."""
     zone = timezone.get_current_timezone()
     wanted = Q(pk__in=[pk for pk in facts.moments.values() if pk])
     for day in days:
         moments = (start_of(day.day, zone), end_of(day.day, zone))
         wanted |= Q(added_at__gte=moments[0], added_at__lt=moments[1])
-    rows = SavedTrack.objects.filter(wanted, user=user, removed_at=None)
+    wanted &= Q(removed_at=None)
+    if gone is not None:
+        wanted |= Q(pk__in=gone.values("pk"))
+    rows = SavedTrack.objects.filter(wanted, user=user)
     likes = list(rows.select_related("track__album").order_by("-added_at", "rank"))
     by_pk = {like.pk: like for like in likes}
     dates = {day.day for day in days}
-    same_day = [like for like in likes if timezone.localdate(like.added_at) in dates]
+    liked = [like for like in likes if like.removed_at is None]
+    ended = [like for like in likes if like.removed_at is not None]
+    same_day = [like for like in liked if timezone.localdate(like.added_at) in dates]
     return {
         "moments": {name: by_pk.get(pk or 0) for name, pk in facts.moments.items()},
         "same_day": same_day[:_SHOWN],
         "same_days": days,
+        "ended": sorted(
+            ended, key=lambda like: (like.removed_at or like.added_at, like.pk), reverse=True
+        ),
     }
 
 
-def _lost(user: User) -> dict[str, Any]:
-    """Songs that are no longer liked, and songs that Spotify refuses; the latest of each."""
+def _gone(user: User) -> QuerySet[SavedTrack]:
+    """The songs that are no longer liked, the latest first; not all of them."""
     liked = SavedTrack.objects.filter(user=user, removed_at=None).values("track")
     gone = SavedTrack.objects.filter(user=user, removed_at__isnull=False).exclude(track__in=liked)
-    gone = gone.select_related("track__album").order_by("-removed_at", "-id")
-    refused = refused_tracks(user).select_related("track__album").order_by("-refused_at", "-id")
-    return {"gone": list(gone[:_SHOWN]), "refused": list(refused[:_SHOWN])}
+    return gone.order_by("-removed_at", "-id")[:_SHOWN]
 
 
 def _newest(user: User, first: date, end: date) -> list[SavedTrack]:
-    """Covers for the head of a year's page."""
+    """Covers for the header of a year's page."""
     zone = timezone.get_current_timezone()
     rows = SavedTrack.objects.filter(
         user=user,

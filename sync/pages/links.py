@@ -28,7 +28,7 @@ from sync.sharing.links import (
 )
 from syncify.http import Request
 
-#: What stands in the form for all likes instead of one playlist.
+#: The form's value for all likes instead of one playlist.
 LIBRARY = "all"
 
 _limited = limited("links", per_address=600, per_listener=120)
@@ -82,7 +82,10 @@ class LinkForm(forms.Form):
     def clean(self) -> None:
         chosen = self._mirrors.get(self.cleaned_data.get("songs", ""))
         if self.cleaned_data.get("has_insights") and not is_of_all_likes(chosen):
-            self.add_error("songs", "Insights are about all Liked Songs: share those, or none.")
+            self.add_error(
+                "songs",
+                "Insights are about all Liked Songs. Share all Liked Songs, or no insights.",
+            )
 
     @property
     def mirror(self) -> Mirror | None:
@@ -91,7 +94,7 @@ class LinkForm(forms.Form):
 
 
 class Address(NamedTuple):
-    """An address of a new link: what opens there, and a QR code where people would scan it."""
+    """An address of a new link: its title, and a QR code for pages."""
 
     label: str
     url: str
@@ -114,7 +117,7 @@ _ADDRESSES = {
 @_limited
 @login_required
 def links(request: Request) -> HttpResponse:
-    """The links, and a form for a new one, whose addresses are shown once."""
+    """The links, and a form for a new one; its addresses are shown once."""
     new: NewLink | None = None
     if request.method == "POST":
         form = LinkForm(request.user, request.POST)
@@ -145,7 +148,7 @@ def _create(user: User, form: LinkForm) -> NewLink | None:
             has_insights=data["has_insights"],
         )
     except TooManyLinks:
-        form.add_error(None, f"You have {MOST_LINKS} links. Revoke one that nobody needs.")
+        form.add_error(None, f"You have {MOST_LINKS} links. Revoke one that is not needed.")
         return None
 
 
@@ -193,7 +196,7 @@ def _code(url: str) -> segno.QRCode:
 
 
 def _inline_qr(url: str) -> SafeString:
-    """SVG to stand in the page itself: the address is known at this moment only."""
+    """Inline SVG, because the address is known only now."""
     drawn = _code(url).svg_inline(
         border=4, light="#fff", svgclass="qr", lineclass=None, omitsize=True
     )

@@ -1,4 +1,4 @@
-"""The card of one mirror, and what its buttons do."""
+"""The card of one mirror, and its buttons."""
 
 from django.contrib.auth.decorators import login_required
 from django.http import Http404, HttpResponse, HttpResponseRedirect
@@ -11,6 +11,7 @@ from accounts.limits import limited, too_often
 from sync.mirrors import services
 from sync.models import Mirror, SyncRequest
 from sync.pages.card import card_for
+from sync.pages.others import others_of
 from sync.queue.fair import pressable_at
 from syncify.http import Request
 
@@ -21,6 +22,13 @@ _limited = limited("sync", per_address=600, per_listener=120)
 @login_required
 def card(request: Request, pk: int) -> HttpResponse:
     return _card(request, pk)
+
+
+@require_safe
+@login_required
+def others(request: Request) -> HttpResponse:
+    """The rows of all mirrors but the main one: a piece of the dashboard."""
+    return render(request, "sync/others.html", {"others": others_of(request.user)})
 
 
 @require_POST
@@ -74,10 +82,10 @@ def pause(request: Request, pk: int) -> HttpResponse:
 @limited("sync", per_address=600, per_listener=120, methods=["POST"])
 @login_required
 def repair(request: Request, pk: int) -> HttpResponse:
-    """What the listener alone may have done to a playlist; GET says what each would cost.
+    """Changes to a playlist that only the listener may ask for; GET explains the effect of each.
 
-    With ``return`` one that left the library comes back, with ``anew`` one that is gone is given
-    up and a new one made, with ``rewrite`` one that is there is written anew.
+    ``return`` restores a playlist that left the library, ``anew`` makes a new one in place of a
+    lost one, and ``rewrite`` writes an existing one again.
     """
     mirror = _own(request, pk)
     is_away = mirror.state == Mirror.State.REMOVED
@@ -96,11 +104,11 @@ def repair(request: Request, pk: int) -> HttpResponse:
 
 
 def too_early(request: Request) -> HttpResponse | None:
-    """The answer to who presses again within a minute; None to who may press."""
+    """The response to a second press within a minute; None if a press is allowed."""
     moment = pressable_at(request.user.pk)
     if moment is None:
         return None
-    return too_often(request, moment - timezone.now(), "A sync has just been made for you.")
+    return too_often(request, moment - timezone.now(), "Your last sync is less than a minute old.")
 
 
 def _own(request: Request, pk: int) -> Mirror:

@@ -1,4 +1,4 @@
-"""The operator's pages: what to do, checks, who may use Syncify, how to become operator."""
+"""The operator's pages: open tasks, checks, listeners, and the operator code."""
 
 from django.contrib import messages
 from django.contrib.auth.decorators import login_required
@@ -15,9 +15,9 @@ from sync.mirrors import services
 from sync.models import SyncRequest
 from sync.operations.overview import overview
 from sync.operations.unblock import ask_spotify_now
-from sync.pages.words import counted
 from syncify import __version__
 from syncify.http import Request
+from syncify.text import counted
 
 
 @require_safe
@@ -30,7 +30,7 @@ def page(request: Request) -> HttpResponse:
 @require_safe
 @limited("checks", per_address=60)
 def checks(request: Request) -> HttpResponse:
-    """What ``manage.py doctor`` finds; some of it is asked of Spotify, which takes seconds."""
+    """The checks of ``manage.py doctor``; some call Spotify, which takes seconds."""
     from sync.operations.doctor import examine  # noqa: PLC0415 - it brings an HTTP library
 
     operators_only(request)
@@ -53,7 +53,7 @@ def retry(request: Request, pk: int) -> HttpResponse:
 @require_POST
 @limited("ask-spotify", per_address=60)
 def ask(request: Request) -> HttpResponse:
-    """End a block at once, because its cause may be cured; the next call finds out."""
+    """End a block whose cause may be removed; the next call shows."""
     operators_only(request)
     waiting = ask_spotify_now()
     messages.success(request, f"Block lifted; started {counted(waiting, 'waiting request')}.")
@@ -62,14 +62,14 @@ def ask(request: Request) -> HttpResponse:
 
 @require_http_methods(["GET", "HEAD", "POST"])
 def block(request: Request, listener: int) -> HttpResponse:
-    """Ask, then block a listener, or with ``unblock`` let them in again; not oneself."""
+    """Ask, then block a listener, or unblock them with ``unblock``; never oneself."""
     operators_only(request)
     user = get_object_or_404(User.objects.exclude(pk=request.user.pk), pk=listener)
     if request.method != "POST":
         return render(request, "operator/block.html", {"listener": user})
     if "unblock" in request.POST:
         access.unblock_listener(user)
-        messages.success(request, f"{user} may use Syncify again, after signing in anew.")
+        messages.success(request, f"{user} may use Syncify again after a new sign-in.")
     else:
         services.block_listener(user)
         messages.success(request, f"{user} is blocked and signed out. Nothing is synced for them.")
@@ -80,7 +80,7 @@ def block(request: Request, listener: int) -> HttpResponse:
 @limited("operator-code", per_address=30)
 @login_required
 def code(request: Request) -> HttpResponse:
-    """Makes the first who enters the current code an operator; a code works once."""
+    """Make the first listener who enters the current code an operator; a code works once."""
     if not operators.has_unused_code():
         raise Http404
     if request.method != "POST":
@@ -95,7 +95,7 @@ def _to_the_page() -> HttpResponse:
 
 
 def operators_only(request: Request) -> None:
-    """Raises Http404 unless an operator asks."""
-    # Not a 403: whoever is no operator need not know that there is such a page.
+    """Raises Http404 for everyone but operators."""
+    # Not a 403: other people need not know of this page.
     if not (request.user.is_authenticated and request.user.is_operator):
         raise Http404

@@ -2,6 +2,7 @@
 
 import re
 from dataclasses import dataclass, field
+from datetime import date
 from typing import Any
 
 from django.contrib import messages
@@ -19,6 +20,7 @@ from sync.mirrors.shared import songs_for
 from sync.models import ListeningHistory, Mirror
 from sync.pages.playlist_forms import DetailsForm, choices, preset_value
 from sync.pages.rule_draft import Draft
+from sync.pages.words import full_day
 from sync.sharing.names import sharers_in
 from syncify.http import Request
 
@@ -59,6 +61,14 @@ def begun(request: Request, names: dict[int, str]) -> Page | None:
         for name, setting in presets.duplicates_of(key).items():
             page.form.initial[name] = setting
         return page
+    if day := request.GET.get("likes_at", ""):
+        try:
+            rule = from_json({"source": {"likes_at": day}})
+        except RuleError as error:
+            messages.error(request, f"No playlist of that day: {error.message}.")
+            return None
+        name = f"My likes of {full_day(date.fromisoformat(day))}"
+        return _page_of(request, rule, name=_name_for(request, name))
     if request.GET.get("by") == "form":
         return _page_of(request, Rule(), name="")
     return None

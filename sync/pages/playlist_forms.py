@@ -5,6 +5,7 @@ from datetime import date
 from typing import TYPE_CHECKING, Any, ClassVar
 
 from django import forms
+from django.db.models.expressions import DatabaseDefault
 
 from sync.library.genre_tree import genres
 from sync.mirrors.keeping import Details
@@ -46,6 +47,11 @@ class DetailsForm(MirrorForm):
 
     def __init__(self, *args: Any, **kwargs: Any) -> None:
         super().__init__(*args, **kwargs)
+        # A mirror that is not stored yet holds an expression for each default of the database,
+        # which would check every box.
+        for name, value in self.initial.items():
+            if isinstance(value, DatabaseDefault):
+                self.initial[name] = value.expression.value  # type: ignore[attr-defined] # no stub
         for name in ("keep_same", "keep_twin"):
             self.fields[name].required = False
         if self.instance.is_main and self.instance.pk:

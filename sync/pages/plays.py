@@ -1,4 +1,4 @@
-"""What a listener played, from Spotify's listening history; and genres of artists."""
+"""The pages of plays, from Spotify's listening history, and of genres."""
 
 from datetime import UTC, date, datetime
 from typing import Any
@@ -20,13 +20,20 @@ from sync.library.genre_tree import genres
 from sync.library.genres import clear_genres, coverage, set_genres
 from sync.library.plays import ZIPPED_MAX, HistoryRefused
 from sync.library.uploads import accept_upload
-from sync.models import Artist, ArtistGenre, ListeningHistory, Play, SyncRequest
+from sync.models import (
+    Artist,
+    ArtistGenre,
+    ListeningHistory,
+    Play,
+    SyncRequest,
+    TrackArtist,
+)
 from sync.pages.zone import library_of
 from syncify.http import Request
 
 _limited = limited("plays", per_address=120, per_listener=30, methods=["POST"])
 _genres_limited = limited("genres", per_address=600, per_listener=240, methods=["POST"])
-#: What a form adds to the file that it sends.
+#: The size that a form adds to the file.
 _FORM_MAX = 2**20
 _ARTISTS = 30
 _GENRES_MAX = 20
@@ -38,7 +45,7 @@ class UploadForm(forms.Form):
 
 @csrf_exempt
 def plays(request: HttpRequest) -> HttpResponse:
-    """The page; with POST, takes an upload, whose size is looked at before it is read."""
+    """The page; with POST, accept an upload, whose size is checked before it is read."""
     sent = str(request.META.get("CONTENT_LENGTH") or "0")
     if sent.isdigit() and int(sent) > ZIPPED_MAX + _FORM_MAX:
         return render(request, "playlists/too_large.html", status=413)
@@ -71,11 +78,11 @@ def _plays(request: Request) -> HttpResponse:
 @require_safe
 @login_required
 def plays_progress(request: Request) -> HttpResponse:
-    """How far the import is: a piece of the page, which asks for it while one runs."""
+    """The progress of the import: a fragment that the page polls while one runs."""
     state = _state(request.user)
     response = render(request, "playlists/plays.html#progress", {"state": state})
     if state is None or not state.is_open:
-        # The rest of the page tells of it too.
+        # The rest of the page shows the result too.
         response.headers["HX-Refresh"] = "true"
     return response
 
@@ -84,7 +91,7 @@ def plays_progress(request: Request) -> HttpResponse:
 @_genres_limited
 @login_required
 def artist_genres(request: Request, artist: str) -> HttpResponse:
-    """Set the genres of an artist for this listener; with ``clear``, go back to those found."""
+    """Set the genres of an artist for this listener; with ``clear``, restore those found."""
     artists = Artist.objects.filter(
         track_artists__track__savedtrack__user=request.user,
         track_artists__track__savedtrack__removed_at=None,
@@ -120,19 +127,19 @@ def _day(second: int) -> date:
 
 def _genres(request: Request) -> dict[str, Any]:
     user = request.user
-    liked = Q(
-        track_artists__track__savedtrack__user=user,
-        track_artists__track__savedtrack__removed_at=None,
-    )
     query = request.GET.get("artist", "").replace("\0", "")[:200].strip()
-    artists = Artist.objects.annotate(likes=Count("track_artists", filter=liked)).filter(
-        likes__gt=0
+    # From the listener's likes on: the artists of all listeners are many more.
+    likes = TrackArtist.objects.filter(
+        track__savedtrack__user=user, track__savedtrack__removed_at=None
     )
     if query:
-        artists = artists.filter(name__icontains=query)
-    shown = list(artists.order_by("-likes", "name")[:_ARTISTS])
+        likes = likes.filter(artist__name__icontains=query)
+    most = likes.values("artist", "artist__name").annotate(likes=Count("pk"))
+    shown = list(most.order_by("-likes", "artist__name")[:_ARTISTS])
     found: dict[str, dict[bool, list[str]]] = {}
-    rows = ArtistGenre.objects.filter(artist__in=shown).filter(Q(user=None) | Q(user=user))
+    rows = ArtistGenre.objects.filter(artist__in=[each["artist"] for each in shown]).filter(
+        Q(user=None) | Q(user=user)
+    )
     for artist_id, genre, owner in rows.order_by("id").values_list("artist_id", "genre", "user_id"):
         found.setdefault(artist_id, {}).setdefault(owner is not None, []).append(genre)
     return {
@@ -141,13 +148,13 @@ def _genres(request: Request) -> dict[str, Any]:
         "artist_query": query,
         "artists": [
             {
-                "artist": artist,
-                "is_own": True in found.get(artist.pk, {}),
-                "genres": ", ".join(
-                    found.get(artist.pk, {}).get(True) or found.get(artist.pk, {}).get(False, [])
-                ),
+                "key": each["artist"],
+                "name": each["artist__name"],
+                "likes": each["likes"],
+                "is_own": True in (own := found.get(each["artist"], {})),
+                "genres": ", ".join(own.get(True) or own.get(False, [])),
             }
-            for artist in shown
+            for each in shown
         ],
         "genres": genres(),
     }

@@ -1,4 +1,4 @@
-"""What everybody sees who has a share link: no account, no cookie, nothing but what was shared."""
+"""The pages behind share links: without account or cookie, with the shared data only."""
 
 from collections.abc import Callable, Iterable, Iterator
 from dataclasses import dataclass
@@ -10,6 +10,7 @@ from zoneinfo import ZoneInfo
 
 from django.conf import settings
 from django.contrib.staticfiles.storage import staticfiles_storage
+from django.core.cache import cache
 from django.core.exceptions import ObjectDoesNotExist
 from django.http import Http404, HttpRequest, HttpResponse, JsonResponse
 from django.http.response import HttpResponseBase
@@ -26,11 +27,12 @@ from sync.pages.card import card_for
 from sync.pages.downloads import download
 from sync.pages.words import songs as songs_in_words
 from sync.sharing import downloads, feeds
-from sync.sharing.elsewhere import SERVICES, SPOTIFY, address_at
+from sync.sharing.elsewhere import SERVICES, SPOTIFY, address_at, searches_for
 from sync.sharing.links import LinkEnded, find_link, note_use
 from sync.sharing.songs import (
     ON_PAGE,
-    Song,
+    Facts,
+    SharedSong,
     all_songs,
     facts_of,
     newest_of,
@@ -42,12 +44,14 @@ from syncify.visitors import address_of, household_of, log_refusal
 
 type SharedView = Callable[..., HttpResponseBase]
 
-#: Requests that one address may make in an hour, for all links together.
+#: Requests of one address in an hour, for all links together.
 MOST_REQUESTS = 1_200
-#: Covers in the picture at the head of a page.
+#: Covers in the picture of a page.
 _IN_MOSAIC = 4
-#: Raise it when a template or a file changes what visitors are sent, so that they ask anew.
-_VERSION = 1
+#: Increase it after a change of templates or files, so that visitors get new pages.
+_VERSION = 2
+#: Seconds that a page is cached for further visitors.
+_KEPT_FOR = 600
 
 PAGE, FEED, DOWNLOAD = ShareLink.Kind.PAGE, ShareLink.Kind.FEED, ShareLink.Kind.DOWNLOAD
 
@@ -66,18 +70,24 @@ class Visit:
 
     @cached_property
     def playlist_url(self) -> str:
-        """The playlist in Spotify; "" where the link is about all likes, or there is none yet."""
+        """The playlist in Spotify; "" for all likes, or without a playlist yet."""
         if self.link.mirror is None:
             return ""
-        first = self.link.mirror.playlists.filter(spotify_id__isnull=False).first()
-        return first.url if first else ""
+        made = self.link.mirror.playlists.filter(spotify_id__isnull=False)
+        spotify_id = made.values_list("spotify_id", flat=True).first()
+        return f"{settings.SPOTIFY_OPEN_URL}/playlist/{spotify_id}" if spotify_id else ""
 
     @cached_property
     def version(self) -> tuple[int, datetime | None]:
+        """Of the songs: the newest finished request, 0 before the first, and when it ended."""
         return version_of(self.link)
 
+    @cached_property
+    def facts(self) -> Facts:
+        return facts_of(self.link, version=self.version[0])
+
     def address(self, name: str) -> str:
-        """The whole address of another page of this link."""
+        """The complete address of another page of this link."""
         return f"{settings.BASE_URL}{reverse(name, args=[self.token])}"
 
 
@@ -86,10 +96,10 @@ def shared(
 ) -> Callable[[SharedView], Callable[..., HttpResponseBase]]:
     """A view that links of ``kinds`` open; others answer 404, and ended ones 410.
 
-    It is called with a Visit and what else its address holds, and may raise Http404.
+    It gets a Visit and the other parts of its address, and may raise Http404.
 
-    What the view answers is kept by nobody but the visitor, who asks each time whether it still
-    holds. Times are told in the listener's time zone: the visitor is not known.
+    Only the visitor's browser caches the response, and revalidates it each time. Times are in the
+    listener's time zone, because the visitor is unknown.
     """
 
     def decorate(view: SharedView) -> Callable[..., HttpResponseBase]:
@@ -124,16 +134,18 @@ def shared(
 
 @shared(PAGE)
 def page(visit: Visit) -> HttpResponseBase:
-    return unless_known(visit, _page)
+    # Every visitor sees the same page until the next sync.
+    return unless_known(visit, _page, is_kept=not visit.request.GET)
 
 
 def _page(visit: Visit) -> HttpResponse:
     link, asked = visit.link, visit.request.GET
-    facts = facts_of(link)
+    facts = visit.facts
     query = plain(asked.get("q", ""))[:200].strip()
-    songs = page_of(link, query=query, number=_number(asked.get("page")), count=facts.count)
+    songs = page_of(link, query=query, number=_number(asked.get("page")), places=facts.places)
     service = asked.get("at", "") if asked.get("at") in SERVICES else SPOTIFY
     address = address_at(service)
+    opened = _number(asked.get("song"), default=0)
 
     def here(**other: object) -> str:
         """The address of this page with another query."""
@@ -146,7 +158,10 @@ def _page(visit: Visit) -> HttpResponse:
         "link": link,
         "facts": facts,
         "page": songs,
-        "songs": [(song, address(song)) for song in songs.songs],
+        "songs": [
+            (song, address(song), searches_for(song) if place == opened else [])
+            for place, song in enumerate(songs.songs, start=1)
+        ],
         "first": (songs.number - 1) * ON_PAGE + 1,
         "mosaic": _mosaic(songs.songs),
         "service": service,
@@ -163,7 +178,7 @@ def _page(visit: Visit) -> HttpResponse:
 
 @shared(PAGE)
 def preview(visit: Visit) -> HttpResponseBase:
-    """The picture that messengers put into the card of a link."""
+    """The picture that messengers show for a link."""
     return unless_known(visit, _preview)
 
 
@@ -172,15 +187,15 @@ def _preview(visit: Visit) -> HttpResponse:
 
     chosen = visit.link.mirror.cover if visit.link.mirror else ""
     palette = chosen if chosen in drawing.PALETTES else drawing.DEFAULT_PALETTE
-    picture = drawing.preview(visit.title, _summary(facts_of(visit.link).count), palette)
-    # Messengers show it on pages of their own.
+    picture = drawing.preview(visit.title, _summary(visit.facts.count), palette)
+    # Messengers show it on their own pages.
     headers = {"Cross-Origin-Resource-Policy": "cross-origin"}
     return HttpResponse(picture, "image/png", headers=headers)
 
 
 @shared(PAGE)
 def oembed(visit: Visit) -> HttpResponseBase:
-    """The link as oEmbed's JSON, whatever ``format`` is asked for."""
+    """The link as oEmbed JSON, for any ``format``."""
     return JsonResponse(
         {
             "version": "1.0",
@@ -258,7 +273,7 @@ def state(visit: Visit) -> HttpResponseBase:
             "name": visit.title,
             "state": card.status.key,
             "sentence": card.status.title,
-            "songs": facts_of(visit.link).count,
+            "songs": visit.facts.count,
             "last_sync": card.synced_at,
             "next_sync": library.next_due if is_due else None,
         }
@@ -266,7 +281,7 @@ def state(visit: Visit) -> HttpResponseBase:
 
 
 def _file(
-    visit: Visit, suffix: str, kind: str, write: Callable[[Iterable[Song]], Iterator[str]]
+    visit: Visit, suffix: str, kind: str, write: Callable[[Iterable[SharedSong]], Iterator[str]]
 ) -> HttpResponseBase:
     def build(visit: Visit) -> HttpResponseBase:
         name = downloads.file_name(visit.title, suffix)
@@ -276,10 +291,13 @@ def _file(
     return unless_known(visit, build)
 
 
-def unless_known(visit: Visit, build: Callable[[Visit], HttpResponseBase]) -> HttpResponseBase:
-    """What ``build`` answers, or 304 to a visitor who has it already.
+def unless_known(
+    visit: Visit, build: Callable[[Visit], HttpResponseBase], *, is_kept: bool = False
+) -> HttpResponseBase:
+    """The response of ``build``, or 304 to a visitor who has it already.
 
-    The tag is made from all that an answer depends on, without reading a single song.
+    The ETag depends on all inputs of the response, and reads no songs. With ``is_kept``, a response
+    after the first sync is built once for all visitors of this process.
     """
     link = visit.link
     newest, changed = visit.version
@@ -298,14 +316,31 @@ def unless_known(visit: Visit, build: Callable[[Visit], HttpResponseBase]) -> Ht
         newest,
         visit.request.get_full_path(),
     ]
-    etag = quote_etag(sha256(repr(parts).encode()).hexdigest()[:32])
+    digest = sha256(repr(parts).encode()).hexdigest()[:32]
+    etag = quote_etag(digest)
     known = get_conditional_response(
         visit.request, etag, int(changed.timestamp()) if changed else None
     )
-    response = known or build(visit)
+    response: HttpResponseBase
+    if known is not None:
+        response = known
+    elif is_kept and newest:
+        response = _kept(f"share:{digest}", lambda: build(visit))
+    else:
+        response = build(visit)
     response.headers["ETag"] = etag
     if changed:
         response.headers["Last-Modified"] = f"{changed.astimezone(UTC):%a, %d %b %Y %H:%M:%S} GMT"
+    return response
+
+
+def _kept(key: str, build: Callable[[], HttpResponseBase]) -> HttpResponseBase:
+    content: bytes | None = cache.get(key)
+    if content is not None:
+        return HttpResponse(content)
+    response = build()
+    if isinstance(response, HttpResponse):
+        cache.set(key, response.content, _KEPT_FOR)
     return response
 
 
@@ -313,7 +348,7 @@ def _home_of(visit: Visit) -> str:
     return visit.playlist_url or settings.BASE_URL
 
 
-def _mosaic(songs: list[Song]) -> list[str]:
+def _mosaic(songs: list[SharedSong]) -> list[str]:
     """The first four different covers; none unless there are four."""
     covers = list(dict.fromkeys(song.cover_url for song in songs if song.cover_url))
     return covers[:_IN_MOSAIC] if len(covers) >= _IN_MOSAIC else []
@@ -323,8 +358,8 @@ def _summary(count: int) -> str:
     return songs_in_words(count)
 
 
-def _number(text: str | None) -> int:
-    return int(text) if text and text.isascii() and text.isdigit() and len(text) < 7 else 1
+def _number(text: str | None, *, default: int = 1) -> int:
+    return int(text) if text and text.isascii() and text.isdigit() and len(text) < 7 else default
 
 
 def _zone_of(link: ShareLink) -> ZoneInfo | None:

@@ -1,7 +1,7 @@
-"""The numbers of all likes on shared pages, where the listener wished that.
+"""Insights on shared pages, if the listener allowed them.
 
-They are about songs that are liked now: nothing tells what came and went, nor when the listener
-joined. Songs lead to the search of the shared page, never to a private one.
+They cover only songs that are liked now: they do not show unlikes or the date of the sign-up.
+Links lead to the search of the shared page, never to a private page.
 """
 
 from typing import Any

@@ -41,7 +41,7 @@ _CSV, _JSPF = "text/csv; charset=utf-8", "application/jspf+json"
 
 
 class Chip(NamedTuple):
-    """A filter in force, and the address of the list without it."""
+    """An active filter, and the address of the list without it."""
 
     text: str
     without: str
@@ -123,7 +123,7 @@ def songs_jspf(request: Request) -> StreamingHttpResponse:
 
 
 def _listed(request: Request) -> tuple[QuerySet[SavedTrack], str]:
-    """The songs that the address asks for, and what to call them."""
+    """The songs of the query, and their title."""
     library_of(request)
     query, _, chips = _asked(request)
     words = [chip.text for chip in chips] + ([query.q] if query.q else [])
@@ -138,11 +138,11 @@ def _file(
     return download(request, pieces, name=name, content_type=content_type)
 
 
-# --- What is asked for ----------------------------------------------------------------------------
+# --- The query -----------------------------------------------------------------------------------
 
 
 def _asked(request: Request) -> tuple[Query, list[str], list[Chip]]:
-    """The query of the address, a note for each part that was left out, and its filters."""
+    """The query, a note for each ignored part, and its filters."""
     query, notes = Query.parse(request.GET.dict(), today=timezone.localdate())
     chips = []
     for name, value in query.filters.items():
@@ -152,7 +152,7 @@ def _asked(request: Request) -> tuple[Query, list[str], list[Chip]]:
         if text:
             chips.append(Chip(text, _address(query.but(**{name: ""}))))
         else:
-            notes.append(f"There is no such {name}, so it was left out.")
+            notes.append(f"There is no such {name}, so it was ignored.")
             query = query.but(**{name: ""})
     return query, notes, chips
 
@@ -197,7 +197,7 @@ def _sync(user: User, value: str) -> str:
     return f"Changed by the sync {at(completed, timezone.now())}" if completed else ""
 
 
-#: Filters that are shown as chips, in words; "" where there is no such thing.
+#: The texts of filters that are shown as chips; "" if the object does not exist.
 _NAMES: Mapping[str, Callable[[User, str], str]] = {
     "artist": lambda _user, value: f"Artist: {value}",
     "album": _album,
@@ -212,7 +212,7 @@ _NAMES: Mapping[str, Callable[[User, str], str]] = {
 }
 
 
-# --- What is shown beside the songs ---------------------------------------------------------------
+# --- Texts and numbers around the list -----------------------------------------------------------
 
 
 def _choices(first_at: datetime | None) -> dict[str, Any]:
@@ -235,7 +235,7 @@ def _count(
     between: Mapping[str, Any] | None,
     all_on_page: int | None,
 ) -> int:
-    """How many songs the list has; asked of the database only where nothing else tells."""
+    """The number of songs in the list; queried only if it is not known otherwise."""
     if all_on_page is not None:
         return all_on_page
     if between is not None and query.filters.keys() <= {"since", "at", "show"}:
@@ -250,7 +250,7 @@ def _reasons(user: User, rows: Sequence[SavedTrack]) -> dict[str, str]:
 
 
 def _between(user: User, query: Query) -> dict[str, Any]:
-    """How much came and went between two days, and where the songs are."""
+    """The numbers of songs added and removed between two days, and the addresses of the lists."""
     zone = timezone.get_current_timezone()
     moments = {
         "since": end_of(date.fromisoformat(query.since), zone),

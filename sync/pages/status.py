@@ -4,11 +4,11 @@ from dataclasses import dataclass
 from datetime import datetime, timedelta
 from enum import StrEnum
 
-from accounts.consent import Stage
+from accounts.consent import ConsentStage
 from accounts.models import SpotifyConnection
 from sync.models import Library, Mirror, SyncRequest
 from sync.pages.words import day, left, songs
-from syncify.spotify.models import Block
+from syncify.spotify.models import Silence
 
 #: The remaining time is estimated from this share of the work and this duration on.
 _FORESEEABLE_FROM, _FORESEEABLE_AFTER = 0.05, timedelta(seconds=3)
@@ -73,7 +73,7 @@ def describe(
     mirror: Mirror,
     library: Library,
     latest: SyncRequest | None,
-    block: Block | None,
+    block: Silence | None,
     has_worker: bool,
     is_told: bool = False,
     now: datetime,
@@ -85,10 +85,13 @@ def describe(
     if latest and latest.state == SyncRequest.State.RUNNING:
         return _running(latest, now)
     if connection.state == SpotifyConnection.State.SIGN_IN_NEEDED:
-        lost = connection.state_reason == SpotifyConnection.Reason.TOKENS_LOST
+        titles: dict[str, str] = {
+            SpotifyConnection.Reason.TOKENS_LOST: "Syncify has lost Spotify's permission",
+            SpotifyConnection.Reason.APP_GONE: "This Syncify has another Spotify app now",
+        }
         return Status(
             "sign_in_needed",
-            "Syncify has lost Spotify's permission" if lost else "Spotify's permission has ended",
+            titles.get(connection.state_reason, "Spotify's permission has ended"),
             Tone.TROUBLE,
             "Your playlist and its link stay as they are, but nothing new arrives there until you "
             "sign in again. It is one tap, and no setting is lost.",
@@ -200,15 +203,16 @@ def _queued(request: SyncRequest, *, has_worker: bool, now: datetime) -> Status:
     return Status("queued", "Your sync is waiting for its turn", Tone.BUSY)
 
 
-def _blocked(block: Block, *, is_told: bool) -> Status:
+def _blocked(block: Silence, *, is_told: bool) -> Status:
     match block.because:
-        case Block.Because.QUOTA:
+        case Silence.Because.QUOTA:
             title = "Spotify asks us to wait"
             detail = f"Its quota of requests for today is used up. {_AS_IT_IS}"
             return Status("blocked_quota", title, Tone.WAITING, detail, until=block.until)
-        case Block.Because.PREMIUM:
+        case Silence.Because.PREMIUM:
             title = "Spotify has stopped this Syncify for now"
-            cause = "Spotify requires the operator to have Premium, and they do not have it."
+            owner = "the owner of your Spotify app" if block.whose else "the operator"
+            cause = f"Spotify requires {owner} to have Premium, and they do not have it."
             end = "Your sync continues after they renew it."
         case _:
             title = "This Syncify's own access to Spotify is broken"
@@ -296,7 +300,7 @@ def _at_rest(library: Library, latest: SyncRequest | None) -> Status:
 
 
 def changes_in_words(request: SyncRequest) -> str:
-    """What a sync did, as "3 songs added, 1 removed"; "" for nothing."""
+    """The changes of a sync, such as "3 songs added, 1 removed"; "" without changes."""
     done = [
         (request.added, "added"),
         (request.removed, "removed"),
@@ -345,14 +349,14 @@ def permission(connection: SpotifyConnection, now: datetime) -> Permission:
     consent = connection.consent(now)
     sentence = notice = ""
     match consent.stage:
-        case Stage.FAR:
+        case ConsentStage.FAR:
             sentence = f"Spotify's permission lasts another {consent.days_left} days."
-        case Stage.MONTH | Stage.WEEK:
+        case ConsentStage.MONTH | ConsentStage.WEEK:
             notice = (
                 f"Spotify's permission ends in {consent.days_left} days, on "
                 f"{day(consent.ends_at)}. Sign in again before then, so that syncs continue."
             )
-        case Stage.DAY:
+        case ConsentStage.DAY:
             when = "within a day" if consent.days_left else "any moment now"
             notice = f"Spotify's permission ends {when}. Sign in again, so that syncs continue."
     return Permission(sentence, notice)

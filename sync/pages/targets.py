@@ -1,4 +1,4 @@
-"""The pages of connected services: connect, see what was found, match by hand."""
+"""The pages of connected services: connection, results, and matches by hand."""
 
 import csv
 from collections.abc import Iterator
@@ -32,7 +32,7 @@ from syncify.text import plain
 _ON_PAGE = 50
 _QUERY_MAX = 200
 _presses = limited("targets", per_address=600, per_listener=120)
-#: Each of these has Syncify ask a server that the listener named.
+#: Each of these makes Syncify call a server that the listener named.
 _asks = limited("targets-ask", per_address=240, per_listener=60)
 
 REASONS = {
@@ -40,10 +40,10 @@ REASONS = {
     Missing.OTHER_VERSIONS: "The server has other versions only",
     Missing.OTHER_LENGTH: "The server has it with another length only",
     Missing.OTHER_ALBUM: "The server has it on another album only",
-    Missing.BY_HAND: "You said that it is not there.",
+    Missing.BY_HAND: "You marked it as missing on the server.",
     Missing.GONE: "The song that you chose is no longer on the server.",
 }
-# What spreadsheets take for the beginning of a formula.
+# The first characters of formulas in spreadsheets.
 _FORMULA = ("=", "+", "-", "@", "\t", "\r", "\n")
 
 
@@ -70,7 +70,7 @@ def targets(request: Request) -> HttpResponse:
 @login_required
 @_presses
 def subsonic(request: Request) -> HttpResponse:
-    """The connected server; the form to connect one; with POST, tries or connects it."""
+    """The connected server, or the form to connect one; with POST, test or connect it."""
     if request.method == "POST":
         return _enter_subsonic(request)
     connection = _own(request).filter(service=services.SUBSONIC).first()
@@ -124,7 +124,7 @@ def _connect_context(form: SubsonicForm | None) -> dict[str, object]:
 @login_required
 @_presses
 def listenbrainz(request: Request) -> HttpResponse:
-    """The connected account; the form to connect one; with POST, connects it."""
+    """The connected account, or the form to connect one; with POST, connect it."""
     if request.method == "POST":
         return _enter_listenbrainz(request)
     connection = _own(request).filter(service=services.LISTENBRAINZ).first()
@@ -193,7 +193,7 @@ def target_options(request: Request, service: str) -> HttpResponse:
         services.set_options(connection, mirrors=form.cleaned_data["mirrors"], options=form.options)
         messages.success(request, "Saved.")
     else:
-        messages.error(request, "That was not saved: one of the playlists is gone.")
+        messages.error(request, "Not saved: one of the playlists was deleted.")
     return _see_other(service)
 
 
@@ -202,7 +202,7 @@ def target_options(request: Request, service: str) -> HttpResponse:
 @login_required
 def target_disconnect(request: Request, service: str) -> HttpResponse:
     services.disconnect(_connection(request, service))
-    messages.success(request, "Disconnected. Playlists that were made there stay.")
+    messages.success(request, "Disconnected. Playlists at the service stay there.")
     return _see_other("targets")
 
 
@@ -231,7 +231,7 @@ def target_missing_csv(request: Request) -> HttpResponse:
 @login_required
 @_presses
 def target_song(request: Request, track: str) -> HttpResponse:
-    """One song: search for it at the server; with POST, choose what it is there."""
+    """One song: search for it at the server; with POST, choose its match."""
     link = get_object_or_404(
         TrackLink.objects.select_related("track", "connection"),
         connection__user=request.user,
@@ -268,7 +268,7 @@ def _search(request: Request, link: TrackLink, query: str) -> HttpResponse:
 def _choose(request: Request, link: TrackLink) -> HttpResponse:
     if "forget" in request.POST:
         services.forget_choice(link)
-        messages.success(request, "The next run looks for it again.")
+        messages.success(request, "The next run searches for it again.")
     elif "nowhere" in request.POST:
         services.choose(link, "")
         messages.success(request, "Saved: the server does not have it.")
@@ -306,14 +306,14 @@ def csv_lines(links: QuerySet[TrackLink]) -> Iterator[str]:
 
 
 class _Echo:
-    """A file that hands back what is written to it."""
+    """A file whose ``write`` returns its argument."""
 
     def write(self, line: str) -> str:
         return line
 
 
 def _harmless(value: str) -> str:
-    """No formula, whatever a song is called."""
+    """Text that spreadsheets do not run as a formula."""
     value = plain(value)
     return f"'{value}" if value.startswith(_FORMULA) else value
 

@@ -5,6 +5,7 @@ from django.urls import path
 from sync.operations import machines
 from sync.pages import (
     again,
+    apps,
     cover,
     duplicates,
     files,
@@ -40,6 +41,7 @@ urlpatterns = [
     path("playlists/<int:pk>/delete/", playlists.delete, name="playlist_delete"),
     path("playlists/<int:pk>/rule.json", playlists.rule_json, name="playlist_rule"),
     path("playlists/<int:pk>/playlist.nsp", playlists.playlist_nsp, name="playlist_nsp"),
+    path("playlists/others/", mirror.others, name="mirror_others"),
     path("playlists/<int:pk>/card/", mirror.card, name="mirror_card"),
     path("playlists/<int:pk>/sync/", mirror.sync, name="mirror_sync"),
     path("playlists/<int:pk>/repair/", mirror.repair, name="mirror_repair"),
@@ -81,7 +83,7 @@ urlpatterns = [
     path("together/join/", together.enter, name="together_enter"),
     path("together/join/<str:code>/", together.join, name="together_join"),
     path("together/withdraw/", together.withdraw, name="together_withdraw"),
-    # Here and not with the other accounts/: most of it is what this app stores.
+    # Not in accounts/: most of the data belongs to this app.
     path("accounts/export/", views.export_data, name="export"),
     path("settings/", views.settings, name="settings"),
     path("settings/links/", links.links, name="links"),
@@ -118,6 +120,10 @@ urlpatterns = [
     path("operator/", operator.page, name="operator"),
     path("operator/<int:pk>/retry/", operator.retry, name="operator_retry"),
     path("operator/listeners/<int:listener>/block/", operator.block, name="operator_block"),
+    path("operator/listeners/<int:listener>/move/", apps.move, name="operator_move"),
+    path("operator/apps/", apps.apps, name="operator_apps"),
+    path("operator/apps/<int:pk>/rest/", apps.rest, name="app_rest"),
+    path("operator/apps/<int:pk>/delete/", apps.delete, name="app_delete"),
     path("operator/ask-spotify/", operator.ask, name="operator_ask"),
     path("operator/checks/", operator.checks, name="operator_checks"),
     path("operator/invitations/", invite.invitations, name="operator_invitations"),

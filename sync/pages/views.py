@@ -36,6 +36,7 @@ from sync.pages.card import card_for
 from sync.pages.events import Stream, hub, listener_of, mirrors_of
 from sync.pages.forms import SettingsForm
 from sync.pages.mirror import too_early
+from sync.pages.others import others_of
 from sync.pages.words import at
 from syncify.http import Request
 
@@ -48,21 +49,24 @@ def home(request: Request) -> HttpResponse:
         context = {
             "base_url": django_settings.BASE_URL,
             "awaits_paste": awaits_paste(request.session),
-            # An invitation, or another page that needs a sign-in, is shown after it.
+            # After the sign-in, show the page that needed it, such as an invitation.
             "wish": Wish(next=safe_path(request.GET.get("next", ""))),
             "redirect_case": django_settings.SPOTIFY_REDIRECT_CASE,
         }
         return render(request, "landing.html", context)
-    card = card_for(request.user, now=timezone.now())
-    return render(request, "sync/dashboard.html", {"card": card})
+    context = {
+        "card": card_for(request.user, now=timezone.now()),
+        "others": others_of(request.user),
+    }
+    return render(request, "sync/dashboard.html", context)
 
 
 @require_GET
 async def events(request: Request) -> HttpResponseBase:
-    """Cards as server-sent events: now, and whenever one of them changes.
+    """Cards as server-sent events: at once, and after each change.
 
-    Whoever is not signed in gets a 204, after which browsers do not come back; 429 and 503 ask to
-    do so later, where the listener or the process has no room for one more stream.
+    Without a session the response is 204, after which browsers do not reconnect. 429 and 503 ask
+    them to reconnect later, if the listener or the process has no room for another stream.
     """
     session_key = request.session.session_key or ""
     user_id = await listener_of(session_key)
@@ -81,7 +85,7 @@ async def events(request: Request) -> HttpResponseBase:
     return StreamingHttpResponse(
         stream.messages(),
         content_type="text/event-stream",
-        # Proxies must neither compress nor collect what they pass on.
+        # Proxies must neither compress nor buffer events.
         headers={"Cache-Control": "private, no-store, no-transform", "X-Accel-Buffering": "no"},
     )
 
@@ -90,7 +94,7 @@ async def events(request: Request) -> HttpResponseBase:
 @_limited
 @login_required
 def sync(request: Request) -> HttpResponse:
-    """Sync all that the listener has, whichever page asks."""
+    """Sync everything of the listener, from any page."""
     if answer := too_early(request):
         return answer
     services.request_sync(user=request.user)
@@ -157,7 +161,7 @@ def privacy(request: Request) -> HttpResponse:
 
 
 def _saved(request: Request, mirror: Mirror, form: SettingsForm) -> str:
-    """Store what the settings' form holds; what became of it, for the listener."""
+    """Store the settings' form; returns the message for the listener."""
     wishes: dict[str, Any] = form.cleaned_data
     zone = timezone.get_current_timezone_name()
     has_schedule = change_schedule(
@@ -168,7 +172,7 @@ def _saved(request: Request, mirror: Mirror, form: SettingsForm) -> str:
     )
     # A form that was opened before a rename in Spotify must not write the old name back.
     changed = {name: wishes[name] for name in form.DETAILS if name in form.changed_data}
-    # The form has put the wishes into the instance already.
+    # The form has already changed the instance.
     stored = Mirror.objects.get(pk=mirror.pk)
     has_details = any(getattr(stored, name) != wish for name, wish in changed.items())
     services.change_settings(mirror=mirror, **changed)

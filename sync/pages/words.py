@@ -1,16 +1,18 @@
-"""Times and counts as people say them, in the listener's time zone."""
+"""Times and durations as text, in the listener's time zone."""
 
 from datetime import date, datetime, timedelta
 
 from django.utils import timezone
 
-#: Nearer times are told as a distance, further ones by the clock. ``static/js/app.js`` keeps the
-#: distances right while a page stays open, by the same rule.
+from syncify.text import counted
+
+#: Nearer times are shown as a duration, others as a clock time. ``static/js/app.js`` updates the
+#: durations on open pages by the same rule.
 NEAR = timedelta(hours=12)
 
 
 def relative(moment: datetime, now: datetime) -> str:
-    """ "just now", "3 minutes ago", "in 2 hours"; from half a day on, what ``at`` says."""
+    """ "just now", "3 minutes ago", "in 2 hours"; from half a day on, the text of ``at``."""
     distance = abs(moment - now)
     if distance >= NEAR:
         return at(moment, now)
@@ -26,7 +28,7 @@ def relative(moment: datetime, now: datetime) -> str:
 def clock(moment: datetime, now: datetime) -> str:
     """ "14:20", "tomorrow at 14:20", "Sunday at 14:20" or "3 December at 14:20".
 
-    Where the listener's time zone is not known it is UTC, and says so.
+    If the listener's time zone is unknown, it is UTC, and the text says so.
     """
     local = timezone.localtime(moment)
     zone = " UTC" if timezone.get_current_timezone_name() == "UTC" else ""
@@ -37,7 +39,7 @@ def clock(moment: datetime, now: datetime) -> str:
 
 
 def at(moment: datetime, now: datetime) -> str:
-    """``clock`` where a preposition is wanted: "at 14:20", "tomorrow at 14:20"."""
+    """``clock`` with a preposition: "at 14:20", "tomorrow at 14:20"."""
     words = clock(moment, now)
     if words.startswith(("yesterday", "tomorrow")):
         return words
@@ -56,16 +58,12 @@ def day(moment: datetime) -> str:
 
 
 def left(duration: timedelta) -> str:
-    """What remains of something that is under way, roughly."""
+    """The approximate remaining time."""
     if duration < timedelta(seconds=10):
         return "a few seconds left"
     if duration < timedelta(minutes=1):
         return "less than a minute left"
     return f"about {counted(round(duration / timedelta(minutes=1)), 'minute')} left"
-
-
-def counted(number: int, noun: str) -> str:
-    return f"{number:,} {noun}{'' if number == 1 else 's'}"
 
 
 def songs(count: int) -> str:

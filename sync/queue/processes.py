@@ -27,9 +27,9 @@ def own_name() -> str:
     return f"{socket.gethostname()}:{os.getpid()}:{secrets.token_hex(2)}"
 
 
-def alive(kind: str) -> QuerySet[Process]:
-    """The live processes of this kind, for pages, alerts, metrics and doctor."""
-    return Process.objects.filter(kind=kind, alive_until__gt=Now())
+def alive(*kinds: str) -> QuerySet[Process]:
+    """The live processes of these kinds, for pages, alerts, metrics and doctor."""
+    return Process.objects.filter(kind__in=kinds, alive_until__gt=Now())
 
 
 def seen(kind: str, *, name: str = "", alive_for: timedelta = ALIVE_FOR) -> None:

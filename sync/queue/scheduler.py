@@ -4,7 +4,7 @@
 
 import logging
 import time
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
 from datetime import timedelta
@@ -12,16 +12,19 @@ from typing import Any
 
 from django.conf import settings
 from django.db import Error, connection
+from django.db.models import Q
 
 from accounts import limits
 from accounts.access import MAY_USE_SQL, sql_params
 from accounts.connections import MAY_BE_SYNCED_SQL, RETRY_DUE_SQL
 from accounts.consent import REMIND
 from accounts.models import CONSENT_LIFE, User
+from accounts.spotify_apps import App, all_apps
 from sync.models import SyncRequest
 from sync.models.operations import ALIVE_FOR
 from sync.queue import processes
 from sync.queue import store as queue
+from sync.queue.first_run import await_app
 from sync.queue.store import CHANGES, WAKE
 from sync.queue.sweeps import EVER, Sweeps
 from syncify.database import is_passing
@@ -64,12 +67,17 @@ _NEXT_DUE = """(
                    AND extract(dow FROM due AT TIME ZONE zone) = mod(l.user_id, 7))
            ) AS preferred (next))"""
 
+# Connections ``c`` of some apps. The first app has all that no other one has.
+_OF_APPS = """(c.client_id = ANY(%(apps)s::text[])
+                                        OR %(with_first)s AND c.client_id <> ALL(%(others)s))"""
+
 # Each of the two conditions has an index; their OR has none. The OR is checked again, because
 # another scheduler may have changed the row after it was found.
 _DUE = f"""
     libraries AS l
       JOIN users AS u ON u.id = l.user_id AND {MAY_USE_SQL}
       JOIN spotify_connections AS c ON c.user_id = l.user_id AND {MAY_BE_SYNCED_SQL}
+                                   AND {_OF_APPS}
      WHERE l.user_id IN (SELECT user_id FROM libraries WHERE next_due <= statement_timestamp()
                          UNION ALL
                          SELECT c.user_id FROM spotify_connections AS c WHERE {RETRY_DUE_SQL})
@@ -120,36 +128,77 @@ class Scheduled:
     waiting: int
 
 
-def enqueue_due_syncs() -> Scheduled:
-    """Queue a sync for every due library; if the budget is short, the longest waiting first.
+@dataclass(frozen=True, slots=True)
+class _Whose:
+    """The listeners of ``some`` of all ``apps``. The first app has all that no other one has."""
 
-    Safe to run twice at once. Makes no calls to Spotify.
+    apps: Sequence[App]
+    some: Sequence[App]
+
+    def params(self) -> dict[str, Any]:
+        return {
+            "apps": [app.client_id for app in self.some],
+            "with_first": self.apps[0] in self.some,
+            "others": [app.client_id for app in self.apps[1:]],
+        }
+
+    def q(self) -> Q:
+        """The same as a condition of requests."""
+        if len(self.some) == len(self.apps):
+            return Q()
+        params = self.params()
+        found = Q(user__connection__client_id__in=params["apps"])
+        if params["with_first"]:
+            found |= ~Q(user__connection__client_id__in=params["others"])
+        return found
+
+
+def enqueue_due_syncs() -> Scheduled:
+    """Queue a sync for every due library; if a budget is short, the longest waiting first.
+
+    Each developer account has its own budget. Safe to run twice at once. Makes no calls to Spotify.
     """
-    room = _room()
+    apps = all_apps()
+    queued = waiting = 0
+    for developer in dict.fromkeys(app.developer for app in apps):
+        own = [app for app in apps if app.developer == developer]
+        scheduled = _enqueue_due(developer, apps, own)
+        queued += scheduled.queued
+        waiting += scheduled.waiting
     with connection.cursor() as cursor:
-        cursor.execute(_ENQUEUE_DUE, {"room": room, **sql_params()})
-        queued: int = cursor.fetchone()[0]
         cursor.execute(_NOTE_RETRIES)
-        waiting = 0
-        if room is not None:
-            cursor.execute(f"SELECT count(*) FROM {_DUE}", sql_params())
+    return Scheduled(queued, waiting)
+
+
+def _enqueue_due(developer: str, apps: Sequence[App], own: Sequence[App]) -> Scheduled:
+    """The same for the listeners of one developer account, whose apps are ``own``."""
+    free = [app for app in own if current_block(app.credentials) is None]
+    room = _room(developer, _Whose(apps, own)) if free else 0
+    queued = waiting = 0
+    with connection.cursor() as cursor:
+        if free:
+            params = {"room": room, **_Whose(apps, free).params(), **sql_params()}
+            cursor.execute(_ENQUEUE_DUE, params)
+            queued = cursor.fetchone()[0]
+        if room is not None or len(free) < len(own):
+            params = {**_Whose(apps, own).params(), **sql_params()}
+            cursor.execute(f"SELECT count(*) FROM {_DUE}", params)
             waiting = cursor.fetchone()[0]
     return Scheduled(queued, waiting)
 
 
-def _room() -> int | None:
-    """The number of scheduled syncs that the rest of the budget allows; None: any number."""
-    if current_block():
-        return 0
+def _room(developer: str, whose: _Whose) -> int | None:
+    """The number of scheduled syncs that the rest of a budget allows; None: any number."""
     if not settings.SPOTIFY_DAILY_QUOTA:
         return None
     budget = settings.SPOTIFY_DAILY_QUOTA * (100 - RESERVE) // 100
     promised = SyncRequest.objects.filter(
+        whose.q(),
         completed=None,
         kind=SyncRequest.Kind.SPOTIFY,
         trigger=SyncRequest.Trigger.SCHEDULED,
     ).count()
-    return max(0, (budget - calls_last_day()) // TYPICAL_CALLS - promised)
+    return max(0, (budget - calls_last_day(developer)) // TYPICAL_CALLS - promised)
 
 
 def bring_reminders_forward(*, lately: timedelta = EVER) -> None:
@@ -202,7 +251,11 @@ def take_turn(
 
 
 def keep_scheduling(stopping: Callable[[], bool], *chores: Callable[[], object]) -> None:
-    """Take turns until ``stopping`` returns true; wait for a lost database to come back."""
+    """Take turns until ``stopping`` returns true; wait for a lost database to come back.
+
+    The first turn waits for a Spotify app.
+    """
+    await_app(stopping, processes.SCHEDULER)
     sweeps = Sweeps()
     while not stopping():
         with _database_may_be_lost("schedule"), sweeps.turn() as lately:

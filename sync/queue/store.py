@@ -1,9 +1,11 @@
 """The job queue in ``sync_requests``: every change of a request's state, each one SQL statement.
 
-A claim raises ``attempt``, which is the fence: each later write for a job names its id and attempt
-and finds it running, or raises LeaseLost, after which the caller must write nothing more, to
-Spotify neither. All times are the database's. Each statement notifies CHANGES, for open pages, and
-WAKE, for workers, in the commit that changes the row.
+A claim raises ``attempt``, which is the fence: each later write for a job names its id, its attempt
+and the time of its claim, and finds it running, or raises LeaseLost, after which the caller must
+write nothing more, to Spotify neither. The time is there for a failover that loses the last
+commits: the new primary counts the attempt of a lost claim a second time. All times are the
+database's. Each statement notifies CHANGES, for open pages, and WAKE, for workers, in the commit
+that changes the row.
 """
 
 # ruff: noqa: S608 - statements are put together from constants of this file and keys of Fields
@@ -18,6 +20,7 @@ from django.db import connection, transaction
 from sync.models import SyncRequest
 from sync.queue.locks import lock_user
 from sync.queue.sweeps import EVER
+from syncify.database import not_awaited
 
 #: The length of a lease, unless a heartbeat extends it.
 LEASE = timedelta(seconds=60)
@@ -77,8 +80,9 @@ RETURNING r.*"""
 _HEARTBEAT = """
 WITH held AS MATERIALIZED (
     SELECT id FROM sync_requests
-      JOIN unnest(%(ids)s::bigint[], %(attempts)s::int[]) AS job (id, attempt) USING (id, attempt)
-     WHERE state = 'running'
+      JOIN unnest(%(ids)s::bigint[], %(attempts)s::int[], %(claims)s::timestamptz[])
+           AS job (id, attempt, claimed) USING (id, attempt)
+     WHERE state = 'running' AND started IS NOT DISTINCT FROM claimed
        FOR UPDATE OF sync_requests SKIP LOCKED)
 UPDATE sync_requests AS r SET leased_until = statement_timestamp() + %(lease)s
   FROM held WHERE r.id = held.id
@@ -193,17 +197,21 @@ def enqueue(
 
 
 def claim(*, worker: str, lease: timedelta = LEASE) -> SyncRequest | None:
-    """Lease the first ready job to ``worker``; None if none is ready."""
-    return next(iter(_rows(_CLAIM, worker=worker, lease=lease)), None)
+    """Lease the first ready job to ``worker``; None if none is ready.
+
+    A crash of the database may lose the claim: the job is claimed again, and this attempt finds
+    that it has lost its lease at the latest before it writes to Spotify.
+    """
+    return next(iter(_rows(f"{_CLAIM}, {not_awaited()}", worker=worker, lease=lease)), None)
 
 
 def heartbeat(jobs: Iterable[SyncRequest], *, lease: timedelta = LEASE) -> set[int]:
     """Extend the leases that are still held; returns the ids of their jobs."""
-    held = [(job.pk, job.attempt) for job in jobs]
+    held = [(job.pk, job.attempt, job.started) for job in jobs]
     if not held:
         return set()
-    ids, attempts = zip(*held, strict=True)
-    beat: dict[str, Any] = {"ids": list(ids), "attempts": list(attempts), "lease": lease}
+    ids, attempts, claims = map(list, zip(*held, strict=True))
+    beat: dict[str, Any] = {"ids": ids, "attempts": attempts, "claims": claims, "lease": lease}
     with connection.cursor() as cursor:
         cursor.execute(_HEARTBEAT, beat)
         return {pk for (pk,) in cursor.fetchall()}
@@ -214,7 +222,7 @@ def record_progress(job: SyncRequest, **fields: Unpack[Fields]) -> SyncRequest:
 
     Raises LeaseLost, as all functions below that take a ``job``.
     """
-    return _update_held(job, [], fields, told=_TOLD)
+    return _update_held(job, [], fields, told=f"{_TOLD}, {not_awaited()}")
 
 
 def hold_for(job: SyncRequest, duration: timedelta) -> SyncRequest:
@@ -328,8 +336,10 @@ def _update_held(
     statement = f"""
         UPDATE sync_requests AS r SET {", ".join([*changes, *columns])}
          WHERE r.id = %(id)s AND r.attempt = %(attempt)s AND r.state = 'running'
+           AND r.started IS NOT DISTINCT FROM %(claimed)s
         RETURNING {", ".join(filter(None, ["r.*", told]))}"""
-    rows = _rows(statement, **params, **fields, id=job.pk, attempt=job.attempt)
+    held = {"id": job.pk, "attempt": job.attempt, "claimed": job.started}
+    rows = _rows(statement, **params, **fields, **held)
     if not rows:
         raise LeaseLost(f"request={job.pk} attempt={job.attempt}")
     return rows[0]

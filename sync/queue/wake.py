@@ -14,7 +14,7 @@ from sync.queue.store import WAKE
 logger = logging.getLogger(__name__)
 
 #: Seconds before a lost connection is tried again.
-FIRST_PAUSE, LONGEST_PAUSE = 0.2, 10.0
+FIRST_PAUSE, LONGEST_PAUSE = 0.2, 5.0
 
 
 def listen_parameters() -> dict[str, Any]:

@@ -11,11 +11,12 @@ from typing import Any
 
 from django.db import Error, connection, transaction
 
-from accounts.connections import mark_refused
+from accounts.connections import mark_refused, reconnect_returned
 from sync.models import SyncRequest
 from sync.queue import backoff, processes
 from sync.queue import store as queue
 from sync.queue.backoff import Bury, Retry, Snooze
+from sync.queue.errors import ContinueAt
 from sync.queue.job import Cancelled, Job, Released
 from sync.queue.store import HEARTBEAT, LEASE, LeaseLost
 from sync.queue.wake import WakeListener
@@ -29,8 +30,9 @@ logger = logging.getLogger(__name__)
 POLL = 5.0
 #: Seconds that a stopping worker waits for its jobs to reach a safe point.
 SHUTDOWN = 8.0
-#: Seconds before the first retry after a lost database connection.
-FIRST_PAUSE, LONGEST_PAUSE = 0.5, 30.0
+#: Seconds before a lost database is tried again, at first and at most: after a failover, however
+#: long it took, syncs go on within seconds.
+FIRST_PAUSE, LONGEST_PAUSE = 0.5, 5.0
 #: How often a job runs again after an error of the database before that counts as a failure.
 DATABASE_ERRORS = 5
 #: Seconds without a safe point after which a job counts as stuck: no call lasts nearly so long.
@@ -153,6 +155,7 @@ class Worker:
     def _take_care(self) -> None:
         try:
             self._persist(lift_operator_block, "start")
+            self._persist(reconnect_returned, "start")
             self._persist(queue.unpark, "start")
             self._persist(self._look_after, "rescue")
             self._ready.set()
@@ -272,6 +275,9 @@ class Worker:
                     queue.bury(request, **end)
             if isinstance(error, AccessRefused):
                 mark_refused(request.user, error.reason)
+        if isinstance(error, ContinueAt):
+            logger.info("job continues request=%d until=%s", request.pk, error.until)
+            return
         is_bug = decision.code == backoff.INTERNAL
         is_alarming = is_bug or (isinstance(decision, Bury) and decision.alert)
         logger.log(

@@ -8,7 +8,7 @@ from itertools import batched
 from typing import Any
 
 from sync.library.exports import guarded, jspf
-from sync.sharing.songs import Song
+from sync.sharing.songs import SharedSong
 from syncify.text import plain
 
 _COLUMNS = (
@@ -24,17 +24,17 @@ class _Echo:
         return line
 
 
-def songs_csv(songs: Iterable[Song]) -> Iterator[str]:
+def songs_csv(songs: Iterable[SharedSong]) -> Iterator[str]:
     """RFC 4180, with a byte order mark, by which spreadsheets know UTF-8."""
     return _pieces(_csv_lines(songs))
 
 
-def songs_json(title: str, songs: Iterable[Song]) -> Iterator[str]:
+def songs_json(title: str, songs: Iterable[SharedSong]) -> Iterator[str]:
     """One JSON object."""
     return _pieces(_list_in({"title": title}, "songs", map(_fields, songs)))
 
 
-def songs_jspf(title: str, songs: Iterable[Song], *, creator: str = "") -> Iterator[str]:
+def songs_jspf(title: str, songs: Iterable[SharedSong], *, creator: str = "") -> Iterator[str]:
     """A JSPF playlist, as ListenBrainz and other players read it."""
     return jspf(batched(map(_jspf_row, songs), _SONGS_AT_A_TIME), title=title, creator=creator)
 
@@ -43,7 +43,7 @@ def _pieces(lines: Iterable[str]) -> Iterator[str]:
     return map("".join, batched(lines, _SONGS_AT_A_TIME))
 
 
-def _csv_lines(songs: Iterable[Song]) -> Iterator[str]:
+def _csv_lines(songs: Iterable[SharedSong]) -> Iterator[str]:
     writer = csv.writer(_Echo())
     yield "\ufeff" + writer.writerow(_COLUMNS)
     for song in songs:
@@ -60,7 +60,7 @@ def _list_in(head: dict[str, Any], key: str, items: Iterable[Any]) -> Iterator[s
     yield "]}"
 
 
-def _fields(song: Song) -> dict[str, Any]:
+def _fields(song: SharedSong) -> dict[str, Any]:
     return {
         "title": song.name,
         "artists": song.artists,
@@ -74,7 +74,7 @@ def _fields(song: Song) -> dict[str, Any]:
     }
 
 
-def _jspf_row(song: Song) -> tuple[Any, ...]:
+def _jspf_row(song: SharedSong) -> tuple[Any, ...]:
     about = (song.track_id, song.name, song.artists, song.album, song.isrc, song.duration_ms)
     return (*about, None, song.cover_url, song.added_at)
 

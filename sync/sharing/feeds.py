@@ -10,7 +10,7 @@ from django.utils.feedgenerator import Atom1Feed
 from django.utils.html import escape
 
 from sync.models import ShareLink
-from sync.sharing.songs import Song
+from sync.sharing.songs import SharedSong
 from syncify.text import plain
 
 #: Entries of a feed.
@@ -22,7 +22,13 @@ _NOT_XML = re.compile("[\ufffe\uffff]")
 
 
 def atom(
-    link: ShareLink, songs: Sequence[Song], *, title: str, url: str, home: str, updated: datetime
+    link: ShareLink,
+    songs: Sequence[SharedSong],
+    *,
+    title: str,
+    url: str,
+    home: str,
+    updated: datetime,
 ) -> bytes:
     """``url`` is the feed's own address, ``home`` that of the page that people should open."""
     feed = _Atom(
@@ -47,7 +53,7 @@ def atom(
 
 
 def json_feed(
-    link: ShareLink, songs: Sequence[Song], *, title: str, url: str, home: str
+    link: ShareLink, songs: Sequence[SharedSong], *, title: str, url: str, home: str
 ) -> dict[str, Any]:
     feed: dict[str, Any] = {
         "version": "https://jsonfeed.org/version/1.1",
@@ -61,13 +67,13 @@ def json_feed(
     return feed
 
 
-def id_of(link: ShareLink, song: Song) -> str:
+def id_of(link: ShareLink, song: SharedSong) -> str:
     """The same for this like in every feed, at any address; another one if it is liked again."""
     when = song.added_at.timestamp() if song.added_at else 0
     return f"urn:uuid:{uuid.uuid5(_NAMESPACE, f'{link.user_id} {song.track_id} {when}')}"
 
 
-def _json_item(link: ShareLink, song: Song) -> dict[str, Any]:
+def _json_item(link: ShareLink, song: SharedSong) -> dict[str, Any]:
     item: dict[str, Any] = {
         "id": id_of(link, song),
         "url": song.url,
@@ -81,12 +87,12 @@ def _json_item(link: ShareLink, song: Song) -> dict[str, Any]:
     return item
 
 
-def _sentence(song: Song) -> str:
+def _sentence(song: SharedSong) -> str:
     album = f", from {plain(song.album)}" if song.album else ""
     return f"{song.title} by {song.byline}{album}"
 
 
-def _html(song: Song) -> str:
+def _html(song: SharedSong) -> str:
     picture = f'<p><img src="{escape(song.cover_url)}" alt=""></p>' if song.cover_url else ""
     return _text(f"{picture}<p>{escape(_sentence(song))}</p>")
 

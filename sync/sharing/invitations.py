@@ -1,4 +1,4 @@
-"""Invitations of guests: how somebody without account gets one of the seats of the Spotify app.
+"""Invitations of guests: how somebody without account gets one of the seats of a Spotify app.
 
 A Spotify app in development mode takes those whose e-mail address its owner has typed at Spotify's
 dashboard. The guest types theirs at a secret address, of which only a hash is stored; operators
@@ -10,12 +10,13 @@ from datetime import timedelta
 from hashlib import sha256
 
 from django.db import transaction
-from django.db.models import QuerySet
+from django.db.models import Count, QuerySet
 from django.db.models.functions import Now
 from django.http import HttpRequest
 
 from accounts.access import may_use
-from accounts.models import SpotifyConnection, User
+from accounts.models import User
+from accounts.spotify_apps import SEATS, App, NoApp, app_of, listeners_by_app
 from sync.models import Invitation
 from sync.queue.locks import lock_listener
 
@@ -24,8 +25,6 @@ _CODE_BYTES = 16
 LASTS = timedelta(days=14)
 #: Open invitations of one operator.
 MOST_INVITATIONS = 20
-#: Listeners that Spotify lets an app in development mode have.
-SEATS = 5
 #: Holds the code in the guest's browser, so that their sign-in ends the invitation.
 COOKIE = "invitation"
 
@@ -34,15 +33,19 @@ class TooManyInvitations(Exception):
     """The operator has MOST_INVITATIONS already."""
 
 
-def invite(operator: User) -> str:
-    """A new code for one guest. Raises TooManyInvitations."""
+def invite(operator: User, client_id: str = "") -> str:
+    """A new code for one guest of the app. Raises TooManyInvitations."""
     with transaction.atomic():
         lock_listener(operator.pk)
         if open_invitations().filter(user=operator).count() >= MOST_INVITATIONS:
             raise TooManyInvitations
         code = secrets.token_urlsafe(_CODE_BYTES)
         Invitation.objects.create(
-            user=operator, code_hash=_digest(code), expires=Now() + LASTS, email=""
+            user=operator,
+            code_hash=_digest(code),
+            expires=Now() + LASTS,
+            email="",
+            client_id=client_id,
         )
     return code
 
@@ -78,17 +81,32 @@ def mark_added(invitation: Invitation) -> bool:
     return waiting.update(email="", added=Now()) > 0
 
 
-def seats_taken() -> int | None:
-    """How many of SEATS are taken, as far as it is known here.
+def app_of_guest(invitation: Invitation) -> App | None:
+    """The app with the guest's seat; None if the app is gone, and the invitation with it."""
+    try:
+        return app_of(invitation.client_id)
+    except NoApp:
+        return None
+
+
+def seats_taken(app: App) -> int | None:
+    """How many of the SEATS of ``app`` are taken, as far as it is known here.
 
     These are the listeners whom Spotify lets in, and guests who were added and have not signed in.
     None where more than SEATS have signed in: then Spotify has given the app more.
     """
-    refused = SpotifyConnection.Reason.NOT_REGISTERED
-    listeners = SpotifyConnection.objects.exclude(state_reason=refused).count()
+    listeners = listeners_by_app()[app.client_id]
     if listeners > SEATS:
         return None
-    return min(SEATS, listeners + open_invitations().filter(added__isnull=False).count())
+    ids = [app.client_id] if app.credentials.key else [app.client_id, ""]
+    added = open_invitations().filter(added__isnull=False, client_id__in=ids)
+    return min(SEATS, listeners + added.count())
+
+
+def promised(**signal: object) -> dict[str, int]:  # noqa: ARG001
+    """Open invitations by Client ID. Receives ``accounts.signals.seats_promised``."""
+    rows = open_invitations().order_by().values_list("client_id")
+    return dict(rows.annotate(Count("pk")))
 
 
 def drop_expired() -> None:

@@ -8,6 +8,7 @@ from datetime import datetime
 from typing import Any, NamedTuple
 
 from django.conf import settings
+from django.core.cache import cache
 from django.db import connection
 
 from sync.models import ShareLink, SyncRequest
@@ -20,6 +21,8 @@ _MOST_WORDS = 8
 _MOST_PAGES = 1_000
 #: Rows that a download fetches at once.
 _CHUNK = 1_000
+#: Seconds that the facts about all songs are kept.
+_KEPT_FOR = 3600
 
 _SONG = """t.id, t.name, t.artists, t.album, coalesce(a.cover_url, ''), s.added_at, t.duration_ms,
     t.explicit, t.isrc, t.release_date"""
@@ -34,15 +37,34 @@ _LIBRARY_ORDER = "s.added_at DESC, s.rank, s.id"
 
 # What the playlists of a mirror hold. Spotify may show a song there under another uri.
 _ITEMS = """
-    SELECT p.number, i.place, coalesce(
+    SELECT i.number, i.place, coalesce(
                m.track_id, CASE WHEN starts_with(i.uri, 'spotify:track:') THEN substr(i.uri, 15) END
            ) AS track_id
+      FROM ({rows}) AS i
+      LEFT JOIN mirror_tracks AS m ON m.mirror_id = %(mirror)s AND m.shown_as <> ''
+                                  AND m.shown_as = i.uri
+     WHERE i.uri IS NOT NULL"""
+_ALL_ITEMS = _ITEMS.format(
+    rows="""
+    SELECT p.number, i.place, i.uri
       FROM playlists AS p
       JOIN playlist_items AS held ON held.playlist_id = p.id
       CROSS JOIN LATERAL unnest(held.uris) WITH ORDINALITY AS i (uri, place)
-      LEFT JOIN mirror_tracks AS m ON m.mirror_id = p.mirror_id AND m.shown_as <> ''
-                                  AND m.shown_as = i.uri
-     WHERE p.mirror_id = %(mirror)s AND i.uri IS NOT NULL"""
+     WHERE p.mirror_id = %(mirror)s"""
+)
+# Those of one page alone: of 10,000 rows 100 are looked at.
+_ITEMS_OF_PAGE = _ITEMS.format(
+    rows="""
+    SELECT v.number, i.place, i.uri
+      FROM (SELECT p.number, held.uris,
+                   (%(offset)s + cardinality(held.uris)
+                    - sum(cardinality(held.uris)) OVER (ORDER BY p.number))::int AS start
+              FROM playlists AS p
+              JOIN playlist_items AS held ON held.playlist_id = p.id
+             WHERE p.mirror_id = %(mirror)s) AS v
+      CROSS JOIN LATERAL unnest(v.uris[greatest(v.start, 0) + 1 : v.start + %(limit)s])
+                         WITH ORDINALITY AS i (uri, place)"""
+)
 _MIRROR = """
     ({items}) AS items
     JOIN tracks AS t ON t.id = items.track_id
@@ -54,20 +76,23 @@ _MIRROR_ORDER = "items.number, items.place"
 
 
 _LIBRARY_FACTS = """
-    SELECT count(*), max(s.added_at) FROM saved_tracks AS s
+    SELECT count(*), count(*), max(s.added_at) FROM saved_tracks AS s
      WHERE s.user_id = %(user)s AND s.removed_at IS NULL"""
 # The likes are walked from the newest on until one is in the playlist. IS TRUE keeps the planner
 # from a join: it cannot know how long the array is, and would look up each of its songs.
 _MIRROR_FACTS = f"""
-    WITH items AS MATERIALIZED ({_ITEMS})
+    WITH items AS MATERIALIZED ({_ALL_ITEMS})
     SELECT (SELECT count(items.track_id) FROM items),
+           (SELECT coalesce(sum(cardinality(held.uris)), 0) FROM playlists AS p
+              JOIN playlist_items AS held ON held.playlist_id = p.id
+             WHERE p.mirror_id = %(mirror)s),
            (SELECT s.added_at FROM saved_tracks AS s
              WHERE s.user_id = %(user)s AND s.removed_at IS NULL
                AND (s.track_id IN (SELECT items.track_id FROM items)) IS TRUE
              ORDER BY s.added_at DESC LIMIT 1)"""
 
 
-class Song(NamedTuple):
+class SharedSong(NamedTuple):
     track_id: str
     name: str
     artists: list[str]
@@ -98,9 +123,9 @@ class Song(NamedTuple):
 
 @dataclass(frozen=True, slots=True)
 class SongPage:
-    songs: list[Song]
+    songs: list[SharedSong]
     number: int
-    #: Of the songs that ``query`` finds; without one, of all.
+    #: Of the songs that ``query`` finds; without one, of all places.
     count: int
     query: str
 
@@ -114,32 +139,39 @@ class Facts:
     """What the page says of all songs together."""
 
     count: int
+    #: Places in the list: some may be empty, or hold files of the listener's computer.
+    places: int
     #: When the newest of them was liked.
     newest: datetime | None
 
 
-def facts_of(link: ShareLink) -> Facts:
-    [(count, newest)] = _rows(_LIBRARY_FACTS if link.mirror is None else _MIRROR_FACTS, link)
-    return Facts(count, newest)
+def facts_of(link: ShareLink, *, version: int = 0) -> Facts:
+    """The facts, which are kept for each ``version`` of the songs but 0.
+
+    To read them takes longer than to read a page of songs.
+    """
+    key = f"shared:{link.user_id}:{link.mirror_id}:{version}"
+    facts: Facts | None = cache.get(key) if version else None
+    if facts is None:
+        [row] = _rows(_LIBRARY_FACTS if link.mirror is None else _MIRROR_FACTS, link)
+        facts = Facts(*row)
+        if version:
+            cache.set(key, facts, _KEPT_FOR)
+    return facts
 
 
-def page_of(link: ShareLink, *, query: str, number: int, count: int) -> SongPage:
-    """The songs at this place; ``count`` is that of all songs. Past the last page: the last."""
+def page_of(link: ShareLink, *, query: str, number: int, places: int) -> SongPage:
+    """The songs at these of all ``places``. Past the last page: the last."""
     words = folded(query.replace("\0", "")).split()[:_MOST_WORDS]
-    source, order = _source(link)
-    place = {"limit": ON_PAGE, "offset": (max(1, min(number, _pages(count))) - 1) * ON_PAGE}
     if words:
         return _found(link, words, number, query)
-    if link.mirror is not None:
-        # One page of places first: 100 songs are then looked up instead of 10,000 sorted.
-        places = f"{_ITEMS} ORDER BY p.number, i.place LIMIT %(limit)s OFFSET %(offset)s"
-        statement = f"SELECT {_SONG} FROM {_MIRROR.format(items=places)} ORDER BY {order}"
-    else:
-        statement = (
-            f"SELECT {_SONG} FROM {source} ORDER BY {order} LIMIT %(limit)s OFFSET %(offset)s"
-        )
-    rows = _rows(statement, link, **place)
-    return SongPage([Song(*row) for row in rows], place["offset"] // ON_PAGE + 1, count, query)
+    source, order = _source(link, _ITEMS_OF_PAGE)
+    statement = f"SELECT {_SONG} FROM {source} ORDER BY {order}"
+    if link.mirror is None:
+        statement += " LIMIT %(limit)s OFFSET %(offset)s"
+    shown = max(1, min(number, _pages(places)))
+    rows = _rows(statement, link, limit=ON_PAGE, offset=(shown - 1) * ON_PAGE)
+    return SongPage([SharedSong(*row) for row in rows], shown, places, query)
 
 
 def _found(link: ShareLink, words: list[str], number: int, query: str) -> SongPage:
@@ -155,11 +187,11 @@ def _found(link: ShareLink, words: list[str], number: int, query: str) -> SongPa
         return _found(link, words, _pages(count), query)
     count = rows[0][0] if rows else 0
     return SongPage(
-        [Song(*song) for _, *song in rows], place["offset"] // ON_PAGE + 1, count, query
+        [SharedSong(*song) for _, *song in rows], place["offset"] // ON_PAGE + 1, count, query
     )
 
 
-def newest_of(link: ShareLink, *, limit: int) -> list[Song]:
+def newest_of(link: ShareLink, *, limit: int) -> list[SharedSong]:
     """The songs that were liked last, newest first."""
     source, _ = _source(link)
     rows = _rows(
@@ -168,16 +200,16 @@ def newest_of(link: ShareLink, *, limit: int) -> list[Song]:
         link,
         limit=limit,
     )
-    return [Song(*row) for row in rows]
+    return [SharedSong(*row) for row in rows]
 
 
-def all_songs(link: ShareLink) -> Iterator[Song]:
+def all_songs(link: ShareLink) -> Iterator[SharedSong]:
     """Every song in order, fetched in chunks."""
     source, order = _source(link)
     with connection.cursor() as cursor:
         cursor.execute(f"SELECT {_SONG} FROM {source} ORDER BY {order}", _params(link))
         while rows := cursor.fetchmany(_CHUNK):
-            yield from (Song(*row) for row in rows)
+            yield from (SharedSong(*row) for row in rows)
 
 
 def version_of(link: ShareLink) -> tuple[int, datetime | None]:
@@ -193,10 +225,11 @@ def version_of(link: ShareLink) -> tuple[int, datetime | None]:
     return newest or (0, None)
 
 
-def _source(link: ShareLink) -> tuple[str, str]:
+def _source(link: ShareLink, items: str = _ALL_ITEMS) -> tuple[str, str]:
+    """Where the songs of ``link`` are read, and their order."""
     if link.mirror is None:
         return _LIBRARY, _LIBRARY_ORDER
-    return _MIRROR.format(items=_ITEMS), _MIRROR_ORDER
+    return _MIRROR.format(items=items), _MIRROR_ORDER
 
 
 def _params(link: ShareLink) -> dict[str, Any]:

@@ -1,1 +1,1 @@
-"""Other services that hold a listener's songs: one package each, behind one protocol."""
+"""Services that listeners connect: one package for each, with a common protocol."""

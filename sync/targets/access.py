@@ -1,4 +1,4 @@
-"""How this installation may reach connected services: settings made into the guard's terms."""
+"""The settings that allow connections to services, as rules for ``addresses``."""
 
 from dataclasses import dataclass
 
@@ -10,7 +10,7 @@ from sync.targets.safety import Channel
 
 @dataclass(frozen=True, slots=True)
 class Offered:
-    """A music server that the operator offers to everybody."""
+    """The music server that the operator offers to all listeners."""
 
     address: str
     username: str = ""
@@ -26,7 +26,7 @@ def offered() -> Offered | None:
 
 
 def allowed() -> Allowed:
-    """What may be reached: the services that settings name are allowed wherever they are."""
+    """The allowed addresses: services that settings name are always allowed."""
     origins = [settings.LISTENBRAINZ_URL]
     if server := offered():
         origins.append(server.address)

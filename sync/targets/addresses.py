@@ -1,4 +1,4 @@
-"""Which addresses Syncify may connect to, whoever enters them: pure."""
+"""The addresses that Syncify may connect to; pure."""
 
 from collections.abc import Iterable
 from dataclasses import dataclass
@@ -20,12 +20,12 @@ PORTS = {"http": 80, "https": 443}
 type Address = IPv4Address | IPv6Address
 type Network = IPv4Network | IPv6Network
 
-#: Addresses from which machines in a cloud learn their secrets, outside the link-local range.
+#: Metadata services of clouds outside the link-local range.
 _METADATA = {
     ip_address(each)
     for each in ("168.63.129.16", "100.100.100.200", "192.0.0.192", "fd00:ec2::254")
 }
-#: IPv6 networks whose addresses contain the IPv4 address that is really reached, and where.
+#: IPv6 networks whose addresses contain the reached IPv4 address, and its position.
 _NAT64 = cast("IPv6Network", ip_network("64:ff9b::/96"))
 _COMPATIBLE = cast("IPv6Network", ip_network("::/96"))
 
@@ -44,7 +44,7 @@ class Origin:
         try:
             parts = urlsplit(url)
             host, port = parts.hostname or "", parts.port
-            # What the certificate names, and what a resolver is asked.
+            # The form that certificates and resolvers use.
             host = host if ":" in host else host.encode("idna").decode("ascii")
         except ValueError as error:
             raise AddressRefused("This is not a valid address.") from error
@@ -59,13 +59,13 @@ class Origin:
 
 @dataclass(frozen=True, slots=True)
 class Allowed:
-    """What the operator allows beyond public addresses."""
+    """Addresses that the operator allows besides public ones."""
 
     #: Private networks that may be reached.
     networks: tuple[Network, ...] = ()
     #: Names of hosts that may have a private address.
     names: frozenset[str] = frozenset()
-    #: Services that the operator named in a setting, wherever they are.
+    #: Services that the operator named in a setting, at any address.
     origins: frozenset[Origin] = frozenset()
 
     @classmethod
@@ -96,7 +96,7 @@ class Allowed:
 
 
 def _reached(address: Address) -> Address:
-    """The IPv4 address that an IPv6 address stands for, if it stands for one."""
+    """The IPv4 address that an IPv6 address contains, if any."""
     if isinstance(address, IPv6Address):
         if address.ipv4_mapped:
             return address.ipv4_mapped

@@ -1,9 +1,8 @@
-"""Titles and names of artists, reduced to what must be equal: pure.
+"""Reduces titles and artist names to the parts that must be equal; pure.
 
-``fold_title`` parts a title into its base and the words that tell versions apart. A word that only
-tells releases of one recording apart ("Remastered 2011", "Deluxe Edition") is soft; every other
-addition is hard: "live" and "acoustic" are other recordings, and an addition that is not known may
-be one.
+``fold_title`` splits a title into its base and the words that mark a version. A word that marks
+only a release of the same recording ("Remastered 2011", "Deluxe Edition") is soft; every other
+addition is hard: "live" and "acoustic" are other recordings, and an unknown addition may be one.
 """
 
 import re
@@ -11,7 +10,7 @@ import unicodedata
 from dataclasses import dataclass
 from functools import lru_cache
 
-# What has no accent to take away, but is written without it in many files.
+# Letters without an accent that many files write in another way.
 _LETTERS = str.maketrans(
     {
         "ø": "o",
@@ -40,12 +39,12 @@ _DASH = re.compile(r"\s+[-–—]\s+")
 _GUESTS = re.compile(r"^(?:feat|ft|featuring|with)\b", re.IGNORECASE)
 _TAIL_GUESTS = re.compile(r"\s(?:feat\.?|ft\.?|featuring)\s.*$", re.IGNORECASE)
 
-#: Additions that say nothing of the recording.
+#: Additions that do not change the recording.
 _NOISE = re.compile(
     r"^(?:explicit|clean|dirty|explicit version|clean version|album version|lp version"
     r"|original|original version|original mix|official audio|bonus track|bonus)$"
 )
-#: Additions that name a release: at least one of these, and beside them the fillers alone.
+#: Additions that name a release: one or more of these, and fillers only.
 _SOFT = re.compile(
     r"\b(?:re ?mastered|re ?master|deluxe|expanded|special|anniversary|collectors?|edition"
     r"|single)\b"
@@ -53,7 +52,7 @@ _SOFT = re.compile(
 _FILLERS = re.compile(
     r"\b(?:digital|digitally|version|the|\d{4}|\d+(?:st|nd|rd|th)|in|for|from|s)\b"
 )
-#: Words that part a title after a dash from one that merely has a dash in it.
+#: Words that mark the text after a dash as an addition.
 _VERSION_WORDS = re.compile(
     r"\b(?:live|acoustic|unplugged|demo|remix|mix|edit|cover|karaoke|instrumental|session|sessions"
     r"|sped up|slowed|nightcore|reverb|re ?recorded|rerecorded|version|ver|mono|stereo|orchestral"
@@ -72,9 +71,9 @@ _JOINTS = re.compile(
 @dataclass(frozen=True, slots=True)
 class Title:
     base: str
-    #: Words that make it another recording.
+    #: Words that mark another recording.
     hard: frozenset[str]
-    #: Words that make it another release of the same recording.
+    #: Words that mark another release of the same recording.
     soft: frozenset[str]
 
 
@@ -87,7 +86,7 @@ def fold(text: str) -> str:
     plain = _APOSTROPHE.sub("", plain)
     plain = _AND.sub(" and ", plain)
     words = _NOT_WORDS.sub(" ", plain).strip()
-    # Titles such as "÷" and "!!!" are nothing but punctuation.
+    # Titles such as "÷" and "!!!" consist of punctuation.
     return words or plain.strip() or text.strip().casefold()
 
 
@@ -95,7 +94,7 @@ def fold_title(title: str) -> Title:
     additions: list[str] = []
     rest = _BRACKETS.sub(lambda found: _taken(found, additions), title)
     if not fold(rest):
-        # All of it stands in brackets, as in "(I)".
+        # The whole title is in brackets, as in "(I)".
         return Title(fold(title), frozenset(), frozenset())
     rest = _TAIL_GUESTS.sub("", rest)
     first, *tails = _DASH.split(rest)
@@ -138,12 +137,12 @@ def fold_artist(name: str) -> str:
 
 @lru_cache(maxsize=20_000)
 def artist_keys(name: str) -> tuple[str, ...]:
-    """How the first artist may be written in ``name``: all of it, or what stands before a joint."""
+    """Spellings of the first artist in ``name``: the whole name, or the part before a joint."""
     whole = fold_artist(name)
     first = fold_artist(_JOINTS.split(name, maxsplit=1)[0])
     return (whole,) if first in ("", whole) else (whole, first)
 
 
 def is_movement(title: str) -> bool:
-    """Whether ``title`` says too little without its album: "I. Allegro", "No. 2"."""
+    """Whether ``title`` needs the album to identify the song: "I. Allegro", "No. 2"."""
     return bool(_MOVEMENT.match(title))

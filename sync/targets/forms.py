@@ -8,13 +8,13 @@ from sync.models import Connection, Mirror
 
 
 class OptionsForm(forms.Form):
-    """Which mirrors the service holds, and what else it gets."""
+    """The mirrors that the service gets, and further options."""
 
     mirrors = forms.ModelMultipleChoiceField(
         Mirror.objects.none(),
         required=False,
         label="Playlists",
-        help_text="Those that you take out here stay at the service as they are.",
+        help_text="Playlists that you remove here stay at the service unchanged.",
         widget=forms.CheckboxSelectMultiple,
     )
     stars = forms.BooleanField(required=False, label="Star my Liked Songs")

@@ -1,8 +1,8 @@
-"""Which song of a service is a given song: pure, and it never guesses.
+"""Finds the song of a service that matches a given song; pure, and it never guesses.
 
-By hand goes before ISRC, ISRC before title and artist. A title agrees with its version words, the
-first artist agrees, and the lengths differ by five seconds at most. What does not agree is missing,
-with the reason.
+A choice by hand has priority over the ISRC, and the ISRC over title and artist. Title with version
+words and first artist must be equal, and the lengths may differ by five seconds. Other songs are
+missing, with the reason.
 """
 
 from collections.abc import Iterable, Mapping
@@ -12,9 +12,9 @@ from enum import StrEnum
 from sync.targets.folding import Title, artist_keys, fold, fold_artist, fold_title, is_movement
 from sync.targets.protocol import RemoteSong, minutes
 
-#: Seconds by which lengths of one recording differ.
+#: The largest difference in seconds between lengths of one recording.
 CLOSE = 5.0
-#: The same where an ISRC says that it is one: an ISRC is strong evidence, but labels reuse them.
+#: The same with equal ISRCs: strong evidence, but labels reuse them.
 CLOSE_BY_ISRC = 8.0
 _MOST_NAMED = 3
 
@@ -23,15 +23,15 @@ class How(StrEnum):
     BY_HAND = "by_hand"
     ISRC = "isrc"
     TITLE = "title"
-    REMASTER = "remaster"  #: as TITLE, but one of the two is a remaster or another edition.
+    REMASTER = "remaster"  #: like TITLE, but one of the two is a remaster or another edition.
 
 
 class Missing(StrEnum):
     NOT_THERE = "not_there"  #: no song of this title by this artist.
-    OTHER_VERSIONS = "other_versions"  #: only live, acoustic and the like.
-    OTHER_LENGTH = "other_length"  #: only such as are longer or shorter.
-    OTHER_ALBUM = "other_album"  #: a movement, and only on other albums.
-    BY_HAND = "by_hand"  #: the listener says that it is not there.
+    OTHER_VERSIONS = "other_versions"  #: only other versions, such as live or acoustic.
+    OTHER_LENGTH = "other_length"  #: only longer or shorter ones.
+    OTHER_ALBUM = "other_album"  #: a vague title, found only on other albums.
+    BY_HAND = "by_hand"  #: the listener chose that the service does not have it.
     GONE = "gone"  #: the listener's own choice is no longer on the server.
 
 
@@ -56,7 +56,7 @@ class Found:
 @dataclass(frozen=True, slots=True)
 class NotFound:
     why: Missing
-    #: What there is instead, for people: titles or lengths.
+    #: The songs that the service has instead, for people: titles or lengths.
     instead: str = ""
 
 
@@ -70,7 +70,7 @@ class Entry:
 
 
 class Catalogue:
-    """The songs of a service, to be asked for many songs."""
+    """An index of a service's songs."""
 
     def __init__(self, songs: Iterable[RemoteSong]) -> None:
         self._by_id: dict[str, Entry] = {}
@@ -93,7 +93,7 @@ class Catalogue:
         return remote_id in self._by_id
 
     def find(self, wanted: Wanted, *, present: str = "") -> Verdict:
-        """``present`` is the song found last time: of several that fit, it is kept."""
+        """``present`` is the previous match; it is kept if several songs fit."""
         if found := self._by_recording(wanted, present):
             return Found(found.song.id, How.ISRC)
         title = fold_title(wanted.title)
@@ -153,7 +153,7 @@ def match(
 
 
 def agrees(wanted: Wanted, *, title: str, artist: str) -> bool:
-    """Whether a service that names a recording, but no length, means this song."""
+    """Whether a recording without a length matches this song."""
     ours, theirs = fold_title(wanted.title), fold_title(title)
     same_title = ours.base == theirs.base and ours.hard == theirs.hard
     return same_title and fold_artist(wanted.artist) in artist_keys(artist)

@@ -1,6 +1,6 @@
-"""Keeps a playlist, and the loved songs, of any service equal to what is wanted.
+"""Makes a playlist and the loved songs of a service equal to the wanted songs.
 
-Every attempt reads the playlist and plans anew, so an attempt that died half-way needs no repair.
+Every attempt reads the playlist and plans again, so an interrupted attempt needs no repair.
 """
 
 from collections.abc import Callable, Sequence
@@ -10,23 +10,23 @@ from typing import Protocol
 
 from sync.targets.protocol import NotFound, NotKept, Refused, Target
 
-#: What only one answer shows is believed after this long, if it is still so.
+#: An unusual answer is believed if it is the same after this time.
 DOUBT = timedelta(minutes=10)
-#: A playlist of so many songs that would lose more than half of them is such a case.
+#: One such answer: a playlist of this size or more would lose more than half of its songs.
 LARGE = 50
 _MOST_NAMES = 20
 _MOST_LOST = 50
 
 
 class Copy(Protocol):
-    """What is known of the playlist at the service."""
+    """The stored state of the playlist at the service."""
 
     #: "" until the playlist exists.
     remote_id: str
-    #: What the mirror was called when the playlist was last named, and the name that it got.
+    #: The mirror's name when the playlist was last named, and the name that it got.
     asked_name: str
     written_name: str
-    #: Why the last attempt left the playlist as it was, and since when; "" and None without doubt.
+    #: Why the last attempt did not change the playlist, and since when; "" and None otherwise.
     doubt: str
     doubt_since: datetime | None
 
@@ -41,9 +41,9 @@ class Outcome:
     added: int = 0
     removed: int = 0
     wrote: bool = False
-    #: Songs that the service turned out not to have.
+    #: Songs that the service does not have.
     lost: frozenset[str] = frozenset()
-    #: Why the playlist was left as it was: ``empty``, ``shrinks`` or ``gone``.
+    #: Why the playlist was not changed: ``empty``, ``shrinks`` or ``gone``.
     left: str = ""
 
 
@@ -111,14 +111,14 @@ def add_loves(
     *,
     progress: Callable[[float], None],
 ) -> int:
-    """Love those of ``wanted`` that are not loved there; none is ever taken away. How many."""
+    """Love the ``wanted`` songs that are not loved yet; removes none. Returns their number."""
     loved = target.loved()
     new = [each for each in dict.fromkeys(wanted) if each not in loved]
     for number, song in enumerate(new):
         try:
             target.love(song)
         except (NotFound, Refused):
-            continue  # this song alone; the reading below shows that it is not loved
+            continue  # only this song is affected; the read below shows that it is not loved
         progress((number + 1) / len(new))
     return len(set(new) & target.loved()) if new else 0
 
@@ -139,7 +139,7 @@ def _create(target: Target, copy: Copy, *, name: str, wanted: Sequence[str], sav
 
 
 def _unused(target: Target, name: str) -> str:
-    """A name that no playlist of the listener has: theirs must not be overwritten."""
+    """A name that no playlist of the listener has, so that none is overwritten."""
     names = [name, f"{name} (Syncify)"]
     names += [f"{name} (Syncify {number})" for number in range(2, _MOST_NAMES)]
     for each in names:
@@ -149,7 +149,7 @@ def _unused(target: Target, name: str) -> str:
 
 
 def _rename(target: Target, copy: Copy, *, name: str, save: Save) -> None:
-    """Follow a new name of the mirror; a name that was given at the service stays until then."""
+    """Rename the playlist if the mirror was renamed; otherwise keep its name at the service."""
     if copy.asked_name == name:
         return
     unused = _unused(target, name)
@@ -161,7 +161,7 @@ def _rename(target: Target, copy: Copy, *, name: str, save: Save) -> None:
 def _kept(
     target: Target, playlist_id: str, wanted: Sequence[str]
 ) -> tuple[list[str], frozenset[str]]:
-    """What the playlist holds after a write, and what is missing because the service lacks it."""
+    """The songs of the playlist after a write, and those that the service lacks."""
     kept = target.read_playlist(playlist_id, expected=len(wanted))
     if kept == wanted:
         return kept, frozenset()
@@ -175,7 +175,7 @@ def _kept(
 
 
 def _is_sure(copy: Copy, doubt: str, now: datetime, save: Save) -> bool:
-    """Whether the same doubt was noted long enough ago; notes it otherwise."""
+    """Whether the same doubt was stored long enough ago; stores it otherwise."""
     if copy.doubt == doubt and copy.doubt_since is not None:
         return now - copy.doubt_since >= DOUBT
     copy.doubt, copy.doubt_since = doubt, now

@@ -1,13 +1,13 @@
-"""What every service can be asked for, and what can come of it.
+"""The protocol of all services, and their errors.
 
 TargetError
 ├── AddressRefused    an address that Syncify must not connect to
-├── Unavailable       the service does not answer, or has trouble of its own
+├── Unavailable       the service does not respond, or reports an internal error
 ├── RateLimited       it asked for a wait
 ├── BadCredentials    it does not accept the name, the password or the token
-├── NotFound          what was asked for is not there
-├── Refused           it does not do what it was asked for; the message is its own
-├── NotUnderstood     the answer is none that this service would give
+├── NotFound          the requested object does not exist
+├── Refused           it refuses the request; the message is the service's
+├── NotUnderstood     the response is not one of this service
 └── NotKept           a write was accepted, and reading it back showed something else
 """
 
@@ -61,7 +61,7 @@ class NotKept(TargetError):
 
 @dataclass(frozen=True, slots=True)
 class Check:
-    """One line of the test that a listener can run: ``works`` is None where it was not tried."""
+    """One result of the connection test: ``works`` is None if it was not tested."""
 
     what: str
     works: bool | None
@@ -74,7 +74,7 @@ def minutes(seconds: int) -> str:
 
 @dataclass(frozen=True, slots=True)
 class RemoteSong:
-    """A song as a service describes it; 0 seconds where it does not say how long it lasts."""
+    """A song as a service describes it; 0 seconds if the length is missing."""
 
     id: str
     title: str
@@ -95,7 +95,7 @@ class Target(Protocol):
     """
 
     def check(self) -> list[Check]:
-        """What works; changes nothing. Raises where not even the sign-in works."""
+        """Test the service without changes. Raises if the sign-in fails."""
 
     def find_playlist(self, name: str) -> str | None:
         """The id of the listener's own playlist of exactly this name."""
@@ -103,7 +103,7 @@ class Target(Protocol):
     def read_playlist(self, playlist_id: str, *, expected: int = 0) -> list[str] | None:
         """The ids of its songs in their order; None when there is no such playlist.
 
-        ``expected`` is about how many there are, so that a long answer is waited for.
+        ``expected`` is the approximate number, so that a long response gets enough time.
         """
 
     def create_playlist(self, name: str, songs: Sequence[str]) -> str:
@@ -112,7 +112,7 @@ class Target(Protocol):
     def write_playlist(
         self, playlist_id: str, present: Sequence[str], wanted: Sequence[str]
     ) -> None:
-        """Make it hold ``wanted``. The caller reads it back: an answer proves nothing."""
+        """Replace its songs by ``wanted``. The caller must read it back to be certain."""
 
     def rename_playlist(self, playlist_id: str, name: str) -> None: ...
 
@@ -120,7 +120,7 @@ class Target(Protocol):
         """The songs that the listener loves there."""
 
     def love(self, song_id: str) -> None:
-        """Add one; never takes one away."""
+        """Love one song; no method removes one."""
 
     def unknown(self, songs: Collection[str]) -> set[str]:
         """Those of ``songs`` that the service does not have."""

@@ -1,4 +1,4 @@
-"""The frame of a run for a connected service: states, errors, and the fence of its writes."""
+"""The common part of all runs for services: states, errors, and fenced writes."""
 
 import logging
 from collections.abc import Callable, Iterator, Mapping, Sequence
@@ -24,13 +24,13 @@ logger = logging.getLogger(__name__)
 #: Settings that runs write; all others are the listener's options.
 _RUNS_OWN = ("sign_in",)
 LEAST_PAUSE = timedelta(seconds=30)
-#: How often one job begins again because the songs changed while it ran.
+#: The number of times that one job restarts because the songs changed.
 ROUNDS = 3
 
 LEFT = {
     "empty": "None of its songs was found, so the playlist was left as it is.",
     "shrinks": (
-        "More than half of its songs would go. The playlist stays as it is until a later check "
+        "More than half of its songs would be removed, so it is not changed until a later check "
         "confirms it."
     ),
     "gone": (
@@ -42,7 +42,7 @@ LEFT = {
 
 @dataclass
 class Songs:
-    """What one round is about: ids of tracks, in their order."""
+    """The songs of one round: ids of tracks, in order."""
 
     likes: list[str]
     mirrors: dict[int, list[str]]
@@ -57,7 +57,7 @@ class Songs:
 
 @dataclass
 class Summary:
-    """What a run did, for its request."""
+    """The result of a run, for its request."""
 
     song_count: int = 0
     found: int = 0
@@ -79,8 +79,8 @@ type Round = Callable[[Job, Connection, Songs], Summary]
 def run(job: Job, service: str, work: Round) -> None:
     """Bring the service of ``job`` up to date, and end its request in success.
 
-    ``work`` does one round; another follows where the songs have changed meanwhile, for a scheduled
-    wish that met this run is served by it. Raises SyncErrors, and what ``job`` raises.
+    ``work`` does one round. Another follows if the songs have changed in the meantime, because a
+    scheduled request during this run is merged into it. Raises SyncErrors, and what ``job`` raises.
     """
     connection = Connection.objects.filter(user=job.user, service=service).first()
     if connection is None or connection.state == Connection.State.PAUSED:
@@ -102,7 +102,7 @@ def run(job: Job, service: str, work: Round) -> None:
 
 
 def songs_for(connection: Connection) -> Songs:
-    """What the service should hold; a paused mirror is left as it is."""
+    """The songs that the service should have; a paused mirror is skipped."""
     chosen = Mirror.objects.filter(target_playlists__connection=connection)
     mirrors = {each.pk: ids_of(each) for each in chosen.exclude(state=Mirror.State.PAUSED)}
     return Songs(liked_ids(connection.user_id), mirrors)
@@ -110,10 +110,10 @@ def songs_for(connection: Connection) -> Songs:
 
 @contextmanager
 def fenced(job: Job) -> Iterator[None]:
-    """A transaction in which the job is ours to its end; raises LeaseLost or Cancelled."""
+    """A transaction that holds the job until its end; raises LeaseLost or Cancelled."""
     with transaction.atomic():
         lock_user(job.request.user_id)
-        # Whoever disconnects the service asks the job to stop first, and then deletes.
+        # Disconnecting first cancels the job, then deletes the connection.
         if queue.record_progress(job.request, api_requests=job.calls).cancel_asked_at:
             raise Cancelled
         yield
@@ -128,7 +128,7 @@ def write_playlists(
     remote_ids: Mapping[str, str],
     summary: Summary,
 ) -> None:
-    """Bring each chosen playlist up to date; trouble with one is raised after the others."""
+    """Update each chosen playlist; an error of one is raised after the others are done."""
     trouble: TargetError | None = None
     rows = TargetPlaylist.objects.filter(connection=connection).select_related("mirror")
     for row in rows.order_by("pk"):
@@ -166,7 +166,7 @@ def _save(job: Job, row: TargetPlaylist) -> None:
     row.checked_at = job.now()
     fields = [each.name for each in row._meta.concrete_fields if not each.primary_key]
     with fenced(job):
-        # Gone, if the listener has chosen otherwise meanwhile.
+        # Deleted if the listener deselected it in the meantime.
         if TargetPlaylist.objects.select_for_update().filter(pk=row.pk).exists():
             Model.save(row, update_fields=fields)
 
@@ -176,8 +176,8 @@ def _finish(
 ) -> bool:
     """End the request, unless the songs have changed since this round read them.
 
-    The row of the request is locked before they are read again: whoever changes them and queues a
-    run has either committed before, and is seen here, or queues a new request afterwards.
+    The row of the request is locked before they are read again: a transaction that changes them and
+    queues a run either committed before, and is visible here, or queues a new request afterwards.
     """
     with fenced(job):
         if not is_last and songs_for(connection) != songs:
@@ -196,15 +196,14 @@ def _finish(
 
 
 def remember(connection: Connection, **values: object) -> None:
-    """Keep ``values`` among the settings of the connection, at its next change of state."""
+    """Store ``values`` in the settings of the connection at its next change of state."""
     connection.settings = {**connection.settings, **values}
 
 
 def _note_state(connection: Connection, state: str, reason: str, **values: object) -> None:
-    """Store the state, what was remembered, and ``values``; None drops one.
+    """Store the state, the remembered settings and ``values``; None deletes a setting.
 
-    To be called in a fenced transaction. Options that the listener has set meanwhile stay, and so
-    does a pause.
+    Call it in a fenced transaction. Options and a pause that the listener set in the meantime stay.
     """
     row = Connection.objects.select_for_update().filter(pk=connection.pk).first()
     if row is None:
@@ -218,7 +217,7 @@ def _note_state(connection: Connection, state: str, reason: str, **values: objec
 
 
 def _consequence(job: Job, connection: Connection, error: TargetError) -> SyncError:
-    """What follows for the job; notes the state of the connection."""
+    """The error that ends the job; stores the state of the connection."""
     name = connection.get_service_display()
     now = job.now()
     state, refused_at = Connection.State.FAILING, connection.settings.get("refused_at")
@@ -228,7 +227,7 @@ def _consequence(job: Job, connection: Connection, error: TargetError) -> SyncEr
             state = Connection.State.REFUSED
             result = GiveUp("target_refused", f"{error} Connect {name} again.")
         case BadCredentials():
-            # One answer decides nothing: a server that is starting may refuse everybody.
+            # One refusal is not final: a starting server may refuse all users.
             refused_at = now.isoformat()
             result = RetryLater("target_refused", f"{error} Syncify tries once more.")
         case RateLimited():

@@ -1,7 +1,7 @@
-"""HTTP requests to addresses that a listener entered, without reaching what they must not reach.
+"""HTTP requests to addresses that listeners entered, restricted to allowed addresses.
 
-The name is resolved once. Every connection goes to the address that was judged then, so a name
-that changes its address between two look-ups gains nothing. Redirects are never followed.
+The name is resolved once. Every connection goes to the address that was checked, so a name that
+changes its address afterwards has no effect. Redirects are never followed.
 """
 
 import http.client
@@ -24,10 +24,10 @@ from sync.targets.protocol import AddressRefused, NotUnderstood, Unavailable
 
 #: Seconds that one request may take, from the first packet to the last byte of the answer.
 TOTAL = 10.0
-#: Bytes that one answer may have.
+#: The largest response, in bytes.
 MOST_BYTES = 5 * 2**20
-#: What one request may take beyond that for each song of a list that is known to be long: some
-#: servers look up every song by itself.
+#: Additional seconds for each song of a long list: some servers look up every song
+#: separately.
 SECONDS_A_SONG, BYTES_A_SONG = 0.01, 1_000
 _AGENT = "Syncify"
 
@@ -57,11 +57,10 @@ class _Request(NamedTuple):
 
 
 class Channel:
-    """Requests to one service, all of them to the address that its name had at the beginning.
+    """Requests to one service, all to the address that its name resolved to at first.
 
-    A connection is kept for further reads; each write gets a new one, because a write on a
-    connection that the service has just closed would have an unknown outcome. Not for use by
-    several threads.
+    Reads reuse a connection. Each write gets a new one, because a write on a connection that the
+    service has just closed would have an unknown outcome. For one thread at a time.
     """
 
     def __init__(
@@ -95,7 +94,7 @@ class Channel:
 
     @property
     def is_private_way(self) -> bool:
-        """Whether nobody on the way can read along: https, or a network of one's own."""
+        """Whether the connection is private: https, or a private network."""
         return self._origin.scheme == "https" or not self._resolve()[1].is_global
 
     def get(
@@ -106,7 +105,7 @@ class Channel:
         *,
         songs: int = 0,
     ) -> Answer:
-        """``songs`` is the length of a list that the caller expects in the answer."""
+        """``songs`` is the expected length of a list in the response."""
         if query:
             path = f"{path}?{urlencode(query, doseq=True)}"
         return self._ask("GET", path, None, dict(headers or {}), songs)
@@ -148,7 +147,7 @@ class Channel:
             try:
                 return self._exchange(request)
             except (http.client.RemoteDisconnected, ConnectionError, BrokenPipeError):
-                # A kept connection that the service had closed meanwhile.
+                # The service has closed the reused connection.
                 if not is_reused:
                     raise
                 self.close()
@@ -191,7 +190,7 @@ class Channel:
         except BaseException:
             raw.close()
             raise
-        # The name, for the Host header; the socket is already there, so it is not looked up again.
+        # The name is for the Host header; the socket is open, so it is not resolved again.
         port = None if self._origin.port == PORTS[self._origin.scheme] else self._origin.port
         connection = http.client.HTTPConnection(self._origin.host, port or 80)
         connection.auto_open = 0
@@ -230,7 +229,7 @@ class Channel:
 
 
 class _Wire:
-    """A socket whose reads and writes all end by one deadline, however slowly bytes arrive.
+    """A socket with one deadline for all reads and writes, even if bytes arrive slowly.
 
     Like a socket, it stays open until both itself and the file made of it are closed:
     ``http.client`` closes it before it reads the body of a last answer.

@@ -1,4 +1,4 @@
-"""What people can ask of a connected service; each wish queues the run that it needs."""
+"""Actions of listeners on connected services; each queues the run that it needs."""
 
 from collections.abc import Iterable, Iterator, Mapping
 from contextlib import contextmanager
@@ -24,20 +24,20 @@ SUBSONIC, LISTENBRAINZ = Connection.Service.SUBSONIC, Connection.Service.LISTENB
 
 
 def check_subsonic(*, address: str, username: str, password: str) -> list[Check]:
-    """What works at a music server. Raises TargetError where not even the sign-in does."""
+    """Test a music server. Raises TargetError if the sign-in fails."""
     with channel(address) as way:
         return SubsonicClient(way, username=username, password=password).check()
 
 
 def check_listenbrainz(*, token: str) -> tuple[str, list[Check]]:
-    """Whose token it is, and what works with it. Raises TargetError where nothing does."""
+    """Test a token: its user, and the working functions. Raises TargetError if it fails."""
     with channel(settings.LISTENBRAINZ_URL) as way:
         client = ListenBrainzClient(way, token=token, sleep=_refuse_to_wait)
         return client.user_name(), client.check()
 
 
 def _refuse_to_wait(seconds: float) -> None:
-    """A page does not wait for the end of a service's pause."""
+    """Raise RateLimited at once: a page does not wait."""
     raise RateLimited(timedelta(seconds=seconds))
 
 
@@ -46,8 +46,8 @@ def connect(
 ) -> Connection:
     """Connect a service, or connect it again; the first run is queued.
 
-    The same account keeps its playlists, its matches and the choices made by hand. Another account
-    begins anew, with the main mirror chosen.
+    The same account keeps its playlists, matches and choices by hand. Another account starts
+    without them, with the main mirror selected.
     """
     with transaction.atomic():
         _lock_mirrors(user.pk)
@@ -66,7 +66,7 @@ def connect(
                 "state_reason": "",
             },
         )
-        # How to sign in, and whether that was refused, is found out again.
+        # The kind of sign-in and a refusal are determined again.
         of_runs = {"sign_in", "refused_at"}
         kept = {name: each for name, each in connection.settings.items() if name not in of_runs}
         Connection.objects.filter(pk=connection.pk).update(settings=kept)
@@ -77,10 +77,10 @@ def connect(
 
 
 def disconnect(connection: Connection) -> None:
-    """Forget the service, with its secret and all matches. What is there stays there."""
+    """Delete the connection with its secret and all matches. The service's content stays."""
     with transaction.atomic():
         lock_user(connection.user_id)
-        # First: a run that holds its request sees this, and writes nothing more.
+        # First, so that a running job sees it and writes nothing more.
         _ask_open_to_stop(connection)
         connection.delete()
 
@@ -99,7 +99,7 @@ def request_run(connection: Connection) -> SyncRequest:
 
 
 def pause(connection: Connection) -> None:
-    """Leave the service as it is until ``resume``."""
+    """Stop all runs of the service until ``resume``."""
     with transaction.atomic():
         lock_user(connection.user_id)
         _ask_open_to_stop(connection)
@@ -118,7 +118,7 @@ def resume(connection: Connection) -> None:
 def set_options(
     connection: Connection, *, mirrors: Iterable[Mirror], options: Mapping[str, Any]
 ) -> None:
-    """Choose the mirrors that the service holds, and how; the playlists of others stay there."""
+    """Set the mirrors that the service gets, and its options; other playlists stay there."""
     chosen = list(mirrors)
     with transaction.atomic():
         _lock_mirrors(connection.user_id)
@@ -134,7 +134,7 @@ def set_options(
 
 
 def _lock_mirrors(user_id: int) -> None:
-    """Before requests, as everywhere: a new row of a playlist locks the mirror that it names."""
+    """Lock mirrors before requests, as everywhere: a new target playlist locks its mirror."""
     lock_user(user_id)
     mirrors = Mirror.objects.select_for_update(no_key=True).filter(user=user_id)
     list(mirrors.order_by("pk").values("pk"))
@@ -177,12 +177,12 @@ def server_of(connection: Connection) -> Iterator[SubsonicClient]:
 
 
 def choose(link: TrackLink, remote_id: str) -> None:
-    """The listener says which song it is there, "" for none; kept until they say otherwise."""
+    """Store the listener's choice of a song, "" for none; it stays until they change it."""
     _change(link, remote_id=remote_id, how=How.BY_HAND, instead="", by_hand=True)
 
 
 def forget_choice(link: TrackLink) -> None:
-    """Leave the match to the next run again."""
+    """Delete the choice, so that the next run matches the song."""
     _change(link, remote_id="", how=Missing.NOT_THERE, instead="", by_hand=False)
 
 

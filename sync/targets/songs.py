@@ -18,8 +18,8 @@ def liked_ids(user_id: int) -> list[str]:
 def ids_of(mirror: Mirror) -> list[str]:
     """Ids of the songs of a mirror, in its order.
 
-    The plain mirror of all likes follows the likes. Every other one is what its playlist held when
-    Syncify last left it, so that rules and choices are followed in one place only.
+    For a main mirror without options, these are the likes. For every other mirror, these are the
+    songs that Syncify last left in its playlist, so that rules are applied in one place only.
     """
     if _holds_all_likes(mirror):
         return liked_ids(mirror.user_id)
@@ -40,7 +40,7 @@ def _holds_all_likes(mirror: Mirror) -> bool:
 
 
 def described(ids: Iterable[str]) -> dict[str, Wanted]:
-    """What is known of these songs; one that is not stored is left out."""
+    """The stored data of these songs; unknown songs are omitted."""
     wanted: dict[str, Wanted] = {}
     unique = list(dict.fromkeys(ids))
     for start in range(0, len(unique), _CHUNK):

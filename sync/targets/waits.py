@@ -1,8 +1,8 @@
-"""How long a service asks to be left alone."""
+"""Reads the wait that a service asks for."""
 
 from datetime import timedelta
 
-#: Where a service asks for a pause and does not say how long.
+#: The pause if a service does not say how long.
 DEFAULT_WAIT = timedelta(seconds=60)
 LONGEST_WAIT = timedelta(days=1)
 

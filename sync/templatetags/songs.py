@@ -12,8 +12,8 @@ from django.utils.html import format_html_join
 from django.utils.safestring import SafeString
 
 from sync.library.search import Period, Query
-from sync.pages.words import counted, full_day
-from syncify.text import plain
+from sync.pages.words import full_day
+from syncify.text import counted, plain
 
 register = template.Library()
 register.filter("full_day", full_day)

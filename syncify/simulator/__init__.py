@@ -1,1 +1,1 @@
-"""A stand-in for Spotify, for the demo and the tests; it shares nothing with us but HTTP."""
+"""A simulated Spotify for the demo and the tests; it shares no code with the product."""

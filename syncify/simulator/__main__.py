@@ -1,4 +1,4 @@
-"""``python -m syncify.simulator``: the stand-in Spotify by itself."""
+"""``python -m syncify.simulator``: runs the simulated Spotify alone."""
 
 from syncify.simulator.server import main
 

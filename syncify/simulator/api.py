@@ -1,4 +1,4 @@
-"""Answers about tokens, profiles and playlists, with Spotify's limits, permissions and texts."""
+"""Responses about tokens, profiles and playlists, with Spotify's limits, permissions and texts."""
 
 import base64
 import re
@@ -144,7 +144,7 @@ def my_playlists(call: Call) -> Response:
 
 
 def _details(call: Call, *, public: bool | None) -> dict[str, Any]:
-    """The details that a write names, checked; ``public`` is what the playlist is until then."""
+    """The checked details of a write; ``public`` is the playlist's present value."""
     body = call.request.json if isinstance(call.request.json, dict) else {}
     kinds = {"name": str, "description": str, "public": bool, "collaborative": bool}
     details = {key: body[key] for key in kinds if body.get(key) is not None}
@@ -312,7 +312,7 @@ def _reorder(call: Call, found: Playlist, body: dict[str, Any]) -> Response:
 
 
 def remove_items(call: Call) -> Response:
-    """``positions`` are ignored: every occurrence of a uri goes."""
+    """``positions`` are ignored: every occurrence of a uri is removed."""
     found = _writable(call)
     body = call.request.json if isinstance(call.request.json, dict) else {}
     _check_version(found, body)

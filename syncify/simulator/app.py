@@ -1,4 +1,4 @@
-"""The wire contract: one table of routes for both hosts, and how a request finds its answer."""
+"""The table of routes for both hosts, and the handling of a request."""
 
 import logging
 import re
@@ -17,7 +17,7 @@ class Route(NamedTuple):
     methods: str
     path: str
     answer: Callable[[Call], Response]
-    scope: str = ""  # what the token must carry, where it does not depend on the object
+    scope: str = ""  # the scope that the token needs, if it does not depend on the object
 
 
 ROUTES = (
@@ -25,7 +25,7 @@ ROUTES = (
     Route("GET", "/authorize", pages.consent),
     Route("POST", "/authorize", pages.answer_consent),
     Route("POST", "/api/token", api.token),
-    # The API host, as far as Development Mode has it and a mirror of Liked Songs needs it.
+    # The API host: the part of Development Mode that Syncify needs.
     Route("GET", "/v1/me", api.me),
     Route("GET", "/v1/me/tracks", library.saved_tracks, "user-library-read"),
     Route("PUT", "/v1/me/library", library.save_to_library),
@@ -43,7 +43,7 @@ ROUTES = (
     Route("PUT", "/v1/playlists/{id}/images", api.upload_cover),
     Route("GET", "/v1/tracks/{id}", api.track),
     Route("GET", "/v1/artists/{id}", api.artist),
-    # What Development Mode has lost: forbidden rather than unknown.
+    # Removed from Development Mode: 403 and not 404.
     Route("GET POST PUT DELETE", "/v1/playlists/{id}/tracks", api.removed),
     Route("PUT DELETE", "/v1/playlists/{id}/followers", api.removed),
     Route("GET", "/v1/playlists/{id}/followers/contains", api.removed),
@@ -54,7 +54,7 @@ ROUTES = (
     Route("GET", "/v1/{kind}", api.removed),
     Route("GET", "/v1/artists/{id}/top-tracks", api.removed),
     Route("GET", "/v1/browse/{kind}", api.removed),
-    # For people, and for other processes that want to look inside.
+    # For people, and for processes that inspect the simulator.
     Route("GET", "/playlist/{id}", pages.playlist),
     Route("GET", "/image/{id}", pages.image),
     Route("GET", "/simulator", pages.overview),
@@ -75,12 +75,12 @@ ROUTES = (
 )
 
 _PATTERNS = [(re.compile(re.sub(r"{(\w+)}", r"(?P<\1>[^/]+)", one.path)), one) for one in ROUTES]
-# Nobody's business but ours: neither recorded nor disturbed by faults.
+# The simulator's own paths: not recorded, and without faults.
 OWN_PAGES = ("/simulator", "/playlist/", "/image/")
 
 
 def answer(world: World, request: Request) -> Response:
-    """The answer to one request, with its effect, its fault and its place in the record."""
+    """Respond to one request: apply its effect and its fault, and record it."""
     if request.path.startswith(OWN_PAGES) or request.path in ("/", "/favicon.ico"):
         with world.lock:
             return _dispatch(world, request)
@@ -131,7 +131,7 @@ def _find(world: World, request: Request) -> tuple[Call, Route]:
 
 
 def _admit(call: Call) -> None:
-    """What every call of the API host must pass, in Spotify's order."""
+    """The checks of every call of the API host, in Spotify's order."""
     world, behaviour = call.world, call.world.behaviour
     app = world.grants.app_of(world.grants.holder(call.request.authorization.partition(" ")[2]))
     world.spend_call(app.developer)

@@ -1,4 +1,4 @@
-"""Spotify's limits in one place, and the switches for what differs from day to day."""
+"""Spotify's limits, and switches for behaviour that varies."""
 
 from dataclasses import dataclass
 from datetime import timedelta
@@ -22,7 +22,7 @@ CAST_IDS = frozenset(name for name, _ in CAST)
 
 @dataclass
 class Behaviour:
-    """How Spotify behaves where it is known to differ from day to day, or from its documents."""
+    """Behaviour of Spotify that varies, or differs from its documentation."""
 
     names: Literal["new", "both", "old"] = "new"  # items/item, tracks/track, or both
     public_ignored: bool = True  # public:false is accepted, and stays true
@@ -33,12 +33,12 @@ class Behaviour:
     refuse_links_in_description: bool = False
     refuse_empty_description: bool = False  # 400 for clearing one: spotify/web-api#1011
     premium_lapsed: bool = False
-    lapsed_developers: frozenset[str] = frozenset()  # whose Premium has ended
+    lapsed_developers: frozenset[str] = frozenset()  # developers whose Premium has ended
     allow_list: frozenset[str] = CAST_IDS
     window_limit: int | None = None  # calls of one developer's apps in any 30 s
     daily_quota: int | None = None  # and in any 24 h
     latency: timedelta = timedelta()
-    shuffle_ties: bool = False  # likes of one date come in another order at each read
-    relinked_removable: bool = False  # a song shown as another goes when that one is removed
+    shuffle_ties: bool = False  # likes of one date have another order at each read
+    relinked_removable: bool = False  # removing a song also removes songs that are shown as it
     contains: bool = True  # whether /me/library/contains answers, or 404
     playlists_max: int | None = None  # playlists that one listener may create

@@ -1,4 +1,4 @@
-"""One call in progress: the request, the world it meets, and who sent it with what permission."""
+"""One call in progress: the request, the world, the sender and the granted scopes."""
 
 from dataclasses import dataclass, field
 from typing import Any
@@ -51,7 +51,7 @@ class Call:
             query = self.request.query | {"offset": str(start), "limit": str(size)}
             return f"{self.request.base}{path}?{urlencode(query)}"
 
-        # A playlist's own first page is longer than a page of its items may be.
+        # The first page within a playlist is longer than a page of items.
         following = min(limit, PAGE_MAX)
         return {
             "href": at(offset),

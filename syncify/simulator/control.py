@@ -1,4 +1,4 @@
-"""The simulator's own small API under ``/simulator/``, for processes that want to look inside."""
+"""The simulator's own API under ``/simulator/``, for processes that inspect or change it."""
 
 from dataclasses import asdict, fields
 from datetime import timedelta
@@ -16,7 +16,7 @@ OUR_PAGES = ("/simulator", "/playlist/")
 
 
 def health(call: Call) -> Response:
-    """``mended`` counts how often all was made well again."""
+    """``mended`` counts how often all trouble was ended."""
     world = call.world
     return reply({"status": "ok", "requests": world.count(), "mended": world.mended})
 
@@ -60,7 +60,7 @@ def listener(call: Call) -> Response:
 
 
 def _done(call: Call, answer: dict[str, Any]) -> Response:
-    """JSON for a program; a form of our own pages goes back to the page it names in ``then``."""
+    """JSON for programs; forms of the simulator's pages redirect to the page in ``then``."""
     then = call.request.form.get("then", "")
     return redirect(then, status=303) if then.startswith(OUR_PAGES) else reply(answer)
 
@@ -133,7 +133,7 @@ def take_from_playlist(call: Call) -> Response:
 
 
 def delete_playlist(call: Call) -> Response:
-    """Gone altogether, as if it had never been."""
+    """Delete the playlist completely."""
     call.world.destroy_playlist(_playlist(call).id)
     return _done(call, {"deleted": call.args["id"]})
 
@@ -142,7 +142,7 @@ def delete_playlist(call: Call) -> Response:
 
 
 def switch(call: Call) -> Response:
-    """Sets fields of Behaviour that are yes or no, a number, a number of seconds, or a word."""
+    """Set fields of Behaviour: booleans, numbers, seconds, or words."""
     behaviour, form = call.world.behaviour, dict(call.request.form)
     form.pop("then", None)
     known = {one.name: one for one in fields(Behaviour) if one.name not in NOT_SWITCHED}
@@ -177,7 +177,7 @@ def relink(call: Call) -> Response:
 
 
 def requests(call: Call) -> Response:
-    """The record after number ``since``; ``last`` is what to ask with next time."""
+    """The record after number ``since``; ``last`` is the next call's ``since``."""
     since = call.number("since", 0, 0, 2**31)
     found = [one for one in call.world.requests if one.number > since]
     last = found[-1].number if found else since

@@ -8,7 +8,7 @@ from random import Random
 
 SIZE = 300
 
-#: Background, then the colours on it.
+#: The background, then the other colours.
 _PALETTES = tuple(
     tuple(f"#{colour}" for colour in written.split())
     for written in (
@@ -44,7 +44,7 @@ def svg(object_id: str, size: int = SIZE) -> bytes:
 
 
 def mosaic(object_ids: list[str], size: int = SIZE) -> bytes:
-    """Four covers in one, as a playlist has it; one cover where there are fewer."""
+    """A mosaic of four covers, as for playlists; one cover if there are fewer."""
     if len(object_ids) < 4:
         return svg(object_ids[0] if object_ids else "", size)
     half = SIZE // 2

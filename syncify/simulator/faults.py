@@ -1,7 +1,7 @@
-"""Trouble on request: named faults, and chaos that picks among them at random.
+"""Faults: named ones on request, and random ones by chaos.
 
 ========== =============================================================== ==================
-Name       What the caller meets                                           Own keys (default)
+Name       Effect                                                          Own keys (default)
 ========== =============================================================== ==================
 status     an error answer with any code                                   code (500), message,
                                                                            plain (false),
@@ -79,12 +79,12 @@ class Fault:
     by: int = 10
     keep: int = 0
     total: bool = True
-    until: datetime | None = field(default=None, init=False)  # of a quota that has begun
+    until: datetime | None = field(default=None, init=False)  # the end of a spent quota
     met: int = field(default=0, init=False)
-    asked: Request | None = field(default=None, init=False)  # the request that met it last
+    asked: Request | None = field(default=None, init=False)  # the last request with this fault
 
     def takes(self, request: Request, listener: str | None, developer: str, now: datetime) -> bool:
-        """Whether this request meets the fault; counts it."""
+        """Whether the fault applies to this request; counts it."""
         if (
             (self.method and request.method != self.method.upper())
             or self.path not in request.path
@@ -102,12 +102,12 @@ class Fault:
         return self.met > self.skip and (not self.times or self.met <= self.skip + self.times)
 
     def request(self, request: Request) -> Request:
-        """What is answered in place of the request that was sent."""
+        """The request to handle in place of the one that was sent."""
         self.asked = request
         return odd.without(request, self.uri) if self.name == "leaveout" else request
 
     def response(self, meant: Response, now: datetime) -> Response:
-        """What is sent in place of the answer that was meant."""
+        """The response to send in place of the regular one."""
         made = TABLE[self.name][0](self, meant, now)
         made.outcome = f"fault: {self.name}"
         return made
@@ -125,7 +125,7 @@ def _status(fault: Fault, _: Response, now: datetime) -> Response:
 
 
 def _wait(fault: Fault, now: datetime) -> str | None:
-    """What the header says, if there is one."""
+    """The value of the header, if there is one."""
     written = str(fault.retry_after)
     if written.startswith("date"):
         written = format_datetime(now + timedelta(seconds=float(written[4:])), usegmt=True)
@@ -151,7 +151,7 @@ def _drop(fault: Fault, _: Response, __: datetime) -> Response:
 
 
 def _truncated(_: Fault, meant: Response, __: datetime) -> Response:
-    # A body too short to be cut is padded: white space changes no JSON.
+    # Short bodies are padded before they are cut: white space does not change JSON.
     meant.body, meant.end = meant.body.ljust(64), "truncate"
     return meant
 
@@ -253,7 +253,7 @@ def from_texts(name: str, found: Mapping[str, str]) -> Fault:
     return make(name, **keys)
 
 
-# What chaos does where nobody names its ways: all that one request can meet and survive.
+# The faults that chaos picks by default: a retry can recover from each.
 WAYS = (
     "status:code=500", "status:code=502", "status:code=503", "status:code=504",
     "status:code=500,when=after", "status:code=502,when=after", "status:code=504,when=after",
@@ -262,7 +262,7 @@ WAYS = (
 )  # fmt: skip
 
 
-# Odd answers that one request can meet, and that the product must survive without harm.
+# Odd responses to one request, which must do no harm to the product.
 ODD_WAYS = (
     "patch:path=/me/tracks,at=items.0", "patch:path=/me/tracks,at=items.0.track",
     "patch:path=/me/tracks,at=items.0.added_at", "patch:path=/me/tracks,at=items.0.track.artists.0",

@@ -1,4 +1,4 @@
-"""The accounts host's memory: the registered client, codes, consents and tokens."""
+"""The state of the accounts host: registered clients, codes, consents and tokens."""
 
 import base64
 import hashlib
@@ -65,7 +65,7 @@ class Client:
 
 @dataclass(frozen=True)
 class Consent:
-    """A listener's yes to one app. ``challenge`` is set where it was asked for with PKCE."""
+    """A listener's consent for one app. ``challenge`` is set for PKCE."""
 
     listener: str
     scopes: frozenset[str]
@@ -77,7 +77,7 @@ class Consent:
 
 @dataclass
 class Grants:
-    """Codes, refresh tokens and access tokens by their text; a dead one keeps its reason."""
+    """Codes, refresh tokens and access tokens by their text; revoked ones keep their reason."""
 
     client: Client  # the first app
     random: Random
@@ -91,7 +91,7 @@ class Grants:
         self.access: dict[str, tuple[Consent, datetime]] = {}
 
     def app_of(self, consent: Consent | None) -> Client:
-        """The app that a consent was given to; the first, where there is none."""
+        """The app of a consent; the first app without a consent."""
         return self.clients.get(consent.client_id, self.client) if consent else self.client
 
     def new_code(self, consent: Consent) -> str:
@@ -100,7 +100,7 @@ class Grants:
         return code
 
     def issue(self, consent: Consent, now: datetime, *, refresh_token: bool) -> dict[str, object]:
-        """The token endpoint's answer."""
+        """The response of the token endpoint."""
         access = "BQ" + base62(self.random, 80)
         self.access[access] = (consent, now + ACCESS_LIFE)
         answer: dict[str, object] = {
@@ -115,9 +115,9 @@ class Grants:
         return answer
 
     def client_of(self, authorization: str, form: dict[str, str]) -> tuple[Client, bool]:
-        """The client, and whether it proved itself with its secret.
+        """The client, and whether it was authenticated by its secret.
 
-        Anything wrong with it is refused.
+        Invalid credentials are refused.
         """
         client_id, secret = form.get("client_id", ""), form.get("client_secret", "")
         kind, _, encoded = authorization.partition(" ")
@@ -139,7 +139,7 @@ class Grants:
     def redeem(
         self, form: dict[str, str], now: datetime, client: Client, *, with_secret: bool
     ) -> Consent:
-        """The consent behind a code, which is used up whatever comes of it."""
+        """The consent of a code. The code is used up, even after an error."""
         verifier = form.get("code_verifier", "")
         if verifier and with_secret:
             raise OAuthError("invalid_request", "code_verifier cannot be used with a client secret")
@@ -165,7 +165,7 @@ class Grants:
         with_secret: bool,
         rotate: bool,
     ) -> dict[str, object]:
-        """A new access token; a refresh token with it for PKCE, and elsewhere if ``rotate``."""
+        """A new access token; also a refresh token with PKCE or ``rotate``."""
         token = form.get("refresh_token", "")
         if token in self.dead:
             raise OAuthError("invalid_grant", "Refresh token revoked")
@@ -182,7 +182,7 @@ class Grants:
         return self.issue(consent, now, refresh_token=replaced)
 
     def issue_to_app(self, *, with_secret: bool) -> dict[str, object]:
-        """A token that stands for no listener, so that nothing of theirs opens with it."""
+        """A token without a listener, which gives access to no listener's data."""
         if not with_secret:
             raise OAuthError("invalid_client", "Invalid client secret")
         return {
@@ -192,14 +192,14 @@ class Grants:
         }
 
     def revoke(self, listener: str) -> None:
-        """Access tokens already issued go on until they end, as they do at Spotify."""
+        """Access tokens that were issued stay valid until they expire, as at Spotify."""
         for token, consent in list(self.refreshable.items()):
             if consent.listener == listener:
                 self._kill(token)
                 self.withdrawn[token] = consent
 
     def restore(self) -> None:
-        """Give back what listeners withdrew."""
+        """Restore consents that listeners withdrew."""
         self.refreshable |= self.withdrawn
         self.dead -= self.withdrawn.keys()
         self.withdrawn.clear()
@@ -221,7 +221,7 @@ class Grants:
                 self.access[token] = (consent, now)
 
     def holder(self, token: str) -> Consent | None:
-        """What is behind an access token, even one that has ended."""
+        """The grant of an access token, even of an expired one."""
         found = self.access.get(token)
         return found[0] if found else None
 

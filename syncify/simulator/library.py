@@ -1,4 +1,4 @@
-"""Answers about what is in a listener's library: Liked Songs, and playlists that they keep."""
+"""Responses about a listener's library: Liked Songs and playlists."""
 
 import re
 import secrets
@@ -28,13 +28,13 @@ def saved_tracks(call: Call) -> Response:
 
 
 def _other_ties(saved: list[Saved]) -> list[Saved]:
-    """The same likes; those of one date in an order that is made anew each time."""
+    """The same likes; those of one date in random order."""
     salt = secrets.token_hex(4)
     return sorted(saved, key=lambda one: (-one.added_at.timestamp(), hash(salt + one.id)))
 
 
 def _library_uris(call: Call, *, scopes: dict[str, str], default: str) -> list[tuple[str, str]]:
-    """(type, id) of each uri in the query, after everything about the request was checked."""
+    """(type, id) of each uri in the query, after all checks of the request."""
     written = call.request.query.get("uris", "")
     if not written:
         raise ApiError(400, "Missing required field: uris")

@@ -1,4 +1,4 @@
-"""A stand-in ListenBrainz with its limits; it imports nothing of the product."""
+"""A simulated ListenBrainz with its limits; it imports no product code."""
 
 import time
 from dataclasses import dataclass, field
@@ -47,17 +47,17 @@ class ListenBrainz(SmallServer):
         super().__init__(host=host, port=port)
         self.user, self.token = user, token
         self.recordings: dict[tuple[str, str], Recording] = {}
-        #: Recordings that are answered for names that are only like theirs.
+        #: Recordings that are returned for similar names.
         self.guesses: dict[tuple[str, str], Recording] = {}
         self.playlists: dict[str, Playlist] = {}
         self.loves: dict[str, None] = {}
         self.calls: list[str] = []
-        #: Calls in ``window`` seconds, beyond which the answer is 429; None: no limit.
+        #: Calls allowed in ``window`` seconds; more get 429. None: no limit.
         self.calls_max: int | None = None
         self.window = 10.0
         self._window_from = float("-inf")
         self._window_calls = 0
-        #: Answers to give instead, as of ``simulator.subsonic``: (end of the path, status).
+        #: Responses to send instead: (end of the path, status); see ``simulator.subsonic``.
         self.troubles: list[tuple[str, int]] = []
         self._made = 0
 
@@ -66,7 +66,7 @@ class ListenBrainz(SmallServer):
         return [call for call in self.calls if call.startswith("POST ") and "lookup" not in call]
 
     def add(self, title: str, artist: str) -> Recording:
-        """A recording that is found by exactly these names."""
+        """Add a recording that is found by exactly these names."""
         key = (title, artist)
         self.recordings[key] = Recording(str(uuid5(NAMESPACE_URL, f"{title}/{artist}")), *key)
         return self.recordings[key]

@@ -1,4 +1,4 @@
-"""``python -m syncify.simulator.music``: a pretend music server for the demo.
+"""``python -m syncify.simulator.music``: a simulated music server for the demo.
 
 It has most songs of the simulated listeners, some in another version or length, and shows its
 playlists at ``/``.
@@ -6,21 +6,18 @@ playlists at ``/``.
 
 import argparse
 import html
-import signal
-import sys
-import time
 from collections.abc import Iterator
 from random import Random
-from types import FrameType
 
 from syncify.simulator import songs
 from syncify.simulator.behaviour import CAST
+from syncify.simulator.serving import serve_until_told
 from syncify.simulator.small_server import Ask, Reply
 from syncify.simulator.subsonic import MusicServer, Song
 
-#: Shares of the songs that it has only live, has with another length, and does not have.
+#: Shares of songs: only live, with another length, and missing.
 LIVE, LONGER, LACKING = 0.04, 0.03, 0.12
-#: Listeners with larger libraries would make the start slow.
+#: Larger libraries would slow down the start.
 _LARGEST = 2_000
 _SHOWN = 200
 
@@ -85,19 +82,8 @@ def main(argv: list[str] | None = None) -> None:
     parser.add_argument("--host", default="127.0.0.1")
     parser.add_argument("--port", type=int, default=9091)
     options = parser.parse_args(argv)
-    stopping = False
-
-    def stop(_signum: int, _frame: FrameType | None) -> None:
-        nonlocal stopping
-        stopping = True
-
-    for signum in (signal.SIGINT, signal.SIGTERM):
-        signal.signal(signum, stop)
     with DemoServer(collection(), host=options.host, port=options.port) as server:
-        sys.stdout.write(f"Pretend music server on {server.url}/\n")
-        sys.stdout.flush()
-        while not stopping:
-            time.sleep(0.2)
+        serve_until_told(f"Pretend music server on {server.url}/")
 
 
 if __name__ == "__main__":

@@ -1,22 +1,28 @@
-"""A stand-in MusicBrainz over HTTP, for demo and tests: artists by address, and their genres.
+"""A simulated MusicBrainz for demo and tests: artists by address, and their genres.
 
-It answers as the real one: a list for several addresses, an object or 404 for one, 403 without a
-telling User-Agent, 503 to who calls more than once a second.
+``python -m syncify.simulator.musicbrainz`` runs it by itself; it knows the genres of the artists of
+the simulated Spotify.
+
+Like the real service, it returns a list for several addresses, an object or 404 for one, 403
+without a contact in the User-Agent, and 503 for more than one call a second.
 """
 
+import argparse
 import hashlib
 import json
 import threading
 import time
 from collections.abc import Iterable
 from dataclasses import dataclass, field
-from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
-from typing import Any, Self
+from typing import Any
 from urllib.parse import parse_qs, unquote, urlsplit
 from uuid import UUID
 
+from syncify.simulator import songs
+from syncify.simulator.serving import Handler, Served, serve_until_told
+
 ARTIST_PAGE = "https://open.spotify.com/artist/"
-#: What invented artists play; each has one or two of them.
+#: Genres of artists that the simulated Spotify does not know, one or two for each.
 GENRES = ("jazz", "bebop", "techno", "ambient", "indie rock", "folk", "hip hop", "soul", "disco")
 ADDRESSES_MAX = 100
 #: Seconds between two calls of one caller.
@@ -29,50 +35,49 @@ def mbid_of(spotify_id: str) -> str:
 
 @dataclass
 class Answers:
-    """What the server knows and how it behaves; tests change it."""
+    """The server's data and behaviour; tests change them."""
 
     #: Genres with votes by Spotify artist id. An artist that is not here has invented ones.
     genres: dict[str, dict[str, int]] = field(default_factory=dict)
     #: Artists that MusicBrainz does not know.
     unknown: set[str] = field(default_factory=set)
-    #: Answers to come before all others: status, headers, body.
+    #: Responses to send before all others: status, headers, body.
     queued: list[tuple[int, dict[str, str], bytes]] = field(default_factory=list)
-    #: Refuse who calls more than once in APART seconds.
+    #: Refuse more than one call in APART seconds.
     is_strict: bool = True
-    #: Paths and moments of the calls, and the last User-Agent.
+    #: Paths and times of the calls, and the last User-Agent.
     paths: list[str] = field(default_factory=list)
     moments: list[float] = field(default_factory=list)
     user_agent: str = ""
 
 
-class MusicBrainzServer:
+class _Handler(Handler):
+    def do_GET(self) -> None:  # noqa: N802 - the base class calls this name
+        owner: MusicBrainzServer = self.server.owner  # type: ignore[attr-defined]
+        status, headers, body = owner.answer(self.path, self.headers.get("User-Agent", ""))
+        self.send_response(status)
+        for name, value in headers.items():
+            self.send_header(name, value)
+        self.send_header("Content-Type", "application/json")
+        self.send_header("Content-Length", str(len(body)))
+        self.end_headers()
+        self.wfile.write(body)
+
+
+class MusicBrainzServer(Served):
     """Serves ``answers`` from ``start`` to ``stop``; ``with`` does both."""
 
+    handler = _Handler
+
     def __init__(self, *, host: str = "127.0.0.1", port: int = 0) -> None:
+        super().__init__(host=host, port=port)
         self.answers = Answers()
         self._names: dict[str, str] = {}  # Spotify ids by MusicBrainz id
         self._lock = threading.Lock()
-        self._server = ThreadingHTTPServer((host, port), _Handler)
-        self._server.daemon_threads = True
-        self._server.owner = self  # type: ignore[attr-defined]
 
     @property
     def url(self) -> str:
-        return f"http://127.0.0.1:{self._server.server_port}/ws/2/"
-
-    def start(self) -> Self:
-        threading.Thread(target=self._server.serve_forever, args=(0.05,), daemon=True).start()
-        return self
-
-    def stop(self) -> None:
-        self._server.shutdown()
-        self._server.server_close()
-
-    def __enter__(self) -> Self:
-        return self.start()
-
-    def __exit__(self, *_: object) -> None:
-        self.stop()
+        return f"{super().url}/ws/2/"
 
     def answer(self, path: str, user_agent: str) -> tuple[int, dict[str, str], bytes]:
         with self._lock:
@@ -129,6 +134,10 @@ class MusicBrainzServer:
 
 def _invented(spotify_id: str) -> dict[str, int]:
     number = hashlib.sha256(spotify_id.encode()).digest()
+    if artist := songs.artists_by_id().get(spotify_id):
+        return {
+            genre: 3 + votes % 9 for genre, votes in zip(artist.style.genres, number, strict=False)
+        }
     first, second = GENRES[number[0] % len(GENRES)], GENRES[number[1] % len(GENRES)]
     return {first: 5 + number[2] % 9, second: 2 + number[3] % 3}
 
@@ -139,19 +148,17 @@ def _json(
     return status, headers or {}, json.dumps(body).encode()
 
 
-class _Handler(BaseHTTPRequestHandler):
-    protocol_version = "HTTP/1.1"
+def main(argv: list[str] | None = None) -> None:
+    """Serve until SIGINT or SIGTERM."""
+    parser = argparse.ArgumentParser(
+        prog="python -m syncify.simulator.musicbrainz", description=__doc__
+    )
+    parser.add_argument("--host", default="127.0.0.1")
+    parser.add_argument("--port", type=int, default=9092)
+    options = parser.parse_args(argv)
+    with MusicBrainzServer(host=options.host, port=options.port) as server:
+        serve_until_told(f"Simulated MusicBrainz on {server.url}")
 
-    def do_GET(self) -> None:
-        owner: MusicBrainzServer = self.server.owner  # type: ignore[attr-defined]
-        status, headers, body = owner.answer(self.path, self.headers.get("User-Agent", ""))
-        self.send_response(status)
-        for name, value in headers.items():
-            self.send_header(name, value)
-        self.send_header("Content-Type", "application/json")
-        self.send_header("Content-Length", str(len(body)))
-        self.end_headers()
-        self.wfile.write(body)
 
-    def log_message(self, format: str, *args: object) -> None:  # noqa: A002 - the base class's name
-        """Not into the output."""
+if __name__ == "__main__":
+    main()

@@ -10,13 +10,13 @@ def _words(text: str) -> tuple[str, ...]:
 
 @dataclass(frozen=True, slots=True)
 class Style:
-    """How music of one kind names itself, how long its songs are, and since when there is any."""
+    """A style of music: its words for names, the length of its songs, and its first year."""
 
     genres: tuple[str, ...]
     since: int
     seconds: tuple[int, int]
     explicit: float
-    bands: float  # share of artists who are no single person
+    bands: float  # share of bands among the artists
     words: tuple[str, ...]
 
 

@@ -1,4 +1,4 @@
-"""Odd answers: what a fault makes of the JSON that was meant, or of the request."""
+"""Odd responses: changes that a fault makes to the regular JSON, or to the request."""
 
 from __future__ import annotations
 
@@ -14,7 +14,7 @@ if TYPE_CHECKING:
 
 
 def rewritten(fault: Fault, meant: Response) -> Response:
-    """The answer with its JSON as the fault makes it; one that is no JSON stays as it is."""
+    """The response with changed JSON; other responses stay unchanged."""
     if meant.status >= 300 or not meant.body:
         return meant
     try:
@@ -26,7 +26,7 @@ def rewritten(fault: Fault, meant: Response) -> Response:
 
 
 def without(request: Request, uri: str) -> Request:
-    """The request as if it did not name this song."""
+    """The request without this song."""
     query = dict(request.query)
     if "uris" in query:
         query["uris"] = ",".join(one for one in query["uris"].split(",") if one != uri)
@@ -40,7 +40,7 @@ def without(request: Request, uri: str) -> Request:
 
 
 def _patch(fault: Fault, answer: Any) -> Any:
-    """Put ``value`` at the path ``at``, or take out what is there."""
+    """Set ``value`` at the path ``at``, or delete the entry there."""
     value = json.loads(fault.value)
     return _patched(answer, fault.at.split(".") if fault.at else [], value, take_out=fault.drop)
 
@@ -62,7 +62,7 @@ def _patched(found: Any, path: list[str], value: Any, *, take_out: bool) -> Any:
 
 
 def _short_page(fault: Fault, answer: Any) -> Any:
-    """Only so many rows, though more were asked for; the next page begins after them."""
+    """Fewer rows than requested; the next page begins after them."""
     dropped = answer["items"][fault.rows :]
     answer["items"] = answer["items"][: fault.rows]
     if dropped:
@@ -71,17 +71,17 @@ def _short_page(fault: Fault, answer: Any) -> Any:
 
 
 def _empty_page(_: Fault, answer: Any) -> Any:
-    """No rows; ``next`` and total as they were meant."""
+    """No rows; ``next`` and total unchanged."""
     return answer | {"items": []}
 
 
 def _total(fault: Fault, answer: Any) -> Any:
-    """A total that is so much too high, or too low."""
+    """A total that is too high or too low by this number."""
     return answer | {"total": max(0, answer["total"] + fault.by)}
 
 
 def _hide(fault: Fault, answer: Any) -> Any:
-    """As if the list ended after ``keep`` rows; ``total`` says whether the total does too."""
+    """End the list after ``keep`` rows; ``total`` says whether to change the total too."""
     offset, received = _offset(fault), len(answer["items"])
     shown = answer["items"][: max(0, fault.keep - offset)]
     total = min(answer["total"], fault.keep) if fault.total else answer["total"]
@@ -98,7 +98,7 @@ def _offset(fault: Fault) -> int:
 
 
 def _address(asked: Request | None, offset: int) -> str | None:
-    """Of the same list from another place on."""
+    """The same list from another offset."""
     if asked is None:
         return None
     return f"{asked.base}{asked.path}?{urlencode(asked.query | {'offset': str(offset)})}"

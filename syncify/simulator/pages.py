@@ -1,4 +1,4 @@
-"""What people see: the consent page, the overview of a listener's songs, and a playlist's page."""
+"""Pages for people: the consent page, a listener's songs, and a playlist."""
 
 from html import escape
 from typing import Any
@@ -83,7 +83,7 @@ def _count(number: int, noun: str) -> str:
 def _asked(call: Call) -> tuple[str, frozenset[str]]:
     """Redirect address and scopes of an authorization request.
 
-    What is wrong with it is told on a page: nobody is sent to an address that is not registered.
+    Errors are shown on a page: there is no redirect to an unregistered address.
     """
     query = call.request.query
     client = call.world.grants.clients.get(query.get("client_id", ""))
@@ -116,7 +116,7 @@ def _agreed(call: Call, listener: str, scopes: frozenset[str]) -> Response:
 
 
 def _visitor(call: Call) -> str:
-    """The listener whom this browser agreed as last, or nothing."""
+    """The listener of this browser's last consent, or nothing."""
     for part in call.request.headers.get("Cookie", "").split(";"):
         name, _, value = part.strip().partition("=")
         if name == COOKIE and value in call.world.listeners:
@@ -125,7 +125,7 @@ def _visitor(call: Call) -> str:
 
 
 def consent(call: Call) -> Response:
-    """Whoever has agreed to all this before is sent straight back, unless ``show_dialog=true``."""
+    """Redirect at once if the listener granted all of it before, unless ``show_dialog=true``."""
     _, scopes = _asked(call)
     world, query, visitor = call.world, call.request.query, _visitor(call)
     dialog = query.get("show_dialog", "false").lower() == "true"
@@ -143,14 +143,14 @@ def consent(call: Call) -> Response:
     granted = "".join(f"<li>{escape(GRANTED.get(scope, scope))}</li>" for scope in sorted(scopes))
     return _page(
         "Let Syncify use a Spotify account?",
-        "<p>Spotify would ask you here to sign in. In this demo you simply choose whom to be.</p>"
+        "<p>Spotify would ask you here to sign in. In this demo you choose a listener.</p>"
         f'<form method="post" action="/authorize?{escape(urlencode(query))}">'
         '<h2 id="who">Sign in as</h2>'
         f'<div class="card" role="radiogroup" aria-labelledby="who">{choices}</div>'
         f'<h2>Syncify will be able to</h2><ul class="scopes">{granted}</ul>'
         '<div class="row"><button class="main" name="answer" value="agree">Agree</button>'
         '<button name="answer" value="cancel">Cancel</button></div></form>'
-        '<p><a href="/simulator/">Look at these listeners’ songs, like and unlike some</a></p>',
+        '<p><a href="/simulator/">See these listeners’ songs, and like or unlike some</a></p>',
     )
 
 
@@ -247,7 +247,7 @@ def overview(call: Call) -> Response:
         f'<div class="row">{_button(f"{path}/like", "Like a new song", "main", then=here)}</div>'
         f"{f'<ol>{songs}</ol>' if songs else ''}"
         f"<h2>Playlists</h2>{f'<ul>{playlists}</ul>' if playlists else '<p>None yet.</p>'}"
-        "<h2>Cause trouble</h2><p>Then press “Sync now” in Syncify, and see what it says.</p>"
+        "<h2>Cause trouble</h2><p>Then press “Sync now” in Syncify, and read its message.</p>"
         f'<div class="row">{lasting}</div>'
         "<h2>Odd answers</h2><p>Spotify gives these now and then. The playlist comes right all the "
         f'same.</p><div class="row">{odd}</div>{leave}',
@@ -264,7 +264,7 @@ def _entry(call: Call, one: Playlist, row: Row) -> str:
 
 
 def _friends(call: Call, one: Playlist) -> str:
-    """A form by which another listener adds a song."""
+    """A form with which another listener adds a song."""
     choices = "".join(
         f'<option value="{escape(friend.id)}">{escape(friend.display_name)}</option>'
         for friend in call.world.listeners.values()
@@ -286,7 +286,7 @@ def forget_visitor(_: Call) -> Response:
 
 
 def playlist(call: Call) -> Response:
-    """What open.spotify.com would show."""
+    """The playlist as open.spotify.com shows it."""
     world = call.world
     one = world.all_playlists.get(call.args["id"])
     if one is None:

@@ -1,4 +1,4 @@
-"""Playlists: their rows, what each edit does to them, and the version of the whole."""
+"""Playlists: their rows, the edits, and the snapshot id."""
 
 import hashlib
 from collections.abc import Iterable, Sequence
@@ -27,7 +27,7 @@ class Playlist:
     collaborative: bool = False
     rows: list[Row] = field(default_factory=list)
     cover: bytes = b""  # a JPEG that was uploaded
-    covers: int = 0  # how many were
+    covers: int = 0  # how many of them
     versions: list[tuple[datetime, str]] = field(default_factory=list)
 
     @property
@@ -42,7 +42,7 @@ class Playlist:
         return self.versions[-1][1]
 
     def snapshot_id(self, now: datetime, lag: timedelta = timedelta()) -> str:
-        """The version that a reader sees: with a lag, an older one than the newest."""
+        """The version that a reader sees; with a lag, an older one."""
         seen = [version for since, version in self.versions if since + lag <= now]
         return seen[-1] if seen else self.versions[0][1]
 
@@ -51,12 +51,12 @@ class Playlist:
         self.rows[at:at] = rows
 
     def remove(self, uris: Iterable[str]) -> None:
-        """Every occurrence of each goes."""
+        """Remove every occurrence of each."""
         gone = set(uris)
         self.rows = [row for row in self.rows if row.uri not in gone]
 
     def move(self, start: int, before: int, length: int = 1) -> None:
-        """Positions are those before the move; rows keep their date and who added them."""
+        """Move rows; positions are those before the move. Rows keep their date and ``added_by``."""
         moved = self.rows[start : start + length]
         del self.rows[start : start + length]
         target = before if before <= start else before - length

@@ -1,142 +1,40 @@
-"""The simulator as a server: one port for both hosts, on a thread of its own or as a command."""
+"""The simulator as a server: one port for both hosts, on a thread or as a command."""
 
 import argparse
 import io
-import logging
 import signal
-import socket
 import sys
-import threading
 import time
 from collections.abc import Mapping, Sequence
-from contextlib import suppress
 from dataclasses import replace
 from datetime import timedelta
-from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
-from types import FrameType, TracebackType
-from typing import Any, Self
+from types import FrameType
+from typing import Any
 from urllib.parse import parse_qsl, unquote, urlsplit
 
 from syncify.simulator import app, faults
 from syncify.simulator.behaviour import SEATS, Behaviour
 from syncify.simulator.grants import Client
+from syncify.simulator.serving import Handler, Served
 from syncify.simulator.state import World
 from syncify.simulator.wire import PlainError, Request, Response
-
-logger = logging.getLogger(__name__)
 
 BODY_MAX = 2**20
 
 
-class Simulator(World):
-    """A ``World`` served over HTTP from ``start`` to ``stop``; ``with`` does both."""
-
-    def __init__(
-        self,
-        *,
-        host: str = "127.0.0.1",
-        port: int = 0,
-        client: Client | None = None,
-        more_clients: Sequence[Client] = (),
-        behaviour: Behaviour | None = None,
-    ) -> None:
-        super().__init__(client=client, more_clients=more_clients, behaviour=behaviour)
-        self._address = (host, port)
-        self._server: _Server | None = None
-
-    @property
-    def accounts_url(self) -> str:
-        if self._server is None:
-            raise RuntimeError("the simulator has not been started")
-        host, port = self._address
-        return f"http://{'127.0.0.1' if host == '0.0.0.0' else host}:{port}"  # noqa: S104 - tells, binds nothing
-
-    @property
-    def api_url(self) -> str:
-        return f"{self.accounts_url}/v1/"
-
-    def start(self) -> Self:
-        self._server = _Server(self._address, _Handler)
-        self._server.world = self
-        # A second start takes the same port.
-        self._address = (self._address[0], self._server.server_port)
-        threading.Thread(target=self._server.serve_forever, args=(0.05,), daemon=True).start()
-        return self
-
-    def stop(self) -> None:
-        """Requests that hang are let go, and open connections end."""
-        if self._server is not None:
-            self._server.let_go.set()
-            self._server.shutdown()
-            self._server.server_close()
-            self._server.end_connections()
-            self._server = None
-
-    def reset(self) -> None:
-        super().reset()
-        if (server := getattr(self, "_server", None)) is not None:
-            server.let_go.set()
-            server.let_go = threading.Event()
-
-    def __enter__(self) -> Self:
-        return self.start()
-
-    def __exit__(
-        self,
-        kind: type[BaseException] | None,
-        error: BaseException | None,
-        trace: TracebackType | None,
-    ) -> None:
-        self.stop()
-
-
-class _Server(ThreadingHTTPServer):
-    daemon_threads = True
-    block_on_close = False
-    request_queue_size = 128
-    world: World
-
-    def __init__(self, *args: Any) -> None:
-        self.let_go = threading.Event()  # ends every wait
-        self._connections: set[socket.socket] = set()
-        super().__init__(*args)
-
-    def process_request(self, request: Any, client_address: Any) -> None:
-        self._connections.add(request)
-        super().process_request(request, client_address)
-
-    def shutdown_request(self, request: Any) -> None:
-        self._connections.discard(request)
-        super().shutdown_request(request)
-
-    def end_connections(self) -> None:
-        for connection in list(self._connections):
-            with suppress(OSError):
-                connection.shutdown(socket.SHUT_RDWR)
-
-    def handle_error(self, request: object, client_address: object) -> None:  # noqa: ARG002
-        """A client that went away in the middle is no news."""
-        if not isinstance(error := sys.exception(), OSError):
-            logger.error("connection failed client=%s", client_address, exc_info=error)
-
-
-class _Handler(BaseHTTPRequestHandler):
-    protocol_version = "HTTP/1.1"
-    disable_nagle_algorithm = True
-    wbufsize = 2**16
-    server: _Server
-
+class _Handler(Handler):
     def _answer(self) -> None:
+        server: Any = self.server
         length = int(self.headers.get("Content-Length") or 0)
         if length > BODY_MAX:
             self.close_connection = True
             response = PlainError(413, "Payload too large").response()
         else:
-            response = app.answer(self.server.world, self._request(self.rfile.read(length)))
+            response = app.answer(server.owner, self._request(self.rfile.read(length)))
         if response.delay:
-            self.server.let_go.wait(response.delay)
+            server.let_go.wait(response.delay)
         if response.end == "drop":
-            self._cut()
+            self.cut()
             return
         self.send_response(response.status)
         for name, value in response.headers.items():
@@ -149,7 +47,7 @@ class _Handler(BaseHTTPRequestHandler):
         self.end_headers()
         if response.end == "truncate":
             self.wfile.write(response.body[: len(response.body) // 2])
-            self._cut()
+            self.cut()
         else:
             self.wfile.write(response.body)
 
@@ -161,31 +59,53 @@ class _Handler(BaseHTTPRequestHandler):
             method=self.command,
             path=unquote(url.path).rstrip("/") or "/",
             query=dict(parse_qsl(url.query, keep_blank_values=True)),
-            headers={name.title(): value for name, value in self.headers.items()},
+            headers=self.header_fields(),
             body=body,
             base=f"http://{self.headers.get('Host') or 'localhost'}",
         )
 
     def _drip(self, response: Response) -> None:
-        """Send headers and body byte by byte, until nobody waits for them any more."""
+        """Send headers and body byte by byte, until ``let_go`` or the end."""
         slow, self.wfile = self.wfile, io.BytesIO()
         self.end_headers()
         whole, self.wfile = self.wfile.getvalue() + response.body, slow
+        let_go = self.server.let_go  # type: ignore[attr-defined]
         for at in range(len(whole)):
-            if self.server.let_go.wait(response.drip):
+            if let_go.wait(response.drip):
                 self.close_connection = True
                 break
             self.wfile.write(whole[at : at + 1])
             self.wfile.flush()
 
-    def _cut(self) -> None:
-        """End the connection here, whatever the client still expects."""
-        self.close_connection = True
-        self.wfile.flush()
-        self.connection.shutdown(socket.SHUT_RDWR)
 
-    def log_message(self, format: str, *args: object) -> None:  # noqa: A002
-        logger.debug("request %s", format % args)
+class Simulator(World, Served):
+    """A ``World`` served over HTTP from ``start`` to ``stop``; ``with`` does both."""
+
+    handler = _Handler
+
+    def __init__(
+        self,
+        *,
+        host: str = "127.0.0.1",
+        port: int = 0,
+        client: Client | None = None,
+        more_clients: Sequence[Client] = (),
+        behaviour: Behaviour | None = None,
+    ) -> None:
+        Served.__init__(self, host=host, port=port)
+        World.__init__(self, client=client, more_clients=more_clients, behaviour=behaviour)
+
+    @property
+    def accounts_url(self) -> str:
+        return self.url
+
+    @property
+    def api_url(self) -> str:
+        return f"{self.url}/v1/"
+
+    def reset(self) -> None:
+        super().reset()
+        self.let_go()
 
 
 def _fault(written: str) -> str:

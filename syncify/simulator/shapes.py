@@ -25,7 +25,7 @@ def time(at: datetime | None) -> str | None:
 
 
 def reference(kind: str, object_id: str) -> Json:
-    """What every object carries. Its ``href`` names the real Spotify: nobody follows it."""
+    """The fields of every object. ``href`` names the real Spotify, and is never requested."""
     return {
         "external_urls": {"spotify": f"{OPEN}/{kind}/{object_id}"},
         "href": f"{API}/{kind}s/{object_id}",
@@ -54,7 +54,7 @@ def artist(one: Artist) -> Json:
 
 
 def images(base: str, object_id: str) -> list[Json]:
-    """In three sizes, drawn by the simulator itself at ``base``."""
+    """Three sizes of a picture that the simulator draws at ``base``."""
     return [
         {"url": f"{base}/image/{object_id}?size={size}", "height": size, "width": size}
         for size in COVER_SIZES
@@ -89,7 +89,7 @@ def track(song: Song, base: str) -> Json:
 
 
 def episode(song: Song, base: str, *, understood: bool) -> Json:
-    """A reader that did not name the type gets it in the guise of a track."""
+    """Without the type in the query, an episode is returned as a track."""
     if not understood:
         return {**track(song, base), "episode": True, "track": False}
     show = {"name": song.album, "publisher": song.artists[0][1], **reference("show", song.album_id)}
@@ -143,7 +143,7 @@ def entry(row: Row, item: Json | None, names: str) -> Json:
 
 
 def playlist_images(one: Playlist, base: str) -> list[Json]:
-    """The cover that was uploaded, else a mosaic of albums once there are songs."""
+    """The uploaded cover, or a mosaic of albums if there are songs."""
     if one.cover:
         url = f"{base}/image/{one.id}?v={one.covers}"
         return [{"url": url, "height": None, "width": None}]
@@ -153,7 +153,7 @@ def playlist_images(one: Playlist, base: str) -> list[Json]:
 def playlist(  # noqa: PLR0917 - what a playlist consists of
     one: Playlist, owner: str, snapshot_id: str, items: Json | None, names: str, base: str
 ) -> Json:
-    """``items`` is the first page, or only its address and total; None where it is not shown."""
+    """``items`` is the first page, or its address and total only; None if it is hidden."""
     keys = {"new": ("items",), "old": ("tracks",), "both": ("items", "tracks")}[names]
     return {
         "collaborative": one.collaborative,
@@ -168,8 +168,8 @@ def playlist(  # noqa: PLR0917 - what a playlist consists of
     }
 
 
-# The ``fields`` filter: names parted by commas, dots and parentheses for what is inside,
-# an exclamation mark for what is left out.
+# The ``fields`` filter: names separated by commas; dots and parentheses select inner fields;
+# an exclamation mark excludes a field.
 
 type Fields = Mapping[str, Any]  # name -> Fields, or True for all of it, or False for none
 
@@ -192,7 +192,7 @@ def _names(tokens: list[str]) -> Json:
         name = _name(tokens[not wanted :])
         del tokens[: 1 + (not wanted)]
         inner, known = _inside(tokens) or {}, found.get(name)
-        # The same name twice asks for both: "a.b,a.c".
+        # A repeated name selects both: "a.b,a.c".
         found[name] = known | inner if isinstance(known, dict) else inner or wanted
         if tokens[0] != ",":
             return found
@@ -220,12 +220,12 @@ def _name(tokens: list[str]) -> str:
 
 
 def pick(value: Any, fields: Fields) -> Any:
-    """What the filter leaves of an object; names that are not there are passed over."""
+    """The object after the filter; unknown names are ignored."""
     if isinstance(value, list):
         return [pick(one, fields) for one in value]
     if not isinstance(value, dict):
         return value
-    others = False in fields.values()  # something is left out: all that is not named stays
+    others = False in fields.values()  # with an exclusion, all other fields stay
     picked = {}
     for name, inside in value.items():
         wanted = fields.get(name, others)

@@ -17,15 +17,15 @@ from syncify.simulator.names import STYLES, Style
 BASE62 = string.digits + string.ascii_letters
 ARTISTS = 900
 NEWEST_SEEDED_LIKE = datetime(2026, 5, 30, 18, 3, 11, tzinfo=UTC)
-#: Likes of one listener go back this far, or less if they are few.
+#: The age of a listener's oldest like; less for small libraries.
 LONGEST_HISTORY = timedelta(days=8 * 365)
 DAYS_A_LIKE = timedelta(days=16)
-#: Songs of the catalogue that one listener may like.
+#: The catalogue songs that one listener can like.
 MOST_KNOWN = 12_000
 LAST_RELEASE = date(2026, 5, 22)
-#: Share of likes that come with the one before: one date, or the same evening.
+#: Share of likes close to the previous one: the same date or evening.
 TOGETHER, SAME_EVENING = 0.2, 0.3
-#: Likes in a month, January first, beside those in an average one.
+#: Likes by month, January first, relative to an average month.
 SEASON = (1.3, 1.1, 0.9, 0.9, 1.0, 0.8, 0.7, 0.7, 1.0, 1.1, 1.2, 1.4)
 
 
@@ -92,7 +92,7 @@ def base62(random: Random, length: int = 22) -> str:
 
 @cache
 def artists() -> tuple[Artist, ...]:
-    """Everybody, each with a name of their own."""
+    """All artists, with unique names."""
     made: dict[str, Artist] = {}
     random = Random("artists")
     while len(made) < ARTISTS:
@@ -110,7 +110,7 @@ def artists_by_id() -> dict[str, Artist]:
 
 @cache
 def albums(number: int) -> tuple[Album, ...]:
-    """What an artist has brought out over the years, oldest first."""
+    """An artist's albums, oldest first."""
     artist, random = artists()[number], Random(f"albums {number}")
     year = random.randint(artist.style.since, 2023)
     made = []
@@ -170,13 +170,13 @@ def track(album: Album, place: int) -> Song:
 
 
 def _as_written(album: Album) -> str:
-    """Of many older albums only the year is known."""
+    """Many older albums have a year only."""
     old = album.released.year < 1990 and album.artist.number % 3 == 0
     return str(album.released.year) if old else album.released.isoformat()
 
 
 def _isrc(random: Random, year: int) -> str:
-    """Of a country that does not exist."""
+    """With the code of a country that does not exist."""
     label = "".join(random.choices(string.ascii_uppercase, k=3))
     return f"XS{label}{year % 100:02d}{random.randrange(100_000):05d}"
 
@@ -224,7 +224,7 @@ def another_version(song: Song, random: Random, until: date) -> Song:
 
 
 def invent(random: Random) -> Song:
-    """A new song, at the end of an album that is known."""
+    """A new song at the end of an existing album."""
     album = random.choice(releases())
     style = album.artist.style
     return Song(
@@ -245,11 +245,11 @@ def invent(random: Random) -> Song:
 
 # --- Libraries ----------------------------------------------------------------------------------
 
-SEEDED: dict[str, Song] = {}  # every song that a seeded library has brought so far
+SEEDED: dict[str, Song] = {}  # every song of the seeded libraries so far
 
 
 class _Taste:
-    """What one listener is fond of: some artists for ever, some for a while, and what is new."""
+    """One listener's taste: permanent artists, temporary artists, and new songs."""
 
     def __init__(self, listener: str) -> None:
         self._listener = listener
@@ -268,9 +268,9 @@ class _Taste:
         return order, list(accumulate((place + 3) ** -1.1 for place in range(ARTISTS)))
 
     def pick(self, at: datetime) -> tuple[Album, int] | None:
-        """Album and place of a song that was out by then; None where the first choice was not."""
+        """Album and place of a song released by then; None if the first choice was not."""
         random, today = self._random, at.date()
-        if random.random() < 0.25:  # brought out in the year before
+        if random.random() < 0.25:  # released in the year before
             first = bisect(_release_dates(), today - timedelta(days=365))
             last = bisect(_release_dates(), today)
             if first == last:
@@ -328,7 +328,7 @@ def seeded(listener: str, size: int) -> tuple[Saved, ...]:
 
 
 def _gap(random: Random, at: datetime, pause: timedelta) -> timedelta:
-    """The time to the like before."""
+    """The time since the previous like."""
     if random.random() < SAME_EVENING:
         return timedelta(seconds=random.randint(20, 1_200))
     days = pause.total_seconds() * random.expovariate(1) / SEASON[at.month - 1]

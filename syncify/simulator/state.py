@@ -1,6 +1,6 @@
-"""The simulated Spotify itself: listeners, their songs and playlists, its clock and its moods.
+"""The state of the simulated Spotify: listeners, songs, playlists, clock and behaviour.
 
-No routes and no sockets are here. Methods without an underscore may be called from any thread.
+It has no routes and no sockets. Methods without an underscore may be called from any thread.
 """
 
 from collections.abc import Sequence
@@ -23,7 +23,7 @@ __all__ = ["Listener", "Recorded", "World", "bare", "local_file"]
 
 @dataclass
 class Listener:
-    """``library`` holds playlist ids, newest first; ``others`` uris of anything else they saved."""
+    """``library`` holds playlist ids, newest first; ``others`` holds other saved uris."""
 
     id: str
     display_name: str
@@ -38,7 +38,7 @@ class Listener:
 
 
 class World(Traffic):
-    """Everything that one simulated Spotify knows. Songs are named by bare id or by uri."""
+    """All data of one simulated Spotify. Songs are named by id or uri."""
 
     def __init__(
         self,
@@ -54,10 +54,10 @@ class World(Traffic):
         self.reset()
 
     def reset(self) -> None:
-        """Back to the seeded start: nothing written, recorded, injected or switched remains."""
+        """Return to the seeded state, without writes, records, faults or switches."""
         with self.lock:
             self.behaviour = replace(self._first_behaviour)
-            # From the system: what another run made up must never be valid here for someone else.
+            # Random from the system: ids of an earlier run must not be valid here.
             self.random = SystemRandom()
             self.grants = Grants(self._client, self.random)
             for more in self._more_clients:
@@ -118,7 +118,7 @@ class World(Traffic):
         return owner.saved
 
     def saved_count(self, listener: str) -> int:
-        """Without making a library that nobody has opened yet."""
+        """Does not create the library if nothing has read it yet."""
         owner = self.listeners[listener]
         return owner.size if owner.saved is None else len(owner.saved)
 
@@ -129,7 +129,7 @@ class World(Traffic):
 
     @locked
     def like(self, listener: str, *tracks: str, at: datetime | None = None) -> None:
-        """All with one date, the first of them on top. A song liked again takes the new date."""
+        """Like with one date, the first song on top. A song liked again gets the new date."""
         ids = [self.known_song(track).id for track in tracks]
         self.unlike(listener, *ids)
         saved = self.saved(listener)
@@ -151,14 +151,14 @@ class World(Traffic):
         at: datetime | None = None,
         apart: timedelta = timedelta(minutes=1),
     ) -> None:
-        """Exactly these, newest first; the newest with date ``at``, the others ``apart``."""
+        """Set exactly these likes, newest first; the newest at ``at``, the others ``apart``."""
         newest = (at or self.now).replace(microsecond=0)
         self.listeners[listener].saved = [
             Saved(self.known_song(track).id, newest - number * apart)
             for number, track in enumerate(tracks)
         ]
 
-    # Playlists, as seen and edited by hand in Spotify's own application
+    # Playlists, as people see and edit them in Spotify's app
 
     def playlists(self, listener: str) -> list[str]:
         """Ids of the playlists in their library, newest first."""
@@ -191,7 +191,7 @@ class World(Traffic):
     def insert(
         self, playlist_id: str, *uris: str | None, position: int | None = None, by: str = ""
     ) -> None:
-        """Any kind of row: tracks, episodes, ``local_file(…)``, or None for a null entry.
+        """Insert rows of any kind: tracks, episodes, ``local_file(…)``, or None for a null entry.
 
         ``by`` is the listener who adds them; the owner, if it is left out.
         """
@@ -207,14 +207,14 @@ class World(Traffic):
 
     @locked
     def take_out(self, playlist_id: str, *uris: str) -> None:
-        """As when somebody removes these songs by hand."""
+        """Remove these songs as a person does in Spotify."""
         playlist = self.all_playlists[playlist_id]
         playlist.remove(uris)
         playlist.touch(self.now)
 
     @locked
     def withdraw_song(self, track: str) -> None:
-        """Wherever a playlist holds this song, it shows an entry that is null from now on."""
+        """All playlists show null in place of this song from now on."""
         uri = self.known_song(track).uri
         for playlist in self.all_playlists.values():
             if uri in playlist.uris:
@@ -240,11 +240,11 @@ class World(Traffic):
         return self._relinked[song.uri]
 
     def shown_uri(self, uri: str | None) -> str | None:
-        """What a playlist's entry is shown as."""
+        """The uri under which a playlist's entry is shown."""
         return None if uri is None else self._relinked.get(uri, uri)
 
     def removed_by(self, uris: Sequence[Any]) -> set[str]:
-        """The entries that a removal of these takes out."""
+        """The entries that a removal of these uris removes."""
         gone = set(uris)
         if self.behaviour.relinked_removable:
             gone |= {uri for uri, shown in self._relinked.items() if shown in gone}
@@ -252,7 +252,7 @@ class World(Traffic):
 
     @locked
     def move(self, playlist_id: str, start: int, before: int, length: int = 1) -> None:
-        """As the API's reorder: positions are those before the move."""
+        """Move as the API does: positions are those before the move."""
         self.all_playlists[playlist_id].move(start, before, length)
         self.all_playlists[playlist_id].touch(self.now)
 
@@ -275,14 +275,14 @@ class World(Traffic):
 
     @locked
     def unfollow(self, listener: str, playlist_id: str) -> None:
-        """What Spotify calls deleting: it leaves the library and stays readable by its id."""
+        """Delete as Spotify does: the playlist leaves the library and stays readable by its id."""
         library = self.listeners[listener].library
         if playlist_id in library:
             library.remove(playlist_id)
 
     @locked
     def destroy_playlist(self, playlist_id: str) -> None:
-        """Gone altogether: 404 from now on."""
+        """Destroy the playlist: 404 from now on."""
         del self.all_playlists[playlist_id]
         for listener in self.listeners.values():
             self.unfollow(listener.id, playlist_id)
@@ -291,7 +291,7 @@ class World(Traffic):
 
     @locked
     def add_listener(self, listener: str, *, size: int = 0, allowed: bool = True) -> None:
-        """One more than the cast; ``allowed`` puts them on the allow-list."""
+        """Add a listener to the cast; ``allowed`` adds them to the allow-list."""
         self.listeners[listener] = Listener(listener, listener.title(), size)
         if allowed:
             self.behaviour.allow_list |= {listener}
@@ -299,14 +299,14 @@ class World(Traffic):
 
     @locked
     def withdraw_playlists(self, listener: str) -> None:
-        """The listener takes all playlists out of their library; ``be_well`` puts them back."""
+        """Remove all playlists from the library; ``be_well`` restores them."""
         self._withdrawn[listener] = self.playlists(listener)
         for playlist_id in self._withdrawn[listener]:
             self.unfollow(listener, playlist_id)
 
     @locked
     def be_well(self) -> None:
-        """Undo all trouble for everybody: nothing fails, is refused, withdrawn, or spent."""
+        """End all trouble: faults, refusals, withdrawn consents, and spent quotas."""
         self.mended += 1
         self.clear_faults()
         self.behaviour = replace(self._first_behaviour, allow_list=self._registered)
@@ -321,7 +321,7 @@ class World(Traffic):
 
     @locked
     def add_app(self, client: Client) -> None:
-        """One more registered app, of any developer, with at most five seats of its own."""
+        """Register another app, of any developer, with at most five seats."""
         if client.allow_list is not None and len(client.allow_list) > SEATS:
             raise ValueError(f"an app has {SEATS} seats")
         self.grants.clients[client.id] = client
@@ -335,7 +335,7 @@ class World(Traffic):
         pkce: bool = False,
         client_id: str = "",
     ) -> dict[str, Any]:
-        """The token endpoint's answer after a full sign-in: tokens, ``expires_in``, ``scope``.
+        """The token endpoint's response after a sign-in: tokens, ``expires_in``, ``scope``.
 
         ``client_id`` is that of the app; the first, if it is left out.
         """
@@ -351,7 +351,7 @@ class World(Traffic):
 
     @locked
     def revoke(self, listener: str) -> None:
-        """Refresh tokens die at once; access tokens already issued go on until they end."""
+        """Revoke refresh tokens at once; issued access tokens stay valid until they expire."""
         self.grants.revoke(listener)
 
 
@@ -360,6 +360,6 @@ def bare(track: str) -> str:
 
 
 def local_file(artist: str, album: str, title: str, duration: timedelta) -> str:
-    """The uri of a file on somebody's own disk."""
+    """The uri of a local file."""
     names = (quote_plus(name) for name in (artist, album, title))
     return f"spotify:local:{':'.join(names)}:{int(duration.total_seconds())}"

@@ -1,6 +1,6 @@
-"""A stand-in music server that speaks the Subsonic API, with the differences of real ones.
+"""A simulated music server with the Subsonic API and the variations of real servers.
 
-It imports nothing of the product. ``python -m syncify.simulator.subsonic`` serves a small
+It imports no product code. ``python -m syncify.simulator.subsonic`` serves a small
 collection for the demo.
 """
 
@@ -53,21 +53,21 @@ class Traits:
     long_line_status: int = 414
     #: An unknown song in a list: "refuse" is error 0 and no change, "drop" leaves it out.
     unknown_song: str = "drop"
-    #: Of several ids in one star call, all are taken; without, only the last.
+    #: All ids of one star call count; otherwise only the last.
     stars_all_ids: bool = True
     #: Songs have their ISRC.
     isrc: bool = True
     #: Takes a form by POST.
     form_post: bool = True
-    #: Song ids of one form that are read; the rest is cut off without a word.
+    #: Song ids that are read from one form; the rest is ignored without an error.
     form_ids_max: int | None = None
     #: Song ids of one form, beyond which the answer is 413.
     form_ids_refused: int | None = None
-    #: A list of one is written as its entry, as converters from XML do.
+    #: A list of one is written as its only entry, as XML converters do.
     bare_single: bool = False
 
 
-#: Like a Subsonic server of the old kind.
+#: Like an old Subsonic server.
 PLAIN = Traits(
     token_sign_in=False,
     extensions=False,
@@ -78,7 +78,7 @@ PLAIN = Traits(
     unknown_song="refuse",
     isrc=False,
 )
-#: Like an OpenSubsonic server that takes songs silently or not at all.
+#: Like an OpenSubsonic server that drops unknown songs without an error.
 SILENT = Traits(long_line_status=400, unknown_song="drop", stars_all_ids=False, isrc=False)
 
 
@@ -109,7 +109,7 @@ class MusicServer(SmallServer):
         self.stars: dict[str, None] = {}
         #: The methods called, in their order.
         self.calls: list[str] = []
-        #: Answers to give instead: (method, status), each once; 0 applies the call and then ends
+        #: Responses to send instead: (method, status), each once; 0 applies the call, then closes
         #: the connection, -1 ends it before.
         self.troubles: list[tuple[str, int]] = []
         self._made = 0
@@ -279,7 +279,7 @@ class MusicServer(SmallServer):
     # --- Shapes -------------------------------------------------------------------------------
 
     def _taken(self, ids: list[str]) -> list[str]:
-        """Those of ``ids`` that the server takes into a playlist."""
+        """The ids that the server accepts into a playlist."""
         if self.traits.unknown_song == "refuse" and any(each not in self.songs for each in ids):
             raise _Failed(0, "A song does not exist")
         return [each for each in ids if each in self.songs]

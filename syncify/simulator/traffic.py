@@ -1,4 +1,4 @@
-"""What passes through the simulated Spotify: a record of requests, faults, and limits."""
+"""The traffic of the simulated Spotify: recorded requests, faults and limits."""
 
 from collections import defaultdict, deque
 from collections.abc import Callable
@@ -38,7 +38,7 @@ def locked[F: Callable[..., Any]](method: F) -> F:
 
 
 class Traffic:
-    """One half of a ``World``: all that happens to requests on their way."""
+    """The part of a ``World`` that handles requests in transit."""
 
     behaviour: Behaviour
     lock: RLock
@@ -48,7 +48,7 @@ class Traffic:
         raise NotImplementedError
 
     def forget_traffic(self) -> None:
-        """Nothing recorded, injected, hooked or counted remains."""
+        """Clear records, faults, hooks and counts."""
         self.requests: list[Recorded] = []
         self._recorded = 0
         self._faults: list[faults.Fault] = []
@@ -73,7 +73,7 @@ class Traffic:
     ) -> None:
         """Call once, after the n-th API request from now or the first that fits.
 
-        The request has had its effect by then, and its answer has not been sent.
+        The call happens after the request's effect and before its response.
         """
         if isinstance(which, int):
             left = iter(range(which - 1, -1, -1))
@@ -103,7 +103,7 @@ class Traffic:
     def meet_fault(
         self, request: Request, listener: str | None, developer: str
     ) -> faults.Fault | None:
-        """The first that takes this request; each counts what it was asked."""
+        """The first fault that applies to this request; each counts the requests."""
         now = self.now
         met = [one for one in self._faults if one.takes(request, listener, developer, now)]
         if met or self._chaos is None:
@@ -112,7 +112,7 @@ class Traffic:
 
     @locked
     def forget_calls(self) -> None:
-        """Nothing of the window and of the daily quota is spent."""
+        """Reset the window and the daily quota."""
         self._calls.clear()
 
     def spend_call(self, developer: str) -> None:

@@ -1,1 +1,1 @@
-"""The gateway: the only code that speaks to Spotify."""
+"""The gateway: the only code that calls Spotify."""

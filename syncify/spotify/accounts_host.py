@@ -11,6 +11,7 @@ from urllib.parse import urlencode
 from django.conf import settings
 from django.utils import timezone
 
+from syncify.spotify.credentials import Credentials
 from syncify.spotify.errors import Blocked, Unavailable
 from syncify.spotify.quota import QuotaGate
 from syncify.spotify.waits import block_for, named_wait
@@ -22,7 +23,7 @@ logger = logging.getLogger(__name__)
 TIMEOUT = (4.0, 6.0)
 DEADLINE = 10.0
 CREDENTIALS_BLOCK = timedelta(hours=1)
-#: The life of an access token where Spotify names none that can be used.
+#: The lifetime of an access token if Spotify gives no valid one.
 USUAL_LIFE = timedelta(hours=1)
 LONGEST_LIFE = timedelta(days=1)
 
@@ -45,15 +46,20 @@ class TokenRefused(Exception):
 
 
 def consent_address(
-    *, state: str, scopes: list[str], challenge: str = "", show_dialog: bool = False
+    app: Credentials,
+    *,
+    state: str,
+    scopes: list[str],
+    challenge: str = "",
+    show_dialog: bool = False,
 ) -> str:
-    """The address of the page where a listener grants ``scopes``.
+    """The address of the page where a listener grants ``scopes`` to ``app``.
 
     ``challenge`` is the PKCE challenge. Without ``show_dialog`` Spotify skips the page for scopes
     that the listener has granted before.
     """
     query = {
-        "client_id": settings.SPOTIFY_CLIENT_ID,
+        "client_id": app.client_id,
         "response_type": "code",
         "redirect_uri": settings.SPOTIFY_REDIRECT_URI,
         "scope": " ".join(scopes),
@@ -66,35 +72,34 @@ def consent_address(
     return f"{settings.SPOTIFY_AUTHORIZE_URL}?{urlencode(query)}"
 
 
-def exchange_code(code: str, *, verifier: str) -> Grant:
+def exchange_code(app: Credentials, code: str, *, verifier: str) -> Grant:
     """Tokens for the code of a callback. Raises TokenRefused, Blocked or Unavailable."""
     form = {
         "grant_type": "authorization_code",
         "code": code,
         "redirect_uri": settings.SPOTIFY_REDIRECT_URI,
     }
-    return _request_token(form | ({"code_verifier": verifier} if verifier else {}))
+    return _request_token(app, form | ({"code_verifier": verifier} if verifier else {}))
 
 
-def refresh(refresh_token: str) -> Grant:
+def refresh(app: Credentials, refresh_token: str) -> Grant:
     """A new access token. Raises TokenRefused, Blocked or Unavailable."""
-    return _request_token({"grant_type": "refresh_token", "refresh_token": refresh_token})
+    return _request_token(app, {"grant_type": "refresh_token", "refresh_token": refresh_token})
 
 
-def _request_token(form: dict[str, str]) -> Grant:
+def _request_token(app: Credentials, form: dict[str, str]) -> Grant:
     # 4 MB, loaded only by a process that calls Spotify.
     import requests  # noqa: PLC0415
 
     from syncify.spotify.deadline import DeadlineSession  # noqa: PLC0415
 
-    client_id, secret = settings.SPOTIFY_CLIENT_ID, settings.SPOTIFY_CLIENT_SECRET
     try:
         with DeadlineSession(DEADLINE) as session:
             answer = session.post(
                 f"{settings.SPOTIFY_ACCOUNTS_URL}/api/token",
                 # Never both a secret and PKCE: Spotify treats them as alternatives.
-                data=form if secret else {**form, "client_id": client_id},
-                auth=(client_id, secret) if secret else None,
+                data=form if app.secret else {**form, "client_id": app.client_id},
+                auth=(app.client_id, app.secret) if app.secret else None,
                 timeout=TIMEOUT,
             )
     except requests.RequestException as error:
@@ -109,8 +114,8 @@ def _request_token(form: dict[str, str]) -> Grant:
     if answer.status_code == 200:
         return _grant(body)
     if wait := named_wait(answer.headers, timezone.now()):
-        raise _blocked_for(wait)
-    raise _refusal(answer.status_code, body)
+        raise _blocked_for(app, wait)
+    raise _refusal(app, answer.status_code, body)
 
 
 def _grant(body: Any) -> Grant:
@@ -132,14 +137,14 @@ def _token(value: Any) -> str:
 
 
 def _life(seconds: Any) -> timedelta:
-    """How long an access token holds; a wrong guess costs one refused call."""
+    """The lifetime of an access token; a wrong guess costs one refused call."""
     is_number = isinstance(seconds, int | float) and not isinstance(seconds, bool)
     if not is_number or not math.isfinite(seconds) or seconds <= 0:
         return USUAL_LIFE
     return timedelta(seconds=min(seconds, LONGEST_LIFE.total_seconds()))
 
 
-def _refusal(status: int, body: Any) -> Exception:
+def _refusal(app: Credentials, status: int, body: Any) -> Exception:
     """The error for an answer that brings no tokens. Only ``invalid_grant`` is the listener's."""
     error = body.get("error") if isinstance(body, dict) else None
     if status not in {400, 401, 403} or not isinstance(error, str):
@@ -149,11 +154,13 @@ def _refusal(status: int, body: Any) -> Exception:
     logger.error("token endpoint refused this app status=%d error=%r", status, error[:100])
     if error not in {"invalid_client", "unauthorized_client"}:
         return Unavailable(status)
-    until = QuotaGate(reserve=True).block(for_=CREDENTIALS_BLOCK, because="credentials")
+    gate = QuotaGate(reserve=True, app=app)
+    until = gate.block(for_=CREDENTIALS_BLOCK, because="credentials")
     return Blocked(until, "credentials")
 
 
-def _blocked_for(wait: timedelta) -> Blocked:
-    """A wait that Spotify names concerns every listener: all of them use this app."""
+def _blocked_for(app: Credentials, wait: timedelta) -> Blocked:
+    """A wait that Spotify names concerns every listener of the app's developer account."""
     logger.warning("token endpoint asks for a wait seconds=%d", wait.total_seconds())
-    return Blocked(QuotaGate(reserve=True).block(for_=block_for(wait), because="quota"), "quota")
+    gate = QuotaGate(reserve=True, app=app)
+    return Blocked(gate.block(for_=block_for(wait), because="quota"), "quota")

@@ -1,4 +1,4 @@
-"""What Spotify means by an answer that is not a success; pure."""
+"""Interprets responses of Spotify that are not a success; pure."""
 
 import json
 from collections.abc import Mapping
@@ -14,14 +14,14 @@ SPARE = timedelta(seconds=0.75)
 
 @dataclass(frozen=True, slots=True)
 class Renew:
-    """The access token is over; the request had no effect. Repeat it after ``wait``."""
+    """The access token has expired; the request had no effect. Repeat it after ``wait``."""
 
     wait: timedelta = timedelta()
 
 
 @dataclass(frozen=True, slots=True)
 class Pause:
-    """Wait and repeat; the request had no effect. ``then`` is what holds if that never helps."""
+    """Wait and repeat; the request had no effect. ``then`` is the error if that fails."""
 
     wait: timedelta
     then: SpotifyError | None = None
@@ -29,7 +29,7 @@ class Pause:
 
 @dataclass(frozen=True, slots=True)
 class Stop:
-    """Nobody may call for a while; ``because`` is a value of ``Block.Because``."""
+    """All workers must stop calling for a while; ``because`` is a value of ``Block.Because``."""
 
     wait: timedelta
     because: str
@@ -41,11 +41,11 @@ class Stop:
 
 @dataclass(frozen=True, slots=True)
 class Trouble:
-    """No answer that can be relied on. ``sent``: the request may have had its effect."""
+    """No reliable response. ``sent``: the request may have had its effect."""
 
     status: int | None = None
     sent: bool = True
-    #: How long Spotify asks everybody to wait.
+    #: The wait that Spotify asks of all workers.
     wait: timedelta = timedelta()
 
 
@@ -53,7 +53,7 @@ type Meaning = Renew | Pause | Stop | Trouble | SpotifyError
 
 
 class NotOk(Exception):
-    """An answer other than 2xx, or none; it passes through spotipy untouched."""
+    """A response other than 2xx, or none; spotipy passes this exception on."""
 
     def __init__(self, meaning: Meaning) -> None:
         super().__init__(repr(meaning))
@@ -63,9 +63,9 @@ class NotOk(Exception):
 def meaning(
     status: int, headers: Mapping[str, str], body: str, *, now: datetime | None = None
 ) -> Meaning:
-    """Of an answer whose status is not 2xx, whatever its body is.
+    """The meaning of a response whose status is not 2xx, for any body.
 
-    A wait that it names is part of the meaning, whatever its status is.
+    A wait in the response is part of the meaning, for any status.
     """
     message, reason = _error(body)
     asked = named_wait(headers, now or datetime.now(UTC))
@@ -100,7 +100,7 @@ def _without_wait(status: int, message: str) -> Renew | Stop | Trouble | Spotify
 
 
 def _error(body: str) -> tuple[str, str]:
-    """Message and reason, from JSON of either of Spotify's shapes or from plain text."""
+    """Message and reason, from either JSON format of Spotify or from plain text."""
     try:
         error = json.loads(body)["error"]
     except (ValueError, KeyError, TypeError, RecursionError):

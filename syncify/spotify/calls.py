@@ -1,4 +1,4 @@
-"""One call to Spotify, and what comes of it: tokens, the gate, waits, repeats and errors."""
+"""Sends one call to Spotify: tokens, the gate, waits, repeats and errors."""
 
 import logging
 import random
@@ -26,12 +26,12 @@ TIMEOUT = (5.0, 20.0)
 READ_TRIES = 3
 PAUSES = 5
 
-# Parallel calls bring on the burst limit, and half of parallel writes fail.
+# Parallel calls reach the burst limit, and half of all parallel writes fail.
 _one_call_at_a_time = threading.Lock()
 
 
 class QuietTimes:
-    """Until when this process lets each address alone, because Spotify asked for a short wait."""
+    """The end of the short wait that Spotify asked this process for, by address."""
 
     def __init__(self) -> None:
         self._until: dict[str, float] = {}
@@ -41,11 +41,11 @@ class QuietTimes:
         self._until[address] = max(until, self._until.get(address, 0.0))
 
     def keep(self, address: str, sleep: Callable[[float], None]) -> None:
-        """Sleep for what is left of the wait, if any."""
+        """Sleep for the rest of the wait, if any."""
         until = self._until.get(address, 0.0)
         if (left := until - time.monotonic()) > 0:
             sleep(left)
-            if self._until.get(address) == until:  # nobody was asked to wait longer meanwhile
+            if self._until.get(address) == until:  # no longer wait was set in the meantime
                 self._until.pop(address, None)
 
     def forget(self) -> None:
@@ -57,10 +57,10 @@ quiet_times = QuietTimes()
 
 class Tokens(Protocol):
     def current(self) -> str:
-        """An access token that is worth trying."""
+        """An access token that has not expired as far as known."""
 
     def renewed(self, used: str) -> str:
-        """Another one, after Spotify refused ``used``; callers at once make one token request."""
+        """A new token, after Spotify refused ``used``; simultaneous callers share one request."""
 
 
 class Gate(Protocol):
@@ -68,26 +68,25 @@ class Gate(Protocol):
         """Count one call, or raise Blocked or BudgetSpent."""
 
     def block(self, *, for_: timedelta, because: str) -> datetime:
-        """Let nobody call for so long; returns until when."""
+        """Block the calls of all workers for this time; returns its end."""
 
 
-#: Of what was heard, and how many renewals of the token are left; None where it means the usual.
+#: Takes the meaning of a response, and the number of token renewals left. None: the usual error.
 type Special = Callable[[Meaning, int], SpotifyError | None]
 
 
 def _nothing(_: Meaning, __: int) -> None:
-    """Everything means the usual."""
+    """Every response has its usual meaning."""
 
 
 class Caller:
     """Sends requests by spotipy as one listener; for one thread at a time.
 
-    Reads are tried a few times. A write is sent again only after an answer that says it had no
-    effect (401, 429, or a refusal that asks to wait); one that was not answered raises
-    OutcomeUnknown. ``sleep`` gets seconds, and may raise to give the call up: it is called only
-    between two requests. ``before_send`` is called right before each write is sent, when nothing
-    stands between it and Spotify any more; it may raise to give the write up. A call ends within
-    ``deadline`` seconds of being sent.
+    Reads are tried a few times. A write is sent again only after a response that says it had no
+    effect (401, 429, or a refusal with a wait); a write without a response raises
+    OutcomeUnknown. ``sleep`` gets seconds, is called only between two requests, and may raise to
+    end the call. ``before_send`` is called immediately before each write is sent, and may raise
+    to end the write. A call ends within ``deadline`` seconds after it is sent.
     """
 
     def __init__(
@@ -101,14 +100,14 @@ class Caller:
         timeout: tuple[float, float] = TIMEOUT,
         deadline: float = CALL_DEADLINE,
     ) -> None:
-        #: Requests sent to the API host, repeated ones too.
+        #: Requests sent to the API host, including repeated ones.
         self.calls = 0
         self._address = api_url
         self._tokens = tokens
         self._gate = gate
         self._sleep = sleep
         self._before_send = before_send
-        # They bring requests and a client of Redis: 10 MB, only for a process that gets so far.
+        # spotipy imports requests and a Redis client: 10 MB, only for processes that call Spotify.
         import spotipy  # noqa: PLC0415
 
         from syncify.spotify.session import Session  # noqa: PLC0415
@@ -127,7 +126,7 @@ class Caller:
     def _write[T](
         self, send: Callable[[], Any], parse: Callable[[Any], T], *, special: Special = _nothing
     ) -> T:
-        """``special`` says where an answer means another error than elsewhere."""
+        """``special`` maps responses to other errors than usual."""
         return self._call(send, parse, write=True, special=special)
 
     def _call[T](
@@ -181,7 +180,7 @@ class Caller:
             try:
                 return send()
             except self._refusal as error:
-                # Spotify's own errors end in NotOk: this is spotipy, which sent nothing.
+                # Spotify's errors end in NotOk: this error is spotipy's own, and nothing was sent.
                 raise BadRequest(str(error.msg)) from error
 
     def _error(self, heard: Meaning, *, write: bool) -> SpotifyError:
@@ -196,7 +195,7 @@ class Caller:
             case Pause(then=SpotifyError() as refusal):
                 return refusal
             case Pause():
-                # A limit that five waits did not cure is everybody's.
+                # After five waits, the limit is not a burst limit: block all workers.
                 until = self._gate.block(for_=timedelta(minutes=1), because="quota")
                 return Blocked(until, "quota")
             case Trouble(status, sent, wait):

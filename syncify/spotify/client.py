@@ -1,4 +1,4 @@
-"""SpotifyClient: the calls that Syncify makes, over spotipy, with our names, types and errors."""
+"""SpotifyClient: Syncify's calls to Spotify, with spotipy below and our names, types and errors."""
 
 from base64 import b64encode
 from collections.abc import Iterator, Sequence
@@ -47,8 +47,8 @@ _ITEMS_FIELDS = (
 class SpotifyClient(Caller):
     """Spotify as one listener; for one thread at a time.
 
-    Positions and uris are Spotify's own. What a call raises is in ``errors``; how it is sent, and
-    repeated, in ``Caller``.
+    Positions and uris are those of Spotify. ``errors`` lists what a call raises; ``Caller``
+    describes how it is sent and repeated.
     """
 
     @cached_property
@@ -105,7 +105,7 @@ class SpotifyClient(Caller):
         raise Unavailable
 
     def playlist_uris(self, playlist_id: str) -> list[str | None]:
-        """As ``playlist_rows``; None for an entry that cannot be addressed."""
+        """The uris of ``playlist_rows``; None for an entry that cannot be addressed."""
         return [row.uri for row in self.playlist_rows(playlist_id)]
 
     def _rows_at_once(self, playlist_id: str) -> list[PlaylistRow] | None:
@@ -131,11 +131,11 @@ class SpotifyClient(Caller):
         return rows
 
     def _still_begins(self, playlist_id: str, first: PlaylistItemsPage) -> bool:
-        """Whether the playlist begins as it did on its first page."""
+        """Whether the playlist still begins with this first page."""
         return self.playlist_items(playlist_id, 0).uris == first.uris
 
     def playlists_page(self, offset: int) -> PlaylistsPage:
-        """What is in the listener's library: playlists of their own and ones that they follow.
+        """The playlists in the listener's library: their own, and those that they follow.
 
         Newest first, from ``offset`` on: 50, or as many as Spotify sends.
         """
@@ -161,7 +161,7 @@ class SpotifyClient(Caller):
     def in_library(self, uris: Sequence[str]) -> list[bool]:
         """Whether each of at most 40 uris is in the listener's library.
 
-        Raises LibraryUnknown when Spotify refuses to tell, or tells too little.
+        Raises LibraryUnknown if Spotify refuses, or its answer is incomplete.
         """
 
         def parse(answer: Any) -> list[bool]:
@@ -195,7 +195,7 @@ class SpotifyClient(Caller):
         description: str | None = None,
         public: bool | None = None,
     ) -> None:
-        """Those that are given."""
+        """The details that are not None."""
         self._write(
             lambda: self._spotify.playlist_change_details(
                 playlist_id, name=name, description=description, public=public
@@ -212,7 +212,7 @@ class SpotifyClient(Caller):
         )
 
     def remove_items(self, playlist_id: str, uris: Sequence[str]) -> str:
-        """Every occurrence of at most 100 uris."""
+        """Remove every occurrence of at most 100 uris."""
         body = {"items": [{"uri": uri} for uri in uris]}
         return self._write(
             lambda: self._spotify._delete(f"playlists/{playlist_id}/items", payload=body),
@@ -220,7 +220,7 @@ class SpotifyClient(Caller):
         )
 
     def move_items(self, playlist_id: str, *, start: int, length: int, before: int) -> str:
-        """All positions are those before the move."""
+        """Move a range; all positions are those before the move."""
         return self._write(
             lambda: self._spotify.playlist_reorder_items(
                 playlist_id, range_start=start, insert_before=before, range_length=length
@@ -229,7 +229,7 @@ class SpotifyClient(Caller):
         )
 
     def replace_items(self, playlist_id: str, uris: Sequence[str]) -> str:
-        """By at most 100; none empties the playlist."""
+        """Replace all items by at most 100 uris; none empties the playlist."""
         body = {"uris": list(uris)}
         return self._write(
             lambda: self._spotify._put(f"playlists/{playlist_id}/items", payload=body),
@@ -237,7 +237,7 @@ class SpotifyClient(Caller):
         )
 
     def save_to_library(self, uri: str) -> None:
-        """Restores a playlist that the listener took out of their library."""
+        """Restore a playlist that the listener removed from their library."""
         self._save([uri])
 
     def save_tracks(self, uris: Sequence[str]) -> None:
@@ -249,7 +249,7 @@ class SpotifyClient(Caller):
         self._remove(uris)
 
     def unfollow_playlist(self, playlist_id: str) -> None:
-        """Take a playlist out of the library. It stays readable, and can be taken back."""
+        """Remove a playlist from the library. It stays readable, and can be restored."""
         self._remove([f"spotify:playlist:{playlist_id}"])
 
     def _save(self, uris: Sequence[str]) -> None:
@@ -261,9 +261,9 @@ class SpotifyClient(Caller):
         )
 
     def upload_cover(self, playlist_id: str, jpeg: bytes) -> None:
-        """Make ``jpeg`` the playlist's picture, at most about 190 kB of it.
+        """Make ``jpeg``, at most about 190 kB, the playlist's picture.
 
-        Raises CoverRefused. Pictures have a limit of their own, which stops nobody else's calls.
+        Raises CoverRefused. Pictures have their own limit, which does not block other calls.
         """
         picture = b64encode(jpeg).decode()
         try:
@@ -289,9 +289,9 @@ def _contradicts(page: PlaylistItemsPage, total: int) -> bool:
 
 
 def _cover_refused(heard: Meaning, renewals: int) -> SpotifyError | None:
-    """What an answer to an upload means where it means something else than elsewhere."""
+    """The meaning of a response to an upload, where it differs from other calls."""
     match heard:
-        case Renew() if not renewals:  # how Spotify says that the scope was not granted
+        case Renew() if not renewals:  # Spotify's message for a missing scope
             return CoverRefused("scope_missing")
         case Pause(wait, None) | Stop(wait, "quota", is_quota=False, sent=False):
             return CoverRefused("too_often", wait)

@@ -1,4 +1,4 @@
-"""An HTTP session whose calls end in time, however slowly an answer comes in.
+"""An HTTP session with a deadline for each call, even if the response arrives slowly.
 
 A timeout of ``requests`` counts anew with each byte, so an answer that drips lasts for ever. Here
 every read from the socket, of headers too, gets no longer than what is left of the call's time.
@@ -17,12 +17,12 @@ from requests.adapters import HTTPAdapter
 
 from syncify.spotify.waits import CALL_DEADLINE
 
-#: By the monotonic clock, of the call that this thread makes.
+#: The deadline of this thread's call, by the monotonic clock.
 _deadline: ContextVar[float] = ContextVar("deadline", default=float("inf"))
 
 
 class DeadlineSession(requests.Session):
-    """Repeats nothing and follows no redirect. Raises a RequestException at the deadline.
+    """Never repeats a request or follows a redirect. Raises a RequestException at the deadline.
 
     For one thread at a time.
     """
@@ -49,7 +49,7 @@ class _Adapter(HTTPAdapter):
 
 
 class _TimedReads(io.RawIOBase):
-    """What comes from a socket, until the deadline."""
+    """Reads from a socket until the deadline."""
 
     def __init__(self, sock: socket.socket) -> None:
         self._socket = sock
@@ -73,7 +73,7 @@ class _TimedReads(io.RawIOBase):
 
 
 class _Timed:
-    """In place of a socket, where a response opens one for reading."""
+    """Replaces the socket that a response reads from."""
 
     def __init__(self, sock: socket.socket) -> None:
         self._socket = sock

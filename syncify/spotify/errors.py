@@ -1,15 +1,15 @@
-"""What can come of a call to Spotify other than its answer.
+"""The errors that a call to Spotify raises.
 
 SpotifyError
-├── Blocked          nobody may call before ``until``: quota, credentials or premium
-├── BudgetSpent      our own daily budget leaves no room for this kind of sync
-├── SignInNeeded     consent ended or was withdrawn; whoever refreshed has marked the connection
+├── Blocked          no worker may call before ``until``: quota, credentials or premium
+├── BudgetSpent      Syncify's daily budget is used up for this kind of sync
+├── SignInNeeded     consent ended or was withdrawn; the connection is already marked
 ├── AccessRefused    403 for this listener: not_registered, scope_missing or forbidden
 ├── Unavailable      Spotify does not answer; nothing was changed
-│   └── LibraryUnknown   it does not tell what is in the library; all else may go on without that
+│   └── LibraryUnknown   the content of the library is unknown; the rest of a sync can continue
 ├── OutcomeUnknown   a write that Spotify did not answer: it may have been applied, or not
-├── BadRequest       Spotify does not accept what was sent (400, 413 and their like)
-├── CoverRefused     a playlist's picture was not taken: scope_missing, too_large or too_often
+├── BadRequest       Spotify does not accept the request (400, 413 and similar)
+├── CoverRefused     Spotify refused a playlist's picture: scope_missing, too_large or too_often
 └── NotFound         404
 """
 
@@ -17,7 +17,7 @@ from datetime import datetime, timedelta
 
 
 class SpotifyError(Exception):
-    """Any of those below."""
+    """The base of the errors below."""
 
 
 class Blocked(SpotifyError):
@@ -44,7 +44,7 @@ class AccessRefused(SpotifyError):
 
 
 class Unavailable(SpotifyError):
-    """``status`` is that of the last answer; None when none came, or it could not be read."""
+    """``status`` is that of the last response; None without a readable response."""
 
     def __init__(self, status: int | None = None) -> None:
         super().__init__(f"status {status}" if status else "no answer")
@@ -52,7 +52,7 @@ class Unavailable(SpotifyError):
 
 
 class LibraryUnknown(Unavailable):
-    """400, 403, 404, or an answer that does not name each uri that was asked for."""
+    """400, 403, 404, or a response that lacks some of the requested uris."""
 
 
 class OutcomeUnknown(SpotifyError):
@@ -73,7 +73,7 @@ class BadRequest(SpotifyError):
 
 
 class CoverRefused(SpotifyError):
-    """``wait`` is how long Spotify wants no more pictures, where the reason is too_often."""
+    """With the reason too_often, ``wait`` is the time until Spotify accepts pictures again."""
 
     def __init__(self, reason: str, wait: timedelta = timedelta()) -> None:
         super().__init__(reason)

@@ -1,6 +1,6 @@
-"""From Spotify's JSON to our types, whatever it holds; pure.
+"""Converts Spotify's JSON of any content to our types; pure.
 
-An odd field becomes its empty value, an odd row becomes an empty row in its place. Where nothing
+An unexpected field becomes its empty value, an unexpected row becomes an empty row. If nothing
 of an answer can be relied on, Unreadable is raised, and nothing else ever is. No text holds NUL or
 half a character, and none is longer than the database takes.
 """
@@ -28,7 +28,7 @@ DESCRIPTION_MAX = 2_000
 URI_MAX = 2_000
 ADDRESS_MAX = 500
 ARTISTS_MAX = 100
-#: What a 32-bit column takes.
+#: The limit of a 32-bit column.
 NUMBER_MAX = 2**31 - 1
 #: Discs and tracks of one album.
 PLACE_MAX = 10_000
@@ -46,7 +46,7 @@ _ALBUM_TYPES = frozenset(["album", "single", "compilation"])
 
 
 class Unreadable(ValueError):
-    """The answer has another shape than was asked for."""
+    """The response has an unexpected structure."""
 
 
 # --- Whole answers ------------------------------------------------------------------------------
@@ -87,7 +87,7 @@ def playlists(answer: Any, offset: int) -> PlaylistsPage:
 def playlist_items(
     answer: Any, offset: int, pictures: tuple[str, ...] = (PICTURES,)
 ) -> PlaylistItemsPage:
-    """Unlike elsewhere, a page without its total is no page: edits are planned from it."""
+    """A page without a total is refused here, because edits are planned from it."""
     found, rows = _rows(answer)
     total = _count(found.get("total"))
     if total is None:
@@ -97,7 +97,7 @@ def playlist_items(
 
 
 def names_no_item(answer: Any) -> bool:
-    """Whether no row of the page holds a song under any name, as if all had been filtered out."""
+    """Whether no row of the page has a song under any name, as if all were filtered out."""
     _, rows = _rows(answer)
     return bool(rows) and not any(
         isinstance(row, dict) and {"item", "track"} & set(row) for row in rows
@@ -119,13 +119,13 @@ def snapshot_id(answer: Any) -> str:
 
 
 def nothing(answer: Any) -> None:
-    """For a write whose answer has no body."""
+    """For a write whose response has no body."""
 
 
 def picture_hosts(api_url: str) -> tuple[str, ...]:
-    """How addresses of pictures may begin: at Spotify's own host, or the API's where it is another.
+    """Allowed prefixes of picture addresses: Spotify's image host, and another API host.
 
-    The other is the simulator, which draws its own pictures.
+    The latter is the simulator, which draws its own pictures.
     """
     parts = urlsplit(api_url)
     api = f"{parts.scheme}://{parts.netloc}"
@@ -146,7 +146,7 @@ def saved_track(row: Any, pictures: tuple[str, ...] = (PICTURES,)) -> SavedTrack
 
 
 def song(track: dict[str, Any], pictures: tuple[str, ...] = (PICTURES,)) -> Song | None:
-    """None for what has no id, and for what is no track."""
+    """None for an object without an id, or that is not a track."""
     track_id = _id(track.get("id"))
     if not track_id or track.get("type", "track") != "track":
         return None
@@ -228,7 +228,7 @@ def _kind(uri: str | None) -> Literal["track", "episode", "local", "none"]:
 
 
 def isrc(value: Any) -> str:
-    """The code in its 12 characters, however it is written; "" for what is none."""
+    """The ISRC as 12 characters without hyphens; "" if it is not valid."""
     if not isinstance(value, str) or len(value) > SHORT_MAX:
         return ""
     if _ISRC.fullmatch(value):
@@ -250,7 +250,7 @@ def release_date(value: Any) -> str:
 
 
 def cover_url(images: Any, pictures: tuple[str, ...] = (PICTURES,)) -> str:
-    """Of these pictures, the address of the one nearest to 300 pixels."""
+    """The address of the picture whose width is nearest to 300 pixels."""
     found = [image for image in _list(images)[:20] if isinstance(image, dict)]
     found.sort(key=lambda image: abs(_number(image.get("width"), PLACE_MAX) - COVER_WIDTH))
     usable = (image["url"] for image in found if _is_picture(image.get("url"), pictures))
@@ -271,7 +271,7 @@ def _is_picture(url: Any, pictures: tuple[str, ...]) -> bool:
 
 
 def _artists(value: Any) -> list[tuple[str, str]]:
-    """Name and id of each artist that has either."""
+    """Name and id of each artist that has at least one of them."""
     known = (one for one in _list(value)[:ARTISTS_MAX] if isinstance(one, dict))
     named = ((_text(one.get("name"), SHORT_MAX), _id(one.get("id"))) for one in known)
     return [(name, artist_id) for name, artist_id in named if name or artist_id]
@@ -308,7 +308,7 @@ def _word(value: Any) -> str:
 
 
 def _clean(value: str) -> str:
-    """As people wrote it, but for what JSON can say and PostgreSQL cannot store."""
+    """The text without characters that PostgreSQL cannot store."""
     if "\0" in value:
         value = value.replace("\0", "")
     return value if value.isascii() else value.encode(errors="replace").decode()
@@ -324,7 +324,7 @@ def _count(value: Any) -> int | None:
 
 
 def _number(value: Any, most: int) -> int:
-    """0 for what is none."""
+    """0 for a value that is not a valid number."""
     found = _count(value)
     return found if found is not None and found <= most else 0
 
@@ -353,7 +353,7 @@ def _rows(answer: Any) -> tuple[dict[str, Any], list[Any]]:
 
 
 def _has_next(found: dict[str, Any], received: int, total: int | None) -> bool:
-    """Whether there is more: as ``next`` says, and where it is left out, as the total does."""
+    """Whether there is another page: by ``next``, or by the total if ``next`` is missing."""
     if "next" in found:
         return bool(found["next"])
     return total is not None and received < total

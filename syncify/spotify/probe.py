@@ -1,4 +1,4 @@
-"""Asks Spotify as nobody, outside the quota: whether it answers, and whether it knows our app."""
+"""Asks Spotify as nobody, outside the quota: whether it answers, and whether it knows an app."""
 
 from datetime import datetime
 from email.utils import parsedate_to_datetime
@@ -6,17 +6,18 @@ from email.utils import parsedate_to_datetime
 import requests
 from django.conf import settings
 
+from syncify.spotify.credentials import Credentials
 from syncify.spotify.deadline import DeadlineSession
 
 TIMEOUT = (5.0, 10.0)
 
 
 class NoAnswer(Exception):
-    """``str`` says what came instead."""
+    """``str`` describes the failure."""
 
 
 def spotify_clock() -> datetime:
-    """The time at Spotify, by any answer of its API. Raises NoAnswer."""
+    """Spotify's clock, from any response of its API. Raises NoAnswer."""
     try:
         with DeadlineSession() as session:
             answer = session.get(settings.SPOTIFY_API_URL, timeout=TIMEOUT)
@@ -25,8 +26,8 @@ def spotify_clock() -> datetime:
         raise NoAnswer(type(error).__name__) from error
 
 
-def credentials_problem() -> str:
-    """Spotify's word for what is wrong with client ID and secret; "" if nothing is.
+def credentials_problem(app: Credentials) -> str:
+    """Spotify's word for what is wrong with Client ID and secret; "" if nothing is.
 
     Raises NoAnswer.
     """
@@ -35,7 +36,7 @@ def credentials_problem() -> str:
             answer = session.post(
                 f"{settings.SPOTIFY_ACCOUNTS_URL}/api/token",
                 data={"grant_type": "client_credentials"},
-                auth=(settings.SPOTIFY_CLIENT_ID, settings.SPOTIFY_CLIENT_SECRET),
+                auth=(app.client_id, app.secret),
                 timeout=TIMEOUT,
             )
         problem = "" if answer.ok else answer.json()["error"]

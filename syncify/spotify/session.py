@@ -1,4 +1,4 @@
-"""The HTTP session below spotipy, which judges every answer."""
+"""The HTTP session below spotipy, which checks every response."""
 
 from typing import Any
 
@@ -10,7 +10,7 @@ from syncify.spotify.deadline import DeadlineSession
 
 
 class Session(DeadlineSession):
-    """Judges every answer before spotipy sees it.
+    """Checks every response before spotipy sees it.
 
     spotipy would fail on plain errors, log addresses, and take a body that is not JSON, or a
     request that could not be sent, for an empty answer. A plain session also never repeats.

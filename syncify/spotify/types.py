@@ -1,4 +1,4 @@
-"""What Spotify tells us, in our own words; a text that it leaves out, or garbles, is ""."""
+"""The content of Spotify's responses as our types; a text that is missing or unreadable is ""."""
 
 from dataclasses import dataclass
 from datetime import datetime
@@ -7,7 +7,7 @@ from typing import Literal
 
 @dataclass(frozen=True, slots=True)
 class Profile:
-    #: May change; ``account_id`` does not, but Spotify has not always sent one.
+    #: Can change. ``account_id`` does not, but older responses lack it.
     id: str
     account_id: str | None
     display_name: str
@@ -42,12 +42,12 @@ class Song:
 
 @dataclass(frozen=True, slots=True)
 class SavedTrackItem:
-    """One row of the Liked Songs. It has a place there even if nothing of it can be read."""
+    """One row of the Liked Songs. It keeps its position even if it cannot be read."""
 
     added_at: datetime | None
-    #: None when the row has no song that can be addressed.
+    #: None if the row has no song with an id.
     song: Song | None
-    #: The song's name where the row has one, also without ``song``.
+    #: The song's name if the row has one, even if ``song`` is None.
     name: str = ""
 
 
@@ -56,7 +56,7 @@ class SavedTracksPage:
     """Rows from ``offset`` on. The next page begins at ``offset + len(items)``."""
 
     offset: int
-    #: A hint: Spotify has been seen to miscount. None when it does not say.
+    #: Not reliable: Spotify sometimes miscounts. None if it is missing.
     total: int | None
     items: tuple[SavedTrackItem, ...]
     has_next: bool
@@ -66,12 +66,12 @@ class SavedTracksPage:
 class Playlist:
     id: str
     name: str
-    #: As people wrote it: Spotify sends it HTML-escaped.
+    #: The text that people wrote: Spotify sends it HTML-escaped.
     description: str
     #: None when Spotify does not say.
     public: bool | None
     snapshot_id: str
-    #: Entries; None when Spotify does not say, as for other people's playlists.
+    #: The number of entries; None if it is missing, as in other people's playlists.
     total: int | None
     owner_id: str
 
@@ -89,9 +89,9 @@ class PlaylistsPage:
 
 @dataclass(frozen=True, slots=True)
 class PlaylistRow:
-    """One entry of a playlist. It holds a position even when ``kind`` is none."""
+    """One entry of a playlist. It has a position even if ``kind`` is none."""
 
-    #: What Spotify calls the entry; None exactly when ``kind`` is none.
+    #: The entry's uri at Spotify; None exactly if ``kind`` is none.
     uri: str | None
     kind: Literal["track", "episode", "local", "none"]
     name: str = ""
@@ -101,7 +101,7 @@ class PlaylistRow:
     duration_ms: int = 0
     explicit: bool = False
     cover_url: str = ""
-    #: The Spotify id of who added it.
+    #: The Spotify id of the person who added it.
     added_by: str = ""
     added_at: datetime | None = None
 

@@ -1,4 +1,4 @@
-"""How long Spotify asks for silence: reads the Retry-After header; pure."""
+"""Reads the Retry-After header; pure."""
 
 import re
 from collections.abc import Mapping
@@ -7,24 +7,24 @@ from email.utils import parsedate_to_datetime
 
 #: Seconds that one call may take, from its first byte sent to its last one received.
 CALL_DEADLINE = 30.0
-#: A wait up to this is a burst limit, which the call sits out; a longer one is the quota.
+#: A wait up to this is a burst limit, and the call waits; a longer one is the quota.
 LONGEST_PAUSE = timedelta(seconds=30)
-#: How long nobody calls when Spotify refuses for its limits and does not say until when.
+#: The length of a block if Spotify refuses because of its limits and names no wait.
 UNTOLD_BLOCK = timedelta(hours=1)
-#: No header may park the installation for longer.
+#: The longest block that a header can cause.
 LONGEST_BLOCK = timedelta(days=2)
-#: Others were refused anew when they called just after a long wait had ended.
+#: Added to long waits: calls right after their end were refused again.
 LONGEST_MARGIN = timedelta(minutes=30)
-#: A spent quota is not asked about again sooner, whatever the header says.
+#: The shortest block after a spent quota, for any header.
 SHORTEST_BLOCK = timedelta(minutes=1)
 
 _SECONDS = re.compile(r"-?[0-9]{1,18}(\.[0-9]{0,18})?")
 
 
 def named_wait(headers: Mapping[str, str], now: datetime) -> timedelta | None:
-    """The wait that an answer names, from 0 to LONGEST_BLOCK; None when it names none.
+    """The wait in a response, from 0 to LONGEST_BLOCK; None without one.
 
-    ``now`` is compared with an HTTP date. A date or a number of the past means: at once.
+    ``now`` is compared with an HTTP date. A date in the past, or a negative number, means no wait.
     """
     written = (headers.get("Retry-After") or "").strip()
     if _SECONDS.fullmatch(written):
@@ -39,6 +39,6 @@ def named_wait(headers: Mapping[str, str], now: datetime) -> timedelta | None:
 
 
 def block_for(asked: timedelta) -> timedelta:
-    """How long nobody calls after Spotify asked for so long: that, and a margin."""
+    """The length of the block for a wait that Spotify asked for: the wait and a margin."""
     margin = min(asked / 10 + timedelta(seconds=1), LONGEST_MARGIN)
     return max(asked + margin, SHORTEST_BLOCK)

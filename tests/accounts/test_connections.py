@@ -16,7 +16,7 @@ from accounts.connections import (
     retry_due_q,
     stage_of_near,
 )
-from accounts.consent import Stage
+from accounts.consent import ConsentStage
 from accounts.models import CONSENT_LIFE, SpotifyConnection, User
 from tests.builders import make_user
 
@@ -115,4 +115,4 @@ def test_the_stage_of_a_consent_in_sql_is_the_same(
     near = SpotifyConnection.objects.filter(near_q(now)).annotate(stage=stage_of_near(now))
 
     stage = SpotifyConnection.objects.get().consent(now).stage
-    assert [each.stage for each in near] == ([] if stage == Stage.FAR else [stage])
+    assert [each.stage for each in near] == ([] if stage == ConsentStage.FAR else [stage])

@@ -7,7 +7,7 @@ import pytest
 from django.test import Client
 from django.utils import timezone
 
-from accounts.consent import Stage
+from accounts.consent import ConsentStage
 from accounts.models import CONSENT_LIFE, SpotifyConnection, User
 from sync.models import Incident, Mirror
 from sync.operations.alerts import check_incidents
@@ -165,4 +165,4 @@ def test_a_name_cannot_write_lines_into_the_log(caplog: Any) -> None:
     check_incidents()
 
     assert "\n" not in caplog.text.strip()
-    assert Stage.WEEK in Incident.objects.get().key
+    assert ConsentStage.WEEK in Incident.objects.get().key

@@ -282,14 +282,14 @@ def test_nothing_that_changes_a_listener_deadlocks_with_anything_else() -> None:
     def repeat(change: Callable[[User], object]) -> int:
         times = 0
         while monotonic() < until:
-            user = User.objects.filter(spotify_id="ada").first()
-            if user is None:
-                user = connect_spotify(
-                    profile=Profile("ada", "A1", "Ada"),
-                    grant=Grant("access", "refresh", None, timezone.now()),
-                ).user
-            # The account may be gone, or blocked, by then.
+            # The account may be gone, or blocked, at any moment.
             with suppress(IntegrityError, ObjectDoesNotExist, SignInFailed):
+                user = User.objects.filter(spotify_id="ada").first()
+                if user is None:
+                    user = connect_spotify(
+                        profile=Profile("ada", "A1", "Ada"),
+                        grant=Grant("access", "refresh", None, timezone.now()),
+                    ).user
                 change(user)
                 times += 1
             if change in {_block, _delete}:

@@ -226,7 +226,7 @@ def _choose_a_cover(page: Page) -> None:
 
 def _look_at_a_shared_page(page: Page) -> None:
     _press("Make the link", "Your new link")(page)
-    page.get_by_role("link", name="Look at the page").click()
+    page.get_by_role("link", name="Open the page").click()
     expect(page.get_by_text("Songs open in")).to_be_visible()
 
 
@@ -415,7 +415,8 @@ def stops(
         if not request.url.startswith(f"{server}/"):
             complaints.append(f"asks {request.url}")
 
-    page = browser.new_page(viewport=PHONE)
+    # A colour in the middle of an animation is nobody's fault.
+    page = browser.new_page(viewport=PHONE, reduced_motion="reduce")
     page.on("console", hear)
     page.on("pageerror", lambda error: complaints.append(str(error)))
     page.on("request", see)

@@ -3,11 +3,12 @@
 from concurrent.futures import ThreadPoolExecutor
 from datetime import timedelta
 from pathlib import Path
+from time import sleep
 
 import pytest
 from django.db import connection
 from django.db.models import F
-from playwright.sync_api import Page, expect
+from playwright.sync_api import Page, Route, expect
 
 from sync.models import SyncRequest
 from syncify.simulator.server import Simulator
@@ -53,6 +54,11 @@ def wait_for(page: Page, simulator: Simulator, name: str) -> list[str | None]:
     return in_spotify(simulator, name)
 
 
+def answer_late(route: Route) -> None:
+    sleep(1)
+    route.continue_()
+
+
 def test_a_playlist_is_made_by_a_sentence_and_follows_the_likes(
     site: str, page: Page, simulator: Simulator, tmp_path: Path
 ) -> None:
@@ -84,8 +90,11 @@ def test_a_playlist_is_made_by_a_sentence_and_follows_the_likes(
     page.get_by_label("Text").fill("no title has this")
     expect(page.locator("#live-preview [data-count]")).to_have_attribute("data-count", "0")
     complaints += looked_over(page)
+    # A slow answer comes after the preview of the form as it was.
+    page.route(f"{site}/playlists/new/", answer_late)
     page.get_by_role("button", name="Remove test 2").click()
     expect(page.locator("#live-preview [data-count]")).to_have_attribute("data-count", count)
+    page.unroute(f"{site}/playlists/new/")
     # A group as well.
     page.get_by_role("button", name="Add a group").click()
     page.get_by_label("Test 2, part 1", exact=True).select_option("explicit yes")

@@ -213,3 +213,17 @@ def test_a_phone_has_the_places_at_the_bottom(
     assert (round(box["x"]), round(box["y"] + box["height"])) == (0, 844)
     page.get_by_role("link", name="Songs", exact=True).click()
     expect(page.locator("[aria-current=page]")).to_have_text("Songs")
+
+
+def test_without_script_a_day_of_the_library_becomes_a_playlist(
+    site: str, cookies: Mapping[str, str], browser: Browser
+) -> None:
+    page = opened(browser, site, cookies, java_script_enabled=False)
+    page.goto(f"{site}/songs/?at=2025-05-01")
+
+    page.get_by_role("link", name="Make a playlist of this").click()
+    expect(page.get_by_label("Name", exact=True)).to_have_value("My likes of 1 May 2025")
+    page.get_by_role("button", name="Make this playlist").click()
+
+    expect(page.get_by_role("heading", level=1)).to_have_text("My likes of 1 May 2025")
+    expect(page.locator(".rule-sentence")).to_contain_text("as of 1 May 2025")

@@ -78,7 +78,7 @@ def test_a_music_server_is_connected_and_a_song_found_by_hand(
     page.get_by_role("button", name="Search").click()
     complaints += looked_over(page)
     page.get_by_role("radio", name="Song 21 (Live)").check()
-    page.get_by_role("button", name="It is this one").click()
+    page.get_by_role("button", name="Choose this song").click()
     expect(page.get_by_text("No song is missing.")).to_be_visible(timeout=A_WHILE)
 
     page.goto(f"{site}/connections/listenbrainz/")

@@ -10,8 +10,8 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from sync.library.duplicates import (
+    ComparedSong,
     Grade,
-    Song,
     find_groups,
     find_pairs,
     ids_with_duplicates,
@@ -22,7 +22,7 @@ from sync.library.titles import fold_title
 DAY = datetime(2024, 5, 1, tzinfo=UTC)
 
 
-def song(key: str = "a", **changes: Any) -> Song:
+def song(key: str = "a", **changes: Any) -> ComparedSong:
     facts: dict[str, Any] = {
         "id": key,
         "title": "Looped",
@@ -33,7 +33,7 @@ def song(key: str = "a", **changes: Any) -> Song:
         "explicit": False,
         "liked_at": DAY,
     }
-    return Song(**{**facts, **changes})
+    return ComparedSong(**{**facts, **changes})
 
 
 def grade(one: dict[str, Any], other: dict[str, Any]) -> int | None:
@@ -214,7 +214,7 @@ twins = st.sampled_from(("both", "explicit", "clean"))
 
 @given(libraries, sames, twins)
 def test_each_song_that_is_left_out_has_its_like_in_the_playlist(
-    songs: list[Song], same: Any, twin: Any
+    songs: list[ComparedSong], same: Any, twin: Any
 ) -> None:
     pairs = find_pairs(songs)
 
@@ -230,7 +230,7 @@ def test_each_song_that_is_left_out_has_its_like_in_the_playlist(
 
 @given(libraries, sames, twins, st.randoms(use_true_random=False))
 def test_the_order_of_the_library_changes_nothing(
-    songs: list[Song], same: Any, twin: Any, chance: random.Random
+    songs: list[ComparedSong], same: Any, twin: Any, chance: random.Random
 ) -> None:
     shuffled = chance.sample(songs, len(songs))
 
@@ -243,7 +243,9 @@ def test_the_order_of_the_library_changes_nothing(
 
 
 @given(libraries, sames, twins)
-def test_what_stays_has_nothing_more_to_leave_out(songs: list[Song], same: Any, twin: Any) -> None:
+def test_what_stays_has_nothing_more_to_leave_out(
+    songs: list[ComparedSong], same: Any, twin: Any
+) -> None:
     out = left_out(songs, find_pairs(songs), same=same, twin=twin)
     rest = [each for each in songs if each.id not in out]
 
@@ -251,7 +253,9 @@ def test_what_stays_has_nothing_more_to_leave_out(songs: list[Song], same: Any, 
 
 
 @given(libraries.filter(bool), sames, twins)
-def test_a_new_song_touches_no_group_but_its_own(songs: list[Song], same: Any, twin: Any) -> None:
+def test_a_new_song_touches_no_group_but_its_own(
+    songs: list[ComparedSong], same: Any, twin: Any
+) -> None:
     *before, new = songs
     pairs = find_pairs(songs)
     out_before = left_out(before, find_pairs(before), same=same, twin=twin)
@@ -262,7 +266,7 @@ def test_a_new_song_touches_no_group_but_its_own(songs: list[Song], same: Any, t
 
 
 @given(libraries)
-def test_all_members_of_a_group_are_of_one_artist(songs: list[Song]) -> None:
+def test_all_members_of_a_group_are_of_one_artist(songs: list[ComparedSong]) -> None:
     artist = {each.id: each.artists[0] for each in songs}
 
     for group in find_groups(songs, find_pairs(songs)):
@@ -270,7 +274,7 @@ def test_all_members_of_a_group_are_of_one_artist(songs: list[Song]) -> None:
 
 
 @given(libraries)
-def test_pairs_that_are_different_stay_apart(songs: list[Song]) -> None:
+def test_pairs_that_are_different_stay_apart(songs: list[ComparedSong]) -> None:
     pairs = find_pairs(songs)
     different = {frozenset(pair[:2]) for pair in pairs[::2]}
 

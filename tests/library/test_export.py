@@ -11,7 +11,7 @@ from django.test import Client
 from django.utils import timezone
 
 from accounts.deletion import delete_account
-from accounts.models import SpotifyConnection, User
+from accounts.models import SpotifyApp, SpotifyConnection, User
 from sync.library.export import OWNER, SECRETS, SECTIONS
 from sync.models import (
     Artist,
@@ -92,6 +92,7 @@ def full(name: str) -> User:
     TargetCatalogue.objects.create(connection=connection, packed=b"")
     make_like(user, "swayed", removed_at=timezone.now(), added_at=timezone.now() - timedelta(1))
     StoredPage.objects.create(user=user, offset=0, total=2, items=[["looped", "2026-11-20"]])
+    SpotifyApp.objects.create(label=name, client_id=name, secret="hidden", created_by=user)
     Incident.objects.create(key=f"consent:{user.pk}", message=f"{user} has to sign in", user=user)
     return user
 

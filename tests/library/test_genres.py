@@ -4,6 +4,7 @@ import threading
 from collections.abc import Iterator
 from concurrent.futures import ThreadPoolExecutor
 from datetime import UTC, datetime, timedelta
+from importlib import import_module
 from typing import Any
 
 import pytest
@@ -123,6 +124,12 @@ class TestClient:
     def test_more_than_a_hundred_are_refused_here(self, client: MusicBrainz) -> None:
         with pytest.raises(ValueError, match="at most 100"):
             client.artists(["a"] * 101)
+
+    def test_paths_of_the_api_follow_the_address_in_the_settings(self) -> None:
+        # The fixture's address replaces the one that the settings make.
+        made = import_module("syncify.settings")
+
+        assert made.MUSICBRAINZ_URL == "https://musicbrainz.org/ws/2/"
 
     def test_genres_with_few_votes_are_left_out(
         self, server: MusicBrainzServer, client: MusicBrainz

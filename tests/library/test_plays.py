@@ -14,16 +14,16 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from sync.library import plays
-from sync.library.duplicates import Song
+from sync.library.duplicates import ComparedSong
 from sync.library.plays import Heard, History, HistoryRefused, finder, merge, read_history
 
 BEGIN = datetime(2020, 1, 1, tzinfo=UTC)
 NAME = "Spotify Extended Streaming History/Streaming_History_Audio_2020_1.json"
 
 
-def song(key: str, title: str, artist: str = "Kiasmos", days: int = 0) -> Song:
+def song(key: str, title: str, artist: str = "Kiasmos", days: int = 0) -> ComparedSong:
     liked = BEGIN + timedelta(days=days)
-    return Song(key, title, (artist,), "", "", 240_000, explicit=False, liked_at=liked)
+    return ComparedSong(key, title, (artist,), "", "", 240_000, explicit=False, liked_at=liked)
 
 
 LIKES = [song("looped", "Looped"), song("held", "Held (Live)"), song("saman", "Saman", "Ólafur")]
@@ -162,11 +162,11 @@ def test_the_short_format_is_refused_with_the_way_to_the_long_one() -> None:
         (b"%PDF-1.7 something", "neither a zip file nor"),
         (b'{"tracks": []}', "neither a zip file nor"),
         (b"[]", "no plays"),
-        (b"[1, 2", "ends early"),
-        (b'[{"ts": "2020', "ends early"),
-        (b"[nonsense]", "ends early"),
-        (b"[" * 200_000, "ends early"),
-        (b'["' + b"x" * 600_000 + b'"]', "no plays|ends early"),
+        (b"[1, 2", "is incomplete"),
+        (b'[{"ts": "2020', "is incomplete"),
+        (b"[nonsense]", "is incomplete"),
+        (b"[" * 200_000, "is incomplete"),
+        (b'["' + b"x" * 600_000 + b'"]', "no plays|is incomplete"),
         (b'[{"a": "\xff\xfe"}]', "UTF-8"),
         (b"PK\x03\x04 but no zip", "damaged"),
         (b"PK", "damaged"),

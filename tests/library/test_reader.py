@@ -11,7 +11,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from sync.library.believing import Changes, changes
-from sync.library.likes import PAGE_SIZE, Found, Like, Page, ReadPage, Restart
+from sync.library.likes import PAGE_SIZE, Found, Like, LikesPage, ReadPage, Restart
 from sync.library.reader import SECOND_LOOKS, Reading, resumable
 
 LONG_AGO = datetime(2020, 1, 1, tzinfo=UTC)
@@ -30,9 +30,9 @@ def new_likes(count: int) -> list[Like]:
     return [like(f"new{number}", 1_000_000 + number) for number in reversed(range(count))]
 
 
-def page_of(library: Sequence[Like], offset: int, size: int = PAGE_SIZE) -> Page:
+def page_of(library: Sequence[Like], offset: int, size: int = PAGE_SIZE) -> LikesPage:
     likes = tuple(library[offset : offset + size])
-    return Page(offset, len(library), likes, has_next=offset + len(likes) < len(library))
+    return LikesPage(offset, len(library), likes, has_next=offset + len(likes) < len(library))
 
 
 def found(rows: Sequence[Like], *, complete: bool) -> Found:
@@ -184,7 +184,9 @@ def test_a_track_liked_twice_keeps_its_newer_date() -> None:
 class Odd:
     """A library whose pages ``spoil`` changes, by their offset and how often they were read."""
 
-    def __init__(self, library: Sequence[Like], spoil: Callable[[Page, int], Page]) -> None:
+    def __init__(
+        self, library: Sequence[Like], spoil: Callable[[LikesPage, int], LikesPage]
+    ) -> None:
         self.library = library
         self.reads: list[int] = []
         self._spoil = spoil
@@ -202,29 +204,29 @@ class Odd:
         return step
 
 
-def once(spoil: Callable[[Page], Page]) -> Callable[[Page, int], Page]:
+def once(spoil: Callable[[LikesPage], LikesPage]) -> Callable[[LikesPage, int], LikesPage]:
     return lambda page, reads: spoil(page) if reads == 1 else page
 
 
-def always(spoil: Callable[[Page], Page]) -> Callable[[Page, int], Page]:
+def always(spoil: Callable[[LikesPage], LikesPage]) -> Callable[[LikesPage, int], LikesPage]:
     return lambda page, _: spoil(page)
 
 
-def first_page(spoil: Callable[[Page], Page]) -> Callable[[Page], Page]:
+def first_page(spoil: Callable[[LikesPage], LikesPage]) -> Callable[[LikesPage], LikesPage]:
     return lambda page: page if page.offset else spoil(page)
 
 
-def shorter(rows: int) -> Callable[[Page], Page]:
+def shorter(rows: int) -> Callable[[LikesPage], LikesPage]:
     return lambda page: replace(
         page, likes=page.likes[:rows], has_next=page.has_next or len(page.likes) > rows
     )
 
 
-def with_total(total: int | None) -> Callable[[Page], Page]:
+def with_total(total: int | None) -> Callable[[LikesPage], LikesPage]:
     return lambda page: replace(page, total=total)
 
 
-def empty_at(offset: int) -> Callable[[Page], Page]:
+def empty_at(offset: int) -> Callable[[LikesPage], LikesPage]:
     return lambda page: replace(page, likes=()) if page.offset == offset else page
 
 
@@ -253,7 +255,7 @@ SPOILT = [
 
 @pytest.mark.parametrize(("library", "spoil", "extra", "hidden"), SPOILT)
 def test_an_odd_page_costs_two_calls_at_most_and_hides_no_song(
-    library: list[Like], spoil: Callable[[Page, int], Page], extra: int, hidden: int
+    library: list[Like], spoil: Callable[[LikesPage, int], LikesPage], extra: int, hidden: int
 ) -> None:
     odd = Odd(library, spoil)
 
@@ -266,7 +268,7 @@ def test_an_odd_page_costs_two_calls_at_most_and_hides_no_song(
 
 @pytest.mark.parametrize(("library", "spoil", "extra", "hidden"), SPOILT)
 def test_a_contradiction_that_lasts_costs_nothing_later(
-    library: list[Like], spoil: Callable[[Page, int], Page], extra: int, hidden: int
+    library: list[Like], spoil: Callable[[LikesPage, int], LikesPage], extra: int, hidden: int
 ) -> None:
     odd = Odd(library, lambda page, _: spoil(page, 2))  # what lasts
 
@@ -439,7 +441,9 @@ def test_stored_pages_are_not_read_again(order: int) -> None:
         pytest.param(page_of([*K500[:9], *K500[10:], K500[9]], 0), False, id="another entry"),
     ],
 )
-def test_reading_resumes_only_where_the_first_page_is_the_same(fresh: Page, expected: bool) -> None:
+def test_reading_resumes_only_where_the_first_page_is_the_same(
+    fresh: LikesPage, expected: bool
+) -> None:
     stored = [page_of(K500, offset) for offset in (0, 250, 100)]
 
     assert resumable(stored, fresh) is expected

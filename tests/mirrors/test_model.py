@@ -1,11 +1,9 @@
 """The optional language model: what it is sent, and what becomes of its answers."""
 
 import json
-import threading
 import time
-from collections.abc import Callable, Iterator
 from datetime import date
-from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
+from http.server import BaseHTTPRequestHandler
 from typing import Any
 
 import pytest
@@ -14,59 +12,10 @@ from sync.mirrors import model
 from sync.mirrors.model import ask_model, rule_schema
 from sync.mirrors.rules import from_json, to_json
 from tests.builders import make_like, make_user
+from tests.fake_model import FakeModel
 
 TODAY = date(2026, 11, 27)
 JAZZ = {"tests": [{"field": "genre", "op": "in", "value": ["jazz"]}], "limit": 50}
-
-
-class FakeModel:
-    """A server with OpenAI's chat API that says what a test tells it to."""
-
-    def __init__(self) -> None:
-        self.requests: list[dict[str, Any]] = []
-        self.headers: list[dict[str, str]] = []
-        self.say: Callable[[BaseHTTPRequestHandler], None] = self.saying("{}")
-        self.ended = threading.Event()
-
-    @staticmethod
-    def saying(content: Any, *, status: int = 200) -> Callable[[BaseHTTPRequestHandler], None]:
-        body = json.dumps({"choices": [{"message": {"content": content}}]}).encode()
-        return FakeModel.sending(body, status=status)
-
-    @staticmethod
-    def sending(body: bytes, *, status: int = 200) -> Callable[[BaseHTTPRequestHandler], None]:
-        def send(handler: BaseHTTPRequestHandler) -> None:
-            handler.send_response(status)
-            handler.send_header("Content-Length", str(len(body)))
-            handler.end_headers()
-            handler.wfile.write(body)
-
-        return send
-
-
-@pytest.fixture
-def llm(settings: Any, monkeypatch: pytest.MonkeyPatch) -> Iterator[FakeModel]:
-    fake = FakeModel()
-
-    class Handler(BaseHTTPRequestHandler):
-        def do_POST(self) -> None:
-            length = int(self.headers["Content-Length"])
-            fake.requests.append(json.loads(self.rfile.read(length)))
-            fake.headers.append(dict(self.headers))
-            fake.say(self)
-
-        def log_message(self, *_: object) -> None:
-            """Not into the test's output."""
-
-    with ThreadingHTTPServer(("127.0.0.1", 0), Handler) as server:
-        server.handle_error = lambda *_: None  # type: ignore[method-assign]  # clients that left
-        threading.Thread(target=server.serve_forever, args=(0.02,), daemon=True).start()
-        settings.LLM_URL = f"http://127.0.0.1:{server.server_port}/v1"
-        settings.LLM_MODEL = "small"
-        monkeypatch.setattr(model, "TIMEOUT", 0.5)
-        yield fake
-        fake.ended.set()
-        server.shutdown()
 
 
 def test_an_answer_becomes_a_rule(llm: FakeModel) -> None:

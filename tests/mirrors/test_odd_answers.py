@@ -658,7 +658,7 @@ def test_a_manual_sync_always_looks(
 # --- A creation without an answer ---
 
 
-@pytest.mark.parametrize("counts", ["right", "missing"])
+@pytest.mark.parametrize("counts", ["right", "missing", "zero"])
 def test_a_playlist_of_the_same_name_is_never_taken_over(
     nora: User, simulator: Simulator, counts: str
 ) -> None:
@@ -671,6 +671,10 @@ def test_a_playlist_of_the_same_name_is_never_taken_over(
     if counts == "missing":
         simulator.fault(
             "patch", method="GET", end="/me/playlists", at="items.*.items", value="{}", times=0
+        )
+    elif counts == "zero":
+        simulator.fault(
+            "patch", method="GET", end="/me/playlists", at="items.*.items.total", value="0", times=0
         )
 
     assert outcome(run_again(nora)) == ("succeeded", "", 1)

@@ -1,13 +1,15 @@
 """Calls to Spotify that further playlists cost, counted: with 1, 5 and 50 of them."""
 
+from typing import Any
+
 import pytest
 
 from accounts.models import User
-from sync.mirrors import selection
+from sync.mirrors import looking, selection
 from sync.mirrors.costs import cost_of
 from sync.mirrors.keeping import Details, create_mirror
 from sync.mirrors.rules import from_json
-from sync.models import Mirror, Playlist
+from sync.models import InboxItem, Mirror, Playlist
 from syncify.simulator.server import Simulator
 from tests.driving import a_day_later, run
 
@@ -51,15 +53,91 @@ def test_the_first_look_of_a_day_costs_at_most_three_calls(ada: User, count: int
     assert run(ada, "scheduled").api_requests <= 3
 
 
-@pytest.mark.parametrize("count", [1, 5])
-def test_a_new_like_costs_at_most_three_calls_for_each_playlist(
+#: By the number of playlists: how many a new like changes, and how many of these are limited, so
+#: that a song leaves them as well. One request cannot both add and remove without new dates for
+#: all songs of the playlist.
+CHANGED_BY_A_LIKE = {1: (1, 0), 5: (4, 1), 50: (31, 10)}
+
+
+@pytest.mark.parametrize("count", CHANGED_BY_A_LIKE)
+def test_a_new_like_costs_one_look_and_one_call_for_each_edit(
     simulator: Simulator, ada: User, count: int
 ) -> None:
     make_mirrors(ada, count)
     run(ada)
     simulator.like("ada", simulator.new_track(release_date="1995-05-01"))
+    simulator.forget_requests()
 
-    assert run(ada, "scheduled").api_requests <= 3 * count
+    spent = run(ada, "scheduled").api_requests
+
+    changed, limited = CHANGED_BY_A_LIKE[count]
+    written = [one.path for one in simulator.requests if one.method != "GET"]
+    assert len(set(written)) == changed
+    # The page of likes, one look at all playlists, and what is written.
+    assert spent == 2 + changed + limited
+
+
+def test_an_edit_by_hand_is_noticed_by_the_look_that_playlists_share(
+    simulator: Simulator, ada: User
+) -> None:
+    make_mirrors(ada, 3)
+    run(ada)
+    edited = [str(one.spotify_id) for one in Playlist.objects.filter(mirror__user=ada)]
+    foreign = simulator.new_track()
+    for playlist_id in edited:
+        simulator.insert(playlist_id, f"spotify:track:{foreign}", position=0, by="bea")
+    simulator.like("ada", simulator.new_track(release_date="1995-05-01"))
+
+    request = run(ada, "scheduled")
+
+    assert request.note.count("1 added there") == len(edited)
+    assert all(f"spotify:track:{foreign}" not in simulator.playlist_uris(one) for one in edited)
+    assert InboxItem.objects.filter(user=ada).count() == len(edited)
+
+
+def test_a_list_of_playlists_that_is_older_than_some_seconds_is_read_again(
+    simulator: Simulator, ada: User, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    make_mirrors(ada, 3)
+    run(ada)
+    simulator.like("ada", simulator.new_track(release_date="1995-05-01"))
+    monkeypatch.setattr(looking, "FRESH", 0)
+    simulator.forget_requests()
+
+    run(ada, "scheduled")
+
+    # For the last one alone, no list is worth it.
+    looks = [one.path.split("/")[2] for one in simulator.requests if one.method == "GET"]
+    assert looks == ["me", "me", "me", "me", "playlists"]
+
+
+@pytest.mark.parametrize(
+    ("fault", "options"),
+    [
+        ("status", {"code": 403}),
+        ("status", {"code": 404}),
+        ("emptypage", {}),
+        ("patch", {"at": "items.*.snapshot_id"}),
+        ("patch", {"at": "items.*.items"}),
+        ("patch", {"at": "items.*.id"}),
+    ],
+)
+def test_where_the_list_of_playlists_tells_nothing_each_is_asked_alone(
+    simulator: Simulator, ada: User, fault: str, options: dict[str, Any]
+) -> None:
+    make_mirrors(ada, 3)
+    run(ada)
+    foreign = simulator.new_track()
+    main = str(Playlist.objects.get(mirror__user=ada, mirror__is_main=True).spotify_id)
+    simulator.insert(main, f"spotify:track:{foreign}", position=0, by="bea")
+    simulator.like("ada", simulator.new_track(release_date="1995-05-01"))
+    simulator.fault(fault, path="/me/playlists", times=0, **options)
+
+    request = run(ada, "scheduled")
+
+    assert request.state == "succeeded"
+    assert "1 added there" in request.note
+    assert f"spotify:track:{foreign}" not in simulator.playlist_uris(main)
 
 
 @pytest.mark.parametrize(

@@ -1,63 +1,41 @@
 """From released schemas to the newest, with data, and with old code still running."""
 
-from collections.abc import Iterator
 from datetime import UTC, datetime, timedelta
+from functools import partial
 from typing import Any
 
 import pytest
 from django.apps.registry import Apps
 from django.contrib.auth import SESSION_KEY
 from django.contrib.sessions.backends.db import SessionStore as DatabaseStore
-from django.db import DatabaseError, IntegrityError, connection, connections
+from django.db import DatabaseError, IntegrityError, connections
 from django.db.migrations.executor import MigrationExecutor
-from psycopg.conninfo import conninfo_to_dict
 
 from accounts.models import ListenerSession
 from sync.models import Library, Mirror, MirrorTrack, Playlist, PlaylistItems, SyncResult, Track
 from tests.builders import main_mirror, make_user
-from tests.scratch import scratch_database
+from tests.models import releases
+from tests.models.releases import (
+    FIRST_RELEASE,
+    LAST_RELEASE,
+    SCRATCH,
+    both_releases,
+    executor,
+    migrate,
+    migrate_to_newest,
+)
+
+__all__ = ["executor"]
 
 pytestmark = pytest.mark.django_db
 
-FIRST_RELEASE = [
-    ("accounts", "0001_initial"),
-    ("spotify", "0001_initial"),
-    ("sync", "0002_storage"),
-]
-LAST_RELEASE = [
-    ("accounts", "0003_tokens_lost"),
-    ("spotify", "0001_initial"),
-    ("sync", "0005_plain_counts"),
-]
 OURS = [app for app, _ in FIRST_RELEASE]
-SCRATCH = "scratch"
 NOON = datetime(2026, 11, 1, 12, tzinfo=UTC)
-
-
-@pytest.fixture
-def executor(db: None) -> Iterator[MigrationExecutor]:
-    """Migrates an empty database, which models reach by the name of ``SCRATCH``."""
-    with scratch_database() as address:
-        connections[SCRATCH] = empty = connection.copy(SCRATCH)
-        empty.settings_dict["NAME"] = conninfo_to_dict(address)["dbname"]
-        yield MigrationExecutor(empty)
-        empty.close()
-        del connections[SCRATCH]
-
-
-def migrate(executor: MigrationExecutor, targets: list[tuple[str, str]]) -> Apps:
-    """The models as they were then."""
-    executor.loader.build_graph()
-    executor.migrate(targets)
-    return executor.loader.project_state(targets).apps
 
 
 def fill(apps: Apps, name: str) -> None:
     """A listener with rows of all kinds, written as the code of ``apps`` does."""
-
-    def create(model: str, **fields: Any) -> Any:
-        return apps.get_model(model)._default_manager.using(SCRATCH).create(**fields)
-
+    create = partial(releases.create, apps)
     user = create("accounts.User", spotify_id=name, display_name=name.title())
     create("accounts.SpotifyConnection", user=user, refresh_token=name, authorized_at=NOON)
     mirror = create("sync.Mirror", user=user, name=f"Liked Songs of {name}", next_due=NOON)
@@ -100,7 +78,7 @@ def contents(apps: Apps) -> dict[str, list[dict[str, Any]]]:
     }
 
 
-@pytest.mark.parametrize("release", [FIRST_RELEASE, LAST_RELEASE], ids=["first", "last"])
+@both_releases
 def test_data_of_a_release_lives_on_and_its_code_runs_on_the_newest_schema(
     executor: MigrationExecutor, release: list[tuple[str, str]]
 ) -> None:
@@ -108,7 +86,7 @@ def test_data_of_a_release_lives_on_and_its_code_runs_on_the_newest_schema(
     fill(old, "ada")
     before = contents(old)
 
-    migrate(executor, executor.loader.graph.leaf_nodes())
+    migrate_to_newest(executor)
 
     assert contents(old) == before
     assert_carried_over("ada")
@@ -129,7 +107,7 @@ def test_sessions_of_before_outlast_the_upgrade_and_say_whose_they_are(
             session_key=key, session_data=DatabaseStore().encode(content), expire_date=NOON
         )
 
-    migrate(executor, executor.loader.graph.leaf_nodes())
+    migrate_to_newest(executor)
 
     found = ListenerSession.objects.using(SCRATCH).order_by("pk")
     assert [(each.pk, each.user_id) for each in found] == [("a" * 32, 42), ("b" * 32, None)]
@@ -168,7 +146,7 @@ def test_odd_data_stops_the_upgrade_and_changes_nothing(executor: MigrationExecu
         cursor.execute("SET session_replication_role = DEFAULT")
 
     with pytest.raises(DatabaseError, match=f"mirror_volumes row {volume.pk} belongs to no mirror"):
-        migrate(executor, executor.loader.graph.leaf_nodes())
+        migrate_to_newest(executor)
 
     assert not Library.objects.using(SCRATCH).exists()
     assert old.get_model("sync.MirrorVolume")._default_manager.using(SCRATCH).count() == 1

@@ -185,7 +185,7 @@ def examined(**variables: str) -> subprocess.CompletedProcess[str]:
 
 
 BROKEN = [
-    ({"SPOTIFY_CLIENT_ID": ""}, ["SPOTIFY_CLIENT_ID is not set"]),
+    ({"SPOTIFY_APPS": "{}"}, ["SPOTIFY_APPS must be a JSON list"]),
     ({"SPOTIFY_CLIENT_ID": "Client ID: abc"}, ["SPOTIFY_CLIENT_ID must be"]),
     ({"SPOTIFY_CLIENT_SECRET_FILE": "/nowhere"}, ["SPOTIFY_CLIENT_SECRET_FILE: cannot read"]),
     ({"SYNCIFY_BASE_URL": "nas:8000"}, ["SYNCIFY_BASE_URL must begin with"]),
@@ -197,7 +197,7 @@ BROKEN = [
     ({"DEBUG": "perhaps"}, ["DEBUG must be yes or no"]),
     ({"WEB_CONCURRENCY": "many"}, ["WEB_CONCURRENCY must be"]),
     (
-        {"SPOTIFY_CLIENT_ID": "", "SYNCIFY_HISTORY_DAYS": "0", "SYNCIFY_OPERATORS": "a@b.org"},
+        {"SPOTIFY_CLIENT_ID": "a b", "SYNCIFY_HISTORY_DAYS": "0", "SYNCIFY_OPERATORS": "a@b.org"},
         ["SPOTIFY_CLIENT_ID", "SYNCIFY_OPERATORS", "SYNCIFY_HISTORY_DAYS"],
     ),
 ]

@@ -199,7 +199,7 @@ def test_metrics_take_the_same_few_statements_for_any_number_of_listeners(
     for number in range(5):
         make_request(make_user(f"listener-{number}"), state="dead", error_code=f"cause-{number}")
 
-    with django_assert_num_queries(8):
+    with django_assert_num_queries(10):
         scrape()
 
 

@@ -147,7 +147,7 @@ def test_the_first_line_says_what_there_is_to_do(client: Client, operator: User,
     page = page_of(client)
 
     assert "3 things to do" in page
-    assert "the owner of the Spotify app has no Premium." in page
+    assert "Spotify requires the owner of the app to have Premium." in page
     assert "No backup was made for two days." in page
     assert 'Given up: 1 sync. <a href="#dead">Look and retry</a>' in page
     assert "All is well." not in page
@@ -183,7 +183,7 @@ def test_the_budget_is_a_line_in_the_chart(client: Client, operator: User, setti
     hour = timezone.now().replace(minute=0, second=0, microsecond=0)
     ApiHour.objects.create(hour=hour, calls=80)
 
-    quota = client.get("/operator/").context["overview"].quota
+    quota = client.get("/operator/").context["overview"].quotas[0]
 
     assert (quota.most, quota.hourly_budget, quota.budget_line) == (80, 40, 50.0)
     assert quota.bars[-1].height == 100
@@ -203,7 +203,7 @@ def test_calls_are_counted_by_hour(client: Client, operator: User) -> None:
     ApiHour.objects.create(hour=hour - timedelta(hours=24), calls=5)
     ApiHour.objects.create(hour=hour - timedelta(hours=25), calls=900)
 
-    quota = client.get("/operator/").context["overview"].quota
+    quota = client.get("/operator/").context["overview"].quotas[0]
 
     assert quota.spent == 12
     assert [bar.calls for bar in quota.bars] == [5, *[0] * 23, 7]

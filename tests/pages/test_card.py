@@ -172,3 +172,15 @@ def test_the_second_look_can_be_had_once_it_is_due(ada: User) -> None:
 
     Library.objects.update(confirm_after=timezone.now())
     assert [press.label for press in card_of(ada).presses] == ["Check now"]
+
+
+def test_odd_rows_are_counted_again_when_the_playlist_was_written(ada: User) -> None:
+    playlist = make_playlist(main_mirror(ada), make_songs(ada, "A", "B"))
+    items = PlaylistItems.objects.filter(playlist=playlist)
+    assert card_of(ada).odd_rows == 0
+
+    items.update(uris=["spotify:track:A", None, "spotify:local:a:b:c:1"])
+    assert card_of(ada).odd_rows == 2
+
+    items.update(uris=["spotify:track:A", None])
+    assert card_of(ada).odd_rows == 1

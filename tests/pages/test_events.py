@@ -277,6 +277,26 @@ def test_a_page_is_sent_the_cards_of_the_mirrors_that_it_shows(
     assert page.is_silent()
 
 
+def test_the_rows_of_other_playlists_are_sent_when_one_of_them_changed(
+    open_page: Open, ada: User, bea: User
+) -> None:
+    jazz = make_mirror(ada, "Jazz")
+    make_mirror(bea, "Hers")
+    page = open_page(ada, path=f"/events/?mirror={main_mirror(ada).pk}&mirror=others")
+    page.card()
+    first = page.event()
+    assert 'id="others"' in first
+    assert "Jazz" in first
+    assert "Hers" not in first
+
+    pause_mirror(ada, jazz)
+
+    rows = page.event()
+    assert 'id="others"' in rows
+    assert "Paused" in rows
+    assert page.is_silent()
+
+
 def test_a_burst_is_told_in_few_cards_the_last_of_them_complete(open_page: Open, ada: User) -> None:
     request_sync(user=ada)
     job = queue.claim(worker="test")
@@ -304,7 +324,7 @@ def test_a_listener_s_pages_share_one_drawing_and_later_changes_get_another(
     monkeypatch.setattr(events, "_html_of", lambda user_id, *_: str(drawn.append(user_id)))
 
     async def three_pages_and_one_more() -> None:
-        card = events.Card(7, None, UTC)
+        card = events.DrawnCard(7, None, UTC)
         await asyncio.gather(*(card.drawn() for _ in range(3)))
         await card.drawn()
 

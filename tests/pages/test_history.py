@@ -9,7 +9,7 @@ from django.test import Client
 from django.utils import timezone
 
 from accounts.models import User
-from sync.models import Mirror, SyncResult
+from sync.models import Mirror, Playlist, PlaylistItems, SyncResult
 from tests.builders import make_request, make_user
 from tests.library.rows import add_song, at, like
 
@@ -129,6 +129,9 @@ def test_a_headline_says_what_became_of_a_sync(
     done = make_request(ada, **{"state": "succeeded", "song_count": 5, **fields})
     for number in range(songs):
         like(ada, add_song(f"song{number}"), at("2026-01-01"), added_in=done)
+    playlist = Playlist.objects.create(mirror=ada.mirrors.get(), number=1)
+    uris = [f"spotify:track:song{number}" for number in range(songs)]
+    PlaylistItems.objects.create(playlist=playlist, uris=uris)
 
     assert headlines(page_of(client)) == [headline]
 

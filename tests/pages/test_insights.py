@@ -6,11 +6,13 @@ from typing import Any
 
 import pytest
 from django.core.cache import cache
+from django.db import connection
 from django.test import Client
+from django.test.utils import CaptureQueriesContext
 from django.utils import timezone
 
 from accounts.models import User
-from sync.models import MirrorTrack
+from sync.models import MirrorTrack, SavedTrack
 from tests.builders import make_user
 from tests.library.rows import add_song, at, big_library, like
 
@@ -41,7 +43,7 @@ def count_of(page: str) -> int:
 
 
 def test_an_empty_library_has_a_page_worth_reading(client: Client, ada: User) -> None:
-    assert "Your likes, as pictures and numbers" in page_of(client)
+    assert "Charts of your Liked Songs" in page_of(client)
 
 
 @pytest.mark.parametrize("songs", [1, 2, 400])
@@ -137,7 +139,7 @@ def test_a_year_has_its_page_and_its_neighbours(client: Client, ada: User) -> No
     page = page_of(client, "/insights/2022/")
 
     assert ">3 songs</a></b> on 2 days" in page.replace("</a> </b>", "</a></b>")
-    assert "1 more came and went since" in page
+    assert "1 more were liked and later unliked" in page
     assert 'href="/insights/2020/" rel="prev"' in page
     assert 'rel="next"' not in page
     for heading, song in [("The first like", "Song 1"), ("The oldest discovery", "Song 1")]:
@@ -178,3 +180,21 @@ def test_without_pictures_no_page_asks_another_host(client: Client, settings: An
 
     for path in ("/insights/", "/songs/", "/sync/history/"):
         assert "scdn.co" not in page_of(client, path)
+
+
+def test_numbers_are_kept_until_the_likes_change(client: Client, ada: User) -> None:
+    first = like(ada, add_song("first"), at("2020-01-01"))
+    assert "First of many" not in page_of(client)
+    add_song("next", name="First of many")
+    with CaptureQueriesContext(connection) as again:
+        page_of(client)
+
+    like(ada, "next", at("2019-01-01"))
+    with CaptureQueriesContext(connection) as after:
+        assert "First of many" in page_of(client)
+    assert len(again) < len(after)
+
+    SavedTrack.objects.filter(pk=first.pk).update(removed_at=timezone.now())
+    assert ">No longer liked<" in page_of(client)
+    SavedTrack.objects.update(removed_at=timezone.now())
+    assert "Your likes, as pictures and numbers" in page_of(client)

@@ -154,6 +154,17 @@ def test_a_playlist_is_made_from_a_preset_in_two_presses(client: Client, ada: Us
     assert ada.sync_requests.get().state == "queued"
 
 
+def test_a_new_playlist_leaves_the_main_one_as_it_is(client: Client, ada: User) -> None:
+    fields = fields_of(client.get("/playlists/new/", {"sentence": "songs from the 90s"}))
+    assert not fields.keys() & {"takes_from_main", "keeps_additions", "public"}
+
+    client.post("/playlists/new/", fields | {"do": "save"})
+
+    mirror = ada.mirrors.get(is_main=False)
+    assert (mirror.takes_from_main, mirror.keeps_additions) == (False, False)
+    assert (mirror.keep_same, mirror.keep_twin) == ("all", "both")
+
+
 @pytest.mark.parametrize(
     ("query", "name", "twin"),
     [

@@ -17,7 +17,7 @@ from django.utils import timezone
 from PIL import Image
 
 from accounts.models import RateLimit, User
-from sync.models import Library, Mirror, SavedTrack, ShareLink
+from sync.models import Library, Mirror, PlaylistItems, SavedTrack, ShareLink
 from sync.pages import share as share_views
 from sync.sharing.links import revoke_link
 from syncify.logs import hide_secrets
@@ -116,6 +116,29 @@ def test_songs_open_where_the_visitor_listens(
     assert len([href for href in hrefs if href.startswith(address)]) == 1
     kept = [href for href in hrefs if href.startswith("?at=") and "q=looped" in href]
     assert len(kept) >= 3  # another service keeps the search
+
+
+def test_each_song_opens_a_menu_of_the_other_services(client: Client) -> None:
+    _, path = share(make_large("ada", 230), None)
+
+    page = look(client, f"{path}?q=number&page=2&song=17")
+
+    buttons = [each for each in page.all("button") if each.get("name") == "song"]
+    assert [each["value"] for each in buttons] == [str(place) for place in range(1, 101)]
+    kept = {each["name"]: each["value"] for each in page.all("input") if each["type"] == "hidden"}
+    assert kept == {"q": "number", "page": "2"}
+    song = "Song%20number%20116%20of%20a%20long%20list%20%C3%93lafur%20Arnalds%2C%20Nils%20Frahm"
+    hrefs = [link["href"] or "" for link in page.all("a")]
+    assert [href for href in hrefs if song in href] == [
+        f"https://music.youtube.com/search?q={song}",
+        f"https://music.apple.com/search?term={song}",
+        f"https://www.deezer.com/search/{song}",
+        f"https://listen.tidal.com/search?q={song}",
+    ]
+    assert [each["id"] for each in page.all("li") if "id" in each] == ["song"]
+    for odd in ("0", "101", "-1", "x", "9" * 30):
+        page = look(client, f"{path}?song={odd}")
+        assert not any("deezer.com" in (link["href"] or "") for link in page.all("a"))
 
 
 def test_a_search_and_a_page_are_addresses(client: Client) -> None:
@@ -439,6 +462,28 @@ def test_a_dashboard_reads_how_it_stands(ada: User, client: Client) -> None:
 
 
 # --- Size and speed -----------------------------------------------------------------------------
+
+
+def test_a_page_is_built_once_until_the_next_sync(client: Client) -> None:
+    ada = make_user("ada")
+    playlist = make_playlist(main_mirror(ada), make_songs(ada, "Looped", "Swayed"))
+    _, path = share(ada, main_mirror(ada))
+    assert "2 songs" in look(client, path).words
+    PlaylistItems.objects.update(uris=playlist.items.uris[:1])
+    assert re.search(r"\b1 song\b", look(client, path).words)  # the first sync is still to end
+    make_request(ada, state="succeeded")
+    first = client.get(path)
+
+    with CaptureQueriesContext(connection) as queries:
+        second = client.get(path)
+    assert (second.content, second.headers) == (first.content, first.headers)
+    assert not any("playlist_items" in query["sql"] for query in queries)
+
+    PlaylistItems.objects.update(uris=playlist.items.uris)
+    make_request(ada, state="succeeded")
+    assert "2 songs" in look(client, path).words
+    Mirror.objects.update(name="Loud")
+    assert "Loud" in look(client, path).words
 
 
 def test_the_first_page_of_ten_thousand_songs_is_small_and_quick(client: Client) -> None:

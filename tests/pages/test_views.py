@@ -354,7 +354,7 @@ def test_the_button_rests_for_a_minute_and_the_page_says_so(
         response = client.post(url, headers=HTMX)
         assert response.status_code == 429
         assert 50 <= int(response.headers["Retry-After"]) <= 60
-        assert "A sync has just been made for you. Try again in " in text_of(response)
+        assert "Your last sync is less than a minute old. Try again in " in text_of(response)
     assert ada.sync_requests.count() == 1
 
     SyncRequest.objects.update(created=F("created") - timedelta(minutes=1))
@@ -485,7 +485,7 @@ def test_a_playlist_is_written_anew_when_the_listener_accepts_new_dates(
     client: Client, ada: User
 ) -> None:
     playlist = make_playlist(main_mirror(ada), make_songs(ada, "A"))
-    assert "Write it anew" not in text_of(client.get("/"))
+    assert "Rewrite the playlist" not in text_of(client.get("/"))
     PlaylistItems.objects.filter(playlist=playlist).update(
         uris=["spotify:track:A", None, "spotify:local:a:b:c:1"]
     )

@@ -48,7 +48,7 @@ def let_pass(duration: timedelta) -> None:
     with connection.cursor() as cursor:
         cursor.execute(
             "UPDATE sync_requests SET created = created - %(d)s, run_at = run_at - %(d)s,"
-            " started = started - %(d)s, leased_until = leased_until - %(d)s,"
+            " leased_until = leased_until - %(d)s,"
             " completed = completed - %(d)s",
             {"d": duration},
         )
@@ -308,8 +308,18 @@ def outlive_and_claim(job: SyncRequest) -> None:
     claim()
 
 
+def fail_over_and_claim(job: SyncRequest) -> None:
+    """A standby that never heard of the claim counts the same attempt for another worker."""
+    SyncRequest.objects.filter(pk=job.pk).update(
+        state="queued", attempt=job.attempt - 1, leased_by="", leased_until=None
+    )
+    again = claim()
+    assert (again.pk, again.attempt) == (job.pk, job.attempt)
+
+
 LOSSES: dict[str, Writer] = {
     "rescued": outlive,
+    "claimed by another after a failover": fail_over_and_claim,
     "rescued and claimed by another": outlive_and_claim,
     "released": WRITERS["release"],
     "succeeded": WRITERS["succeed"],

@@ -12,13 +12,13 @@ from hypothesis import strategies as st
 
 from sync.library.exports import JSPF_TRACK, unguarded
 from sync.sharing.downloads import file_name, songs_csv, songs_json, songs_jspf
-from sync.sharing.songs import Song
+from sync.sharing.songs import SharedSong
 from tests.sharing.rows import NOON
 
 TEXT = st.text(st.characters(codec="utf-8", exclude_characters="\0"), max_size=20)
 SONGS = st.lists(
     st.builds(
-        Song,
+        SharedSong,
         track_id=st.just("x1"),
         name=TEXT,
         artists=st.lists(TEXT, max_size=3),
@@ -35,7 +35,7 @@ SONGS = st.lists(
 
 
 @given(SONGS)
-def test_csv_has_a_row_for_each_song_and_no_formula(songs: list[Song]) -> None:
+def test_csv_has_a_row_for_each_song_and_no_formula(songs: list[SharedSong]) -> None:
     text = "".join(songs_csv(songs))
 
     assert text[0] == "\ufeff"
@@ -46,7 +46,9 @@ def test_csv_has_a_row_for_each_song_and_no_formula(songs: list[Song]) -> None:
 
 
 @given(TEXT, SONGS)
-def test_json_and_jspf_are_valid_however_songs_are_called(title: str, songs: list[Song]) -> None:
+def test_json_and_jspf_are_valid_however_songs_are_called(
+    title: str, songs: list[SharedSong]
+) -> None:
     plain = json.loads("".join(songs_json(title, songs)))
     playlist = json.loads("".join(songs_jspf(title, songs)))["playlist"]
 
@@ -61,10 +63,10 @@ def test_json_and_jspf_are_valid_however_songs_are_called(title: str, songs: lis
 
 
 def test_a_file_is_written_in_pieces_of_some_hundred_songs() -> None:
-    [song] = [Song("x", "Looped", ["Kiasmos"], "", "", None, 1, False, "", "")]
+    [song] = [SharedSong("x", "Looped", ["Kiasmos"], "", "", None, 1, False, "", "")]
     read = 0
 
-    def songs() -> Iterator[Song]:
+    def songs() -> Iterator[SharedSong]:
         nonlocal read
         for read in range(1, 2_001):  # noqa: B007 - counts
             yield song

@@ -24,7 +24,7 @@ def ada() -> User:
 
 
 def names(link: ShareLink, query: str = "", number: int = 1) -> list[str]:
-    page = page_of(link, query=query, number=number, count=facts_of(link).count)
+    page = page_of(link, query=query, number=number, places=facts_of(link).places)
     return [song.name for song in page.songs]
 
 
@@ -97,7 +97,7 @@ def test_a_search_finds_songs_that_hold_every_word(
     link, _ = share(ada, main_mirror(ada) if has_mirror else None)
 
     assert names(link, query) == found
-    assert page_of(link, query=query, number=1, count=3).count == len(found)
+    assert page_of(link, query=query, number=1, places=3).count == len(found)
 
 
 @pytest.mark.parametrize("has_mirror", [True, False])
@@ -109,6 +109,33 @@ def test_songs_come_a_hundred_at_a_time(ada: User, has_mirror: bool) -> None:
     assert [len(names(link, "", at)) for at in (-1, 0, 1, 2, 3, 10**6)] == [100, 100, 100, 5, 5, 5]
     assert names(link, "", 2)[0] == "Song 100"
     assert len(names(link, "song", 2)) == 5
+
+
+def test_a_page_reaches_from_one_volume_into_the_next(ada: User) -> None:
+    jazz = make_mirror(ada, "Jazz")
+    likes = make_songs(ada, *(f"Song {at}" for at in range(ON_PAGE * 2 + 5)))
+    for number, part in enumerate((likes[:70], [], likes[70:75], likes[75:]), start=1):
+        make_playlist(jazz, part, number=number)
+    link, _ = share(ada, jazz)
+
+    pages = [names(link, number=number) for number in (1, 2, 3)]
+
+    assert [len(page) for page in pages] == [100, 100, 5]
+    assert [name for page in pages for name in page] == [
+        f"Song {at}" for at in range(ON_PAGE * 2 + 5)
+    ]
+
+
+def test_facts_are_kept_for_a_version_of_the_songs(ada: User) -> None:
+    make_playlist(main_mirror(ada), make_songs(ada, "A", "B"))
+    link, _ = share(ada, main_mirror(ada))
+    facts = facts_of(link, version=1)
+    PlaylistItems.objects.update(uris=[])
+
+    assert (facts.count, facts.places) == (2, 2)
+    assert facts_of(link, version=1) == facts
+    assert facts_of(link, version=2).count == 0
+    assert facts_of(link).newest is None
 
 
 def test_the_version_changes_with_each_finished_sync(ada: User) -> None:

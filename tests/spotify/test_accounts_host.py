@@ -10,6 +10,7 @@ import pytest
 from django.utils import timezone
 
 from syncify.spotify.accounts_host import Grant, TokenRefused, exchange_code, refresh
+from syncify.spotify.credentials import Credentials
 from syncify.spotify.errors import Blocked, Unavailable
 from syncify.spotify.quota import current_block
 from tests.stand_in import StandIn
@@ -17,6 +18,7 @@ from tests.stand_in import StandIn
 pytestmark = pytest.mark.django_db
 
 HOUR = timedelta(hours=1)
+APP = Credentials("some-app", "some-secret")
 
 
 def answer(host: StandIn, body: Any, *, status: int = 200, **headers: str) -> None:
@@ -51,7 +53,7 @@ def test_an_access_token_lasts_as_long_as_is_said(
 ) -> None:
     answer(stand_in, granted(expires_in=expires_in))
 
-    ends_in = refresh("refresh").expires_at - timezone.now()
+    ends_in = refresh(APP, "refresh").expires_at - timezone.now()
 
     assert abs(ends_in - life) < timedelta(seconds=5)
 
@@ -75,7 +77,7 @@ def test_odd_fields_count_as_left_out(
 ) -> None:
     answer(stand_in, granted(**fields))
 
-    grant = refresh("refresh")
+    grant = refresh(APP, "refresh")
 
     assert isinstance(grant, Grant)
     assert (grant.access_token, grant.refresh_token) == ("access", refresh_token)
@@ -83,12 +85,14 @@ def test_odd_fields_count_as_left_out(
 
 
 @pytest.mark.parametrize("token", [None, "", 7, "a\nb", "\ud800", "é", "x" * 5_000])
-@pytest.mark.parametrize("call", [refresh, lambda code: exchange_code(code, verifier="v" * 43)])
+@pytest.mark.parametrize(
+    "call", [refresh, lambda app, code: exchange_code(app, code, verifier="v" * 43)]
+)
 def test_an_answer_without_a_usable_token_is_none(stand_in: StandIn, token: Any, call: Any) -> None:
     answer(stand_in, granted(access_token=token))
 
     with pytest.raises(Unavailable):
-        call("code")
+        call(APP, "code")
 
 
 @pytest.mark.parametrize(
@@ -120,7 +124,7 @@ def test_only_a_refusal_of_the_grant_concerns_the_listener(
     answer(stand_in, body, status=status)
 
     with pytest.raises(error):
-        refresh("refresh")
+        refresh(APP, "refresh")
 
     block = current_block()
     assert (block is not None) == is_blocked
@@ -133,7 +137,7 @@ def test_a_wait_that_is_named_holds_for_everybody(stand_in: StandIn, status: int
     answer(stand_in, {"error": "invalid_grant"}, status=status, **{"Retry-After": "600"})
 
     with pytest.raises(Blocked) as raised:
-        refresh("refresh")
+        refresh(APP, "refresh")
 
     block = current_block()
     assert block is not None
@@ -144,7 +148,7 @@ def test_a_wait_that_is_named_holds_for_everybody(stand_in: StandIn, status: int
 def test_a_success_with_a_named_wait_is_a_success(stand_in: StandIn) -> None:
     answer(stand_in, granted(), **{"Retry-After": "600"})
 
-    assert refresh("refresh").access_token == "access"
+    assert refresh(APP, "refresh").access_token == "access"
     assert current_block() is None
 
 
@@ -153,7 +157,7 @@ def test_a_wait_that_is_none_blocks_nobody(stand_in: StandIn, wait: str) -> None
     answer(stand_in, b"", status=503, **{"Retry-After": wait})
 
     with pytest.raises(Unavailable):
-        refresh("refresh")
+        refresh(APP, "refresh")
 
     assert current_block() is None
 
@@ -167,7 +171,7 @@ def test_an_answer_that_drips_is_given_up(
     begun = time.monotonic()
 
     with pytest.raises(Unavailable):
-        refresh("refresh")
+        refresh(APP, "refresh")
 
     assert time.monotonic() - begun < 1.5
 
@@ -177,4 +181,4 @@ def test_a_date_is_a_wait_too(stand_in: StandIn) -> None:
     answer(stand_in, b"", status=503, **{"Retry-After": later})
 
     with pytest.raises(Blocked):
-        refresh("refresh")
+        refresh(APP, "refresh")

@@ -50,10 +50,11 @@ def start(data_dir: Path, *command: str, **variables: str) -> subprocess.Complet
 @pytest.mark.parametrize(
     ("name", "value", "expected"),
     [
-        ("SPOTIFY_CLIENT_ID", "  ", "is not set"),
         ("SPOTIFY_CLIENT_ID", "Client ID: abc", "32 letters"),
         ("SPOTIFY_CLIENT_ID_FILE", "/nowhere/client-id", "not both"),
         ("SPOTIFY_CLIENT_SECRET", "two words", "one word"),
+        ("SPOTIFY_APPS", "[", "is not JSON: see line 1"),
+        ("SPOTIFY_APPS_FILE", "/dev/null", "is empty"),
         ("SECRET_KEY_FILE", "/nowhere/key", "No such file"),
         ("SECRET_KEY_FILE", "/dev/null", "is empty"),
         ("SYNCIFY_ALLOWED_USERS_FILE", "/dev/null", "is empty"),
@@ -312,7 +313,7 @@ print(settings.BASE_URL, page.status_code, refused)
 @pytest.mark.parametrize(
     ("name", "value"),
     [
-        ("SPOTIFY_CLIENT_ID", ""),
+        ("SPOTIFY_CLIENT_ID", "two words"),
         ("DATABASE_URL", "postgresql://u:p%w@h/n"),
         ("SYNCIFY_LOG_FORMAT", "xml"),
         ("SYNCIFY_DATA_DIR", "/dev/null/data"),

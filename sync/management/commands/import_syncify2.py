@@ -3,10 +3,11 @@
 from argparse import ArgumentParser
 from typing import Any
 
-from django.conf import settings
 from django.core.management.base import BaseCommand, CommandError
 
+from accounts.spotify_apps import first_app
 from sync.operations import syncify2
+from syncify.text import counted
 
 
 class Command(BaseCommand):
@@ -20,7 +21,8 @@ class Command(BaseCommand):
         parser.add_argument("--dry-run", action="store_true", help="only say what would happen")
 
     def handle(self, *, url: str, dry_run: bool, **_: Any) -> None:
-        if not settings.SPOTIFY_CLIENT_SECRET:
+        app = first_app()
+        if app is None or not app.credentials.secret:
             raise CommandError(
                 "SPOTIFY_CLIENT_SECRET is not set. Spotify takes the tokens of Syncify 2 only from "
                 "the app that they were made for: set its Client ID and its secret."
@@ -32,15 +34,14 @@ class Command(BaseCommand):
         for row in report.skipped:
             self.stdout.write(f"Left out: {row}.")
         if report.unfinished:
-            self.stdout.write(f"Left out: {_count(report.unfinished, 'unfinished sync')}.")
+            self.stdout.write(f"Left out: {counted(report.unfinished, 'unfinished sync')}.")
         if report.already_here:
-            self.stdout.write(f"Already here, and as before: {_count(report.already_here)}.")
-        listeners, syncs = _count(report.listeners), _count(report.syncs, "finished sync")
+            self.stdout.write(
+                f"Already here, and as before: {counted(report.already_here, 'listener')}."
+            )
+        listeners = counted(report.listeners, "listener")
+        syncs = counted(report.syncs, "finished sync")
         came = "Would come over" if dry_run else "Came over"
         self.stdout.write(f"{came}: {listeners} with {syncs}.")
         if dry_run:
             self.stdout.write("Nothing was changed.")
-
-
-def _count(number: int, what: str = "listener") -> str:
-    return f"{number} {what}" if number == 1 else f"{number} {what}s"

@@ -9,12 +9,14 @@ from typing import Any
 
 from django.core.management.base import BaseCommand, CommandError
 
+from accounts.spotify_apps import first_app
 from sync.library.genres import run_genres
 from sync.library.uploads import run_import
 from sync.mirrors.engine import run_sync
 from sync.models import SyncRequest
 from sync.operations.chores import CHORES
-from sync.queue import scheduler
+from sync.queue import processes, scheduler
+from sync.queue.first_run import await_app
 from sync.queue.store import LEASE
 from sync.queue.worker import Worker
 from sync.targets.listenbrainz.sync import run_listenbrainz
@@ -55,6 +57,8 @@ class Command(BaseCommand):
     ) -> None:
         if concurrency < 1 or lease <= 0:
             raise CommandError("--concurrency and --lease must be more than 0.")
+        if (drain or once) and first_app() is None:
+            raise CommandError("There is no Spotify app yet: open Syncify's page and enter one.")
         for number in SIGNALS:
             signal.signal(number, self._on_signal)
         worker = Worker(
@@ -75,9 +79,10 @@ class Command(BaseCommand):
             args=[lambda: self._is_told_to_stop, *CHORES],
             daemon=True,
         )
-        worker.start()
         if with_scheduler:
             scheduling.start()
+        await_app(lambda: self._is_told_to_stop, processes.WORKER)
+        worker.start()
         while (
             worker.is_working
             and (scheduling.is_alive() or not with_scheduler)

@@ -4,10 +4,12 @@ import signal
 from argparse import ArgumentParser
 from typing import Any
 
-from django.core.management.base import BaseCommand
+from django.core.management.base import BaseCommand, CommandError
 
+from accounts.spotify_apps import first_app
 from sync.operations.chores import CHORES
 from sync.queue import processes, scheduler
+from syncify.text import counted
 
 
 class Command(BaseCommand):
@@ -24,17 +26,16 @@ class Command(BaseCommand):
                 signal.signal(number, self._on_signal)
             scheduler.keep_scheduling(lambda: self._is_told_to_stop, *CHORES)
             return
+        if first_app() is None:
+            raise CommandError("There is no Spotify app yet: open Syncify's page and enter one.")
         scheduled = scheduler.take_turn(
             *CHORES, name="cron", alive_for=processes.ALIVE_BETWEEN_RUNS
         )
-        self.stdout.write(f"Queued {_syncs(scheduled.queued)}.")
+        self.stdout.write(f"Queued {counted(scheduled.queued, 'sync')}.")
         if scheduled.waiting:
-            self.stdout.write(f"{_syncs(scheduled.waiting)} due: no room in Spotify's budget yet.")
+            waiting = counted(scheduled.waiting, "sync")
+            self.stdout.write(f"{waiting} due: no room in Spotify's budget yet.")
 
     def _on_signal(self, *_: object) -> None:
         # Anything more could wait for a lock that the interrupted code holds.
         self._is_told_to_stop = True
-
-
-def _syncs(count: int) -> str:
-    return "1 sync" if count == 1 else f"{count} syncs"

@@ -16,14 +16,14 @@ RECORDING = "https://musicbrainz.org/recording/"
 PLAYLIST = "https://listenbrainz.org/playlist/"
 _EXTENSION = "https://musicbrainz.org/doc/jspf#playlist"
 
-#: The most that one call takes.
+#: The most items of one call.
 LOOKUPS, ADDS, LOVES, PLAYLISTS = 50, 100, 1000, 100
 #: Characters of title and artist together, in a look-up.
 LOOKUP_CHARACTERS = 250
-#: Playlists that are looked through for a name.
+#: The most playlists searched for a name.
 MOST_PLAYLISTS = 2_000
 MOST_LOVES = 200_000
-#: A pause that is waited out; a longer one ends the attempt.
+#: The longest pause to wait for; a longer one ends the attempt.
 SHORT = timedelta(seconds=30)
 _MOST_PAUSES = 5
 
@@ -31,8 +31,8 @@ _MOST_PAUSES = 5
 class ListenBrainzClient:
     """One user of ListenBrainz. Implements ``sync.targets.protocol.Target``.
 
-    Waits out the pauses that the service asks for, as long as they are short, with ``sleep``. Calls
-    ``before_write`` before each call that changes something; what it raises ends the attempt.
+    Waits with ``sleep`` for short pauses that the service asks for. Calls ``before_write`` before
+    each call that changes something; an exception from it ends the attempt.
     """
 
     def __init__(
@@ -60,7 +60,7 @@ class ListenBrainzClient:
         ]
 
     def user_name(self) -> str:
-        """Whose token it is; raises BadCredentials for one that is not valid."""
+        """The user of the token; raises BadCredentials if it is not valid."""
         if not self._name:
             said = self._ask("/1/validate-token", {})
             if said.get("valid") is not True or not said.get("user_name"):
@@ -73,7 +73,7 @@ class ListenBrainzClient:
     def look_up(self, songs: Sequence[tuple[str, str]]) -> list[tuple[str, str, str] | None]:
         """For (title, artist), up to 50: id, title and artist of the recording, or None.
 
-        ListenBrainz answers with the likeliest recording, so the caller compares.
+        ListenBrainz returns the most likely recording, so the caller must compare.
         """
         recordings = [{"recording_name": title, "artist_name": artist} for title, artist in songs]
         rows = self._post("/1/metadata/lookup/", {"recordings": recordings})
@@ -154,7 +154,7 @@ class ListenBrainzClient:
         self._send("/1/feedback/recording-feedback", {"recording_mbid": song_id, "score": 1})
 
     def unknown(self, songs: Collection[str]) -> set[str]:  # noqa: ARG002 - as the protocol says
-        """None: ListenBrainz takes every id."""
+        """None are missing: ListenBrainz accepts every id."""
         return set()
 
     # --- One call -----------------------------------------------------------------------------
@@ -173,7 +173,7 @@ class ListenBrainzClient:
         return self._paced(lambda: self._channel.post_json(path, value, self._headers)).json
 
     def _paced(self, call: Callable[[], Answer]) -> Answer:
-        """``call``, after the pause that the last answer asked for; again after a 429."""
+        """Run ``call`` after the pause that the last response asked for; again after a 429."""
         for _ in range(_MOST_PAUSES):
             if self._pause:
                 self._sleep(self._pause.total_seconds())
@@ -189,7 +189,7 @@ class ListenBrainzClient:
 
 
 def _pause_after(answer: Answer) -> timedelta:
-    """What is left of the window, once its calls are used up."""
+    """The rest of the window, if its calls are used up."""
     if answer.headers.get("X-Ratelimit-Remaining", "").strip() != "0":
         return timedelta(0)
     return min(wait_of(answer.headers.get("X-Ratelimit-Reset-In", "")), SHORT)

@@ -1,8 +1,8 @@
-"""The edits that make one list of recordings another: pure.
+"""The edits that change one list of recordings into another; pure.
 
-ListenBrainz inserts at a place and deletes by place; it cannot replace a playlist. Songs that stay
-in their order are left alone. What is new is inserted before anything is deleted, so that no
-attempt that dies half-way leaves an empty playlist.
+ListenBrainz inserts and deletes at positions; it cannot replace a playlist. Songs that keep their
+order are not changed. New songs are inserted before others are deleted, so that an interrupted
+attempt never leaves an empty playlist.
 """
 
 from bisect import bisect_left
@@ -26,10 +26,10 @@ type Edit = Insert | Delete
 
 
 def plan(present: Sequence[str], wanted: Sequence[str], *, most: int) -> list[Edit]:
-    """Edits in their order; ``wanted`` has each song once, an insertion takes ``most`` songs."""
+    """The edits in order; ``wanted`` has no repeats, an insertion takes ``most`` songs."""
     staying = _staying(present, wanted)
     inserts: list[Edit] = []
-    doomed: list[int] = []  # places after all insertions
+    doomed: list[int] = []  # positions after all insertions
     place, read = 0, 0
     run: list[str] = []
 
@@ -55,11 +55,11 @@ def plan(present: Sequence[str], wanted: Sequence[str], *, most: int) -> list[Ed
 
 
 def _staying(present: Sequence[str], wanted: Sequence[str]) -> dict[str, int]:
-    """The most songs that are in the same order in both, each with its place in ``present``."""
+    """The longest sequence of songs in the same order in both, with positions in ``present``."""
     order = {song: number for number, song in enumerate(wanted)}
     seen: set[str] = set()
     ends: list[int] = []  # the lowest last number of a rising run of each length
-    last_of: list[int] = []  # its place in ``present``
+    last_of: list[int] = []  # its position in ``present``
     before: dict[int, int | None] = {}
     for at, song in enumerate(present):
         if song not in order or song in seen:
@@ -81,7 +81,7 @@ def _staying(present: Sequence[str], wanted: Sequence[str]) -> dict[str, int]:
 
 
 def _deletes(places: list[int]) -> list[Edit]:
-    """From the end, so that no deletion moves what a later one names; neighbours together."""
+    """From the end, so that a deletion does not change later positions; neighbours together."""
     deletes: list[Edit] = []
     for place in reversed(places):
         if deletes and isinstance(last := deletes[-1], Delete) and last.at == place + 1:

@@ -1,4 +1,4 @@
-"""What the answers of ListenBrainz mean."""
+"""The errors of ListenBrainz."""
 
 from sync.targets.protocol import (
     BadCredentials,
@@ -23,7 +23,7 @@ def meaning(answer: Answer) -> TargetError | None:
     if answer.status == 401:
         return BadCredentials("ListenBrainz does not accept this token.")
     if answer.status == 404:
-        return NotFound("ListenBrainz does not have it.")
+        return NotFound("ListenBrainz does not have this.")
     if answer.status >= 500:
         return Unavailable(f"ListenBrainz answered with an error ({answer.status}).")
     return Refused(f"ListenBrainz refused: {_reason(answer)}", answer.status)

@@ -1,4 +1,4 @@
-"""What a listener enters to connect ListenBrainz."""
+"""The form that connects ListenBrainz."""
 
 from django import forms
 
@@ -7,7 +7,7 @@ class ListenBrainzForm(forms.Form):
     token = forms.CharField(
         max_length=255,
         label="Your user token",
-        help_text="It is in the settings of your account at ListenBrainz. Stored encrypted, "
+        help_text="See the settings of your ListenBrainz account. The token is stored encrypted "
         "and never shown again.",
         widget=forms.PasswordInput(attrs={"autocomplete": "off"}),
     )

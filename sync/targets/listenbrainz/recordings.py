@@ -1,4 +1,4 @@
-"""Which recording a song is, as ListenBrainz knows; looked up once, and kept for ever."""
+"""The recordings of songs at ListenBrainz; looked up once and stored."""
 
 from collections.abc import Callable, Iterable, Mapping
 from datetime import timedelta
@@ -10,13 +10,13 @@ from sync.models import TrackRecording
 from sync.targets.listenbrainz.client import LOOKUP_CHARACTERS, LOOKUPS, ListenBrainzClient
 from sync.targets.matching import Wanted, agrees
 
-#: A song that was not found is looked up again after so long: MusicBrainz grows.
+#: Songs that were not found are looked up again after this time.
 AGAIN_AFTER = timedelta(days=90)
 _CHUNK = 2_000
 
 
 def known(ids: Iterable[str]) -> dict[str, str]:
-    """What need not be looked up: ids of recordings, "" where there is none."""
+    """Stored recordings that are still valid; "" for songs that were not found."""
     found: dict[str, str] = {}
     unique = list(dict.fromkeys(ids))
     fresh = ~Q(mbid="") | Q(checked_at__gt=Now() - AGAIN_AFTER)
@@ -54,7 +54,7 @@ def look_up(
 
 
 def _ask(client: ListenBrainzClient, batch: list[Wanted]) -> dict[str, str]:
-    """Those that ListenBrainz knows; its likeliest answer counts only if the names agree."""
+    """The recordings that ListenBrainz knows; a result counts only if the names match."""
     askable = [
         song
         for song in batch

@@ -1,4 +1,4 @@
-"""The songs of a music server, of which only albums that changed are read again."""
+"""The songs of a music server; only changed albums are read again."""
 
 import json
 import zlib
@@ -10,9 +10,9 @@ from sync.models import Connection, TargetCatalogue
 from sync.targets.protocol import RemoteSong
 from sync.targets.subsonic.client import SubsonicClient
 
-#: After so long every album is read: a tag may have changed that the list does not show.
+#: After this time all albums are read: the list does not show every changed tag.
 FULL_EVERY = timedelta(days=7)
-#: What tells that an album has changed.
+#: The fields that show a change of an album.
 _MARKS = ("name", "artist", "songCount", "duration", "created", "changed")
 
 #: For each album: its marks, and its songs as lists.
@@ -27,7 +27,7 @@ def read(
     on_progress: Callable[[float], None],
     save: Callable[[TargetCatalogue], None],
 ) -> list[RemoteSong]:
-    """All songs of the server, each once. ``save`` stores what was read, for the next time."""
+    """All songs of the server, each once. ``save`` stores them for the next run."""
     stored = TargetCatalogue.objects.filter(connection=connection).first()
     is_full = stored is None or now - stored.read_at >= FULL_EVERY
     known: Packed = {} if stored is None or is_full else unpack(bytes(stored.packed))
@@ -48,7 +48,7 @@ def read(
 
 
 def songs_in(albums: Packed) -> list[RemoteSong]:
-    """Each song once, whatever albums it is on."""
+    """Each song once, even if it is on several albums."""
     songs: dict[str, RemoteSong] = {}
     for _, rows in albums.values():
         for row in rows:
@@ -57,7 +57,7 @@ def songs_in(albums: Packed) -> list[RemoteSong]:
 
 
 def forget(connection: Connection) -> None:
-    """Have all albums read the next time."""
+    """Make the next run read all albums."""
     TargetCatalogue.objects.filter(connection=connection).delete()
 
 

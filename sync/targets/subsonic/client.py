@@ -1,4 +1,4 @@
-"""The calls of the Subsonic API that Syncify uses, as they work on every server that was tried."""
+"""The calls of the Subsonic API that Syncify uses, in forms that all tested servers support."""
 
 import hashlib
 import secrets
@@ -24,14 +24,14 @@ from syncify.text import plain
 
 API_VERSION = "1.13.0"
 CLIENT_NAME = "Syncify"
-#: Albums on a page of a listing; the most that the API allows.
+#: Albums on a page; the maximum of the API.
 ALBUMS = 500
 #: Albums at most: a server that ignores the offset would list the same ones for ever.
 MOST_ALBUMS = 200_000
-#: Songs of one request where a server does not take them all at once.
+#: Songs in one request, if a server does not accept all at once.
 SONGS = 300
 SEARCH_RESULTS = 20
-#: A length beyond this is a mistake.
+#: A longer length is an error of the server.
 MOST_SECONDS = 10**6
 
 TOKEN, PASSWORD = "token", "password"
@@ -41,9 +41,9 @@ _TOO_MUCH = {400, 413, 414, 431}
 class SubsonicClient:
     """One user of one server. Implements ``sync.targets.protocol.Target``.
 
-    ``sign_in`` says which kind of sign-in worked before, "" if none was tried; afterwards it says
-    which one works. Calls ``before_write`` before each call that changes something; what it raises
-    ends the attempt.
+    ``sign_in`` is the kind of sign-in that worked before, "" if unknown; afterwards it is the kind
+    that works. Calls ``before_write`` before each call that changes something; an exception from
+    it ends the attempt.
     """
 
     def __init__(
@@ -75,7 +75,7 @@ class SubsonicClient:
         return found
 
     def _sign_in_note(self) -> str:
-        return "" if self.sign_in == TOKEN else "with the password, as this server wants it"
+        return "" if self.sign_in == TOKEN else "with the password, as this server requires"
 
     @staticmethod
     def _try(what: str, call: Any) -> Check:
@@ -111,7 +111,7 @@ class SubsonicClient:
                 return
 
     def songs_of(self, album_id: str) -> list[RemoteSong]:
-        """Its songs; none when the album has gone since it was listed."""
+        """The songs of an album; none if it was deleted since it was listed."""
         try:
             album = _part(self._ask("getAlbum", id=album_id), "album")
         except NotFound:
@@ -121,8 +121,8 @@ class SubsonicClient:
     def search(self, words: str) -> list[RemoteSong]:
         """Songs that the server finds for ``words``.
 
-        Some servers look for all of them in one field, so that title and artist together find
-        nothing: then for each word, and only what contains all of them counts.
+        Some servers search for all words in one field, so that title and artist together find
+        nothing. Then each word is searched, and only songs with all words count.
         """
         if found := self._search(words, SEARCH_RESULTS):
             return found
@@ -151,7 +151,7 @@ class SubsonicClient:
         try:
             return self.song(song_id) is None
         except Refused:
-            # An id of another form: a server with numbers is asked for letters.
+            # Ids of another format, such as letters at a server with numbers.
             return True
 
     def _albums(self, offset: int) -> list[dict[str, Any]]:
@@ -187,7 +187,7 @@ class SubsonicClient:
                 raise
             answer = self._send("createPlaylist", name=name, songId=list(songs[:SONGS]))
         created = _part(answer, "playlist").get("id")
-        # Plain Subsonic servers of old versions do not say which one it is.
+        # Old Subsonic servers do not return the new playlist.
         found = str(created) if created is not None else self.find_playlist(name)
         if found is None:
             raise NotKept("The server said that it had made the playlist, but does not list it.")
@@ -196,7 +196,7 @@ class SubsonicClient:
     def write_playlist(
         self, playlist_id: str, present: Sequence[str], wanted: Sequence[str]
     ) -> None:
-        """Replaces all songs at once; in parts, where the server takes no more at a time."""
+        """Replace all songs at once, or in parts if the server accepts no more."""
         if list(present) == list(wanted):
             return
         try:
@@ -206,7 +206,7 @@ class SubsonicClient:
                 raise
             self._send("createPlaylist", playlistId=playlist_id, songId=list(wanted[:SONGS]))
         kept = self.read_playlist(playlist_id, expected=len(wanted)) or []
-        # A limit on the number of a form's fields cuts the end off without a word.
+        # Servers with a limit of form fields drop the end without an error.
         while 0 < len(kept) < len(wanted) and kept == list(wanted[: len(kept)]):
             chunk = list(wanted[len(kept) : len(kept) + SONGS])
             self._send("updatePlaylist", playlistId=playlist_id, songIdToAdd=chunk)
@@ -233,7 +233,7 @@ class SubsonicClient:
         return {str(each["id"]) for each in _rows(starred) if "id" in each}
 
     def love(self, song_id: str) -> None:
-        # One id a call: of several, one server takes only the last.
+        # One id in each call: one server uses only the last of several.
         self._send("star", id=song_id)
 
     # --- One call -----------------------------------------------------------------------------
@@ -246,7 +246,7 @@ class SubsonicClient:
         )
 
     def _send(self, method: str, **params: Any) -> dict[str, Any]:
-        """Always as a form: long addresses are cut or refused."""
+        """Always a form: long addresses are truncated or refused."""
         self._before_write()
         path = f"/rest/{method}.view"
         songs = sum(len(value) for value in params.values() if isinstance(value, list))
@@ -255,7 +255,7 @@ class SubsonicClient:
         )
 
     def _signed_in(self, call: Callable[[dict[str, str]], Answer]) -> dict[str, Any]:
-        """By token; with the password where the server wants that and nobody can read along."""
+        """Sign in with a token, or with the password if required on a private channel."""
         sign_in = self.sign_in or TOKEN
         try:
             content = _judged(call(self._credentials(sign_in)))
@@ -278,7 +278,7 @@ class SubsonicClient:
 
 
 def _judged(answer: Answer) -> dict[str, Any]:
-    """The content of a successful answer; else the error that it means."""
+    """The content of a successful response; raises the error of another one."""
     if answer.status == 429:
         raise RateLimited(wait_of(answer.headers.get("Retry-After", "")))
     if answer.status >= 500:
@@ -304,7 +304,7 @@ def _part(answer: Mapping[str, Any], name: str) -> dict[str, Any]:
 
 
 def _rows(value: Any) -> list[dict[str, Any]]:
-    """A list of objects, whatever stands there: some servers write a list of one as its entry."""
+    """A list of objects: some servers write a list of one as its only entry."""
     rows = value if isinstance(value, list) else [value]
     return [row for row in rows if isinstance(row, dict)]
 
@@ -329,6 +329,6 @@ def _songs(value: Any) -> list[RemoteSong]:
 
 
 def _seconds(value: Any) -> int:
-    """0 for what is no length."""
+    """0 for an invalid length."""
     is_number = isinstance(value, int | float)
     return int(value) if is_number and 0 < value < MOST_SECONDS else 0

@@ -1,4 +1,4 @@
-"""What a listener enters to connect a music server."""
+"""The form that connects a music server."""
 
 from django import forms
 
@@ -10,7 +10,7 @@ class SubsonicForm(forms.Form):
     address = forms.CharField(
         max_length=300,
         label="Address of the server",
-        help_text="Such as https://music.example. The same that you enter in an app.",
+        help_text="For example https://music.example, the same address as in your music app.",
         widget=forms.TextInput(attrs={"inputmode": "url", "autocomplete": "url"}),
     )
     username = forms.CharField(
@@ -28,7 +28,7 @@ class SubsonicForm(forms.Form):
 
     def clean_address(self) -> str:
         address: str = self.cleaned_data["address"].strip().rstrip("/")
-        # People copy the address of the interface for programs as well.
+        # People also copy the address of the API.
         address = address.removesuffix("/rest").rstrip("/")
         try:
             Origin.of(address)

@@ -36,7 +36,7 @@ def _round(job: Job, connection: Connection, songs: Songs) -> Summary:
         try:
             return _bring(job, connection, songs, client)
         except Refused:
-            # It may be that a song has gone since its album was read.
+            # A song may have been deleted since its album was read.
             with fenced(job):
                 catalogue.forget(connection)
             raise
@@ -52,7 +52,7 @@ def _bring(job: Job, connection: Connection, songs: Songs, client: SubsonicClien
     summary = Summary(song_count=len(liked), found=sum(1 for each in liked if each in remote_ids))
     running.write_playlists(job, connection, client, songs, remote_ids=remote_ids, summary=summary)
     if connection.settings.get("stars"):
-        # The oldest first, so that the newest like is on top of lists by date.
+        # The oldest first, so that lists by date begin with the newest like.
         wanted = [remote_ids[each] for each in reversed(liked) if each in remote_ids]
         summary.loved = add_loves(
             client, wanted, progress=lambda share: job.safe_point(progress=0.8 + share / 5)
@@ -63,7 +63,7 @@ def _bring(job: Job, connection: Connection, songs: Songs, client: SubsonicClien
 def find(
     job: Job, connection: Connection, songs: Songs, client: SubsonicClient
 ) -> dict[str, Verdict]:
-    """A verdict for every song, stored as links; the listener's own choices stay as they are."""
+    """Match every song and store the links; choices by hand are not changed."""
     there = Catalogue(
         catalogue.read(
             client,
@@ -91,7 +91,7 @@ def _store(
     verdicts: Mapping[str, Verdict],
     links: Mapping[str, TrackLink],
 ) -> None:
-    """Write the links that changed, and forget those of songs that are wanted no longer."""
+    """Store changed links, and delete those of songs that are no longer wanted."""
     fresh = {key: _link(connection, key, verdict) for key, verdict in verdicts.items()}
     new = [row for key, row in fresh.items() if key not in links]
     stale = [key for key, row in fresh.items() if key in links and not _same(links[key], row)]
@@ -102,7 +102,7 @@ def _store(
         changed = []
         for link in mine.select_for_update().filter(track__in=stale):
             if link.by_hand != links[link.track_id].by_hand:
-                continue  # the listener chose while this run was under way
+                continue  # the listener made a choice during this run
             row = fresh[link.track_id]
             link.how, link.instead = row.how, row.instead
             if not link.by_hand:

@@ -8,7 +8,7 @@ from django.db import migrations, models
 
 class Migration(migrations.Migration):
     dependencies = [
-        ("sync", "0018_invitations"),
+        ("sync", "0019_invitation_app"),
         migrations.swappable_dependency(settings.AUTH_USER_MODEL),
     ]
 

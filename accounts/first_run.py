@@ -1,0 +1,77 @@
+"""The first page of an installation that has no Spotify app yet."""
+
+from collections.abc import Callable
+
+from django.conf import settings
+from django.contrib import messages
+from django.core.exceptions import MiddlewareNotUsed
+from django.http import Http404, HttpRequest, HttpResponse, HttpResponseRedirect
+from django.shortcuts import redirect, render
+from django.urls import reverse
+from django.utils.deprecation import MiddlewareMixin
+from django.views.decorators.http import require_http_methods
+
+from accounts.app_forms import FirstRunForm
+from accounts.limits import limited
+from accounts.spotify_apps import FIRST_LABEL, NotChanged, first_app, keep_app
+from syncify.redirect import advice
+from syncify.visitors import log_refusal
+
+#: In the session of who entered the app: the digest of their code. They become operator when they
+#: sign in.
+FIRST_RUN = "first_run"
+#: Pages that work without an app: health checks, metrics, static files, and the first run itself.
+_WITHOUT_APP = ("/first-run/", "/healthz", "/metrics", "/static/", "/favicon.ico", "/robots.txt")
+
+
+class FirstRunMiddleware(MiddlewareMixin):
+    """Leads every page to that of the first run until there is an app."""
+
+    def __init__(self, get_response: Callable[[HttpRequest], HttpResponse]) -> None:
+        if settings.SPOTIFY_CLIENT_ID or settings.SPOTIFY_APPS:
+            raise MiddlewareNotUsed
+        super().__init__(get_response)
+        self._is_over = False
+
+    def process_request(self, request: HttpRequest) -> HttpResponse | None:
+        if self._is_over or request.path.startswith(_WITHOUT_APP):
+            return None
+        # Asked until there is one. A sign-in asks again, should the last app be deleted.
+        self._is_over = first_app() is not None
+        return None if self._is_over else redirect("first_run")
+
+
+@require_http_methods(["GET", "HEAD", "POST"])
+@limited("first-run", per_address=30, methods=("POST",))
+def page(request: HttpRequest) -> HttpResponse:
+    """Takes Client ID and secret from whoever knows the code of the log, and leads to the sign-in.
+
+    Once there is an app, there is no such page; the one who entered it may still come back.
+    """
+    if first_app() is not None:
+        if FIRST_RUN in request.session:
+            return redirect("home")
+        raise Http404
+    form = FirstRunForm(request.POST if request.method == "POST" else None)
+    if form.is_valid():
+        try:
+            keep_app(
+                label=FIRST_LABEL,
+                client_id=form.cleaned_data["client_id"],
+                secret=form.cleaned_data["client_secret"],
+                developer="",
+                by=None,
+            )
+        except NotChanged as error:  # somebody else entered one at the same moment
+            raise Http404 from error
+        request.session[FIRST_RUN] = form.digest
+        messages.success(request, "Spotify accepts the app, and it is stored. Sign in with it.")
+        return HttpResponseRedirect(reverse("home"), status=303)
+    if form.errors:
+        log_refusal(request, "first-run")
+    context = {
+        "form": form,
+        "redirect_uri": settings.SPOTIFY_REDIRECT_URI,
+        "advice": advice(settings.BASE_URL),
+    }
+    return render(request, "accounts/first_run.html", context, status=422 if form.errors else 200)
