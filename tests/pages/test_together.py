@@ -352,6 +352,7 @@ def test_shared_playlists_are_named_after_their_listeners(ada: User, bea: User) 
         assert "Songs of you and Ada in turns" in client.get(path).content.decode()
     page = client.get(f"/playlists/{mirror.pk}/").content.decode()
     assert f"pair {pair}" not in page
+    assert "Songs that only others like are removed" in page
 
     pairs.end(ada, pair)
     assert f"Songs of pair {pair} in turns" in client.get("/playlists/").content.decode()
