@@ -197,4 +197,4 @@ def test_numbers_are_kept_until_the_likes_change(client: Client, ada: User) -> N
     SavedTrack.objects.filter(pk=first.pk).update(removed_at=timezone.now())
     assert ">No longer liked<" in page_of(client)
     SavedTrack.objects.update(removed_at=timezone.now())
-    assert "Your likes, as pictures and numbers" in page_of(client)
+    assert "Charts of your Liked Songs" in page_of(client)
