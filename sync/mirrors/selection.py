@@ -6,9 +6,9 @@ from datetime import datetime, timedelta
 from itertools import chain, zip_longest
 from typing import NamedTuple
 
-from django.db.models import F, OrderBy, Q, QuerySet, TextField, Value
-from django.db.models.expressions import Combinable
-from django.db.models.functions import MD5, Collate, Concat
+from django.db.models import F, OrderBy, Q, QuerySet, TextField, Value, Window
+from django.db.models.expressions import Expression
+from django.db.models.functions import MD5, Collate, Concat, RowNumber
 
 from sync.mirrors.conditions import Line, Scope, condition
 from sync.mirrors.rotation import Rotation, period_of, rotate
@@ -35,21 +35,16 @@ _COLUMNS = ("track_id", "user_id", "track__artists__0", "track__isrc")
 
 def select(rule: Rule, scope: Scope, rotation: Rotation | None = None) -> Selection:
     """The tracks of ``rule`` in order, each once; of several listeners, each recording once."""
-    likes = _ordered(rule, scope)
     rotates = rule.sort == "rediscover" and rule.limit is not None
     is_shared = isinstance(rule.source, SharedSongs)
     if not (is_shared or rule.per_artist or rotates):
         # A song that was liked twice stays where it comes first.
-        once = dict.fromkeys(likes.values_list("track_id", flat=True))
+        once = dict.fromkeys(_ordered(rule, scope).values_list("track_id", flat=True))
         return Selection(list(once)[: rule.limit], None)
-    key = _chance(rule, scope) if rotates else Value("")
-    rows = [_Row(*row) for row in likes.values_list(*_COLUMNS, key)]
-    if _in_turns(rule):
-        rows = _each_in_turn(rows)
-    first: dict[str, _Row] = {}
-    for row in rows:
-        first.setdefault(row.isrc if is_shared and row.isrc else row.track_id, row)
-    rows = list(first.values())
+    if is_shared and rule.limit and not (rule.per_artist or rotates):
+        rows = _first_songs(rule, scope, rule.limit)
+    else:
+        rows = _once(rule, _rows(rule, scope))
     if rule.per_artist is not None:
         rows = _few_per_artist(rows, rule.per_artist)
     if not rotates or rule.limit is None:
@@ -77,13 +72,56 @@ def matching(rule: Rule, scope: Scope) -> QuerySet[SavedTrack]:
 
 
 def _ordered(rule: Rule, scope: Scope) -> QuerySet[SavedTrack]:
-    likes = matching(rule, scope)
+    return matching(rule, scope).order_by(*_order(rule, scope))
+
+
+def _order(rule: Rule, scope: Scope) -> tuple[OrderBy, ...]:
     if rule.sort in {"random", "rediscover"}:
-        return likes.order_by(_chance(rule, scope), *_NEWEST)
-    return likes.order_by(*_ORDERS[rule.sort])
+        return (OrderBy(_chance(rule, scope)), *_NEWEST)
+    return _ORDERS[rule.sort]
 
 
-def _chance(rule: Rule, scope: Scope) -> Combinable:
+def _first_songs(rule: Rule, scope: Scope, limit: int) -> list[_Row]:
+    """At least ``limit`` songs, or all: of several large libraries, few rows are needed."""
+    most = 2 * limit
+    while True:
+        rows = _rows(rule, scope, most=most)
+        songs = _once(rule, rows)
+        if len(songs) >= limit or not _is_cut(rule, rows, most):
+            return songs
+        most *= 8
+
+
+def _rows(rule: Rule, scope: Scope, *, most: int | None = None) -> list[_Row]:
+    """The likes in order: the first ``most`` of all, or of each listener where they take turns."""
+    likes = _ordered(rule, scope)
+    key = _chance(rule, scope) if rule.sort == "rediscover" else Value("")
+    if most is not None and _in_turns(rule):
+        place = Window(RowNumber(), partition_by="user_id", order_by=_order(rule, scope))
+        likes = likes.annotate(place=place).filter(place__lte=most)
+    elif most is not None:
+        likes = likes[:most]
+    rows = [_Row(*row) for row in likes.values_list(*_COLUMNS, key)]
+    return _each_in_turn(rows) if _in_turns(rule) else rows
+
+
+def _is_cut(rule: Rule, rows: list[_Row], most: int) -> bool:
+    """Whether there may be more rows than these."""
+    if _in_turns(rule):
+        return max(Counter(row.user_id for row in rows).values(), default=0) >= most
+    return len(rows) >= most
+
+
+def _once(rule: Rule, rows: list[_Row]) -> list[_Row]:
+    """The first row of each song; of several listeners, of each recording."""
+    is_shared = isinstance(rule.source, SharedSongs)
+    first: dict[str, _Row] = {}
+    for row in rows:
+        first.setdefault(row.isrc if is_shared and row.isrc else row.track_id, row)
+    return list(first.values())
+
+
+def _chance(rule: Rule, scope: Scope) -> Expression:
     """A number that looks like chance, and is the same for a mirror, a period and a track."""
     period = "" if rule.sort == "rediscover" else period_of(rule.refresh, scope.today)
     seed = Value(f"{scope.mirror_id} {period} ")

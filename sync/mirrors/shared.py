@@ -1,7 +1,7 @@
-"""Mirrors that hold songs of other listeners, and where these songs come from.
+"""Mirrors with songs of other listeners, and the source of these songs.
 
-``sync.sharing`` knows who agreed to share with whom, and this room must not import it: it hands
-its function in with ``provide``, when the app starts.
+``sync.sharing`` stores who agreed to share with whom. This room must not import it, so it passes
+its function to ``provide`` when the app starts.
 """
 
 from collections.abc import Callable
@@ -20,7 +20,7 @@ class Provider(Protocol):
     def __call__(self, user_id: int, songs: SharedSongs) -> QuerySet[SavedTrack]: ...
 
 
-#: The names that mark such a source in a rule.
+#: A source with one of these names has songs of other listeners.
 KEYS = ("pair", "household")
 
 _provided: list[Provider] = []

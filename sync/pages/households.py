@@ -1,4 +1,4 @@
-"""The page of a household: its members, their agreement, and playlists over all their likes."""
+"""The page of a household: members, their agreement, and playlists of their likes."""
 
 from itertools import chain
 from typing import Any
@@ -49,7 +49,7 @@ def household(request: Request, pk: int) -> HttpResponse:
 @presses
 @login_required
 def invite(request: Request, pk: int) -> HttpResponse:
-    """Make an invitation, and show its code: this page is the only one that knows it."""
+    """Make an invitation. Only this answer shows its code: the database has a hash."""
     house = _house(request, pk)
     if not house.is_owner:
         raise Http404
@@ -65,7 +65,7 @@ def invite(request: Request, pk: int) -> HttpResponse:
 @presses
 @login_required
 def agree(request: Request, pk: int) -> HttpResponse:
-    """Share with the members whom the page showed too."""
+    """Agree to share with the members that the page showed."""
     if not households.agree(request.user, pk, upto=number_of(request.POST.get("upto", ""))):
         raise Http404
     messages.success(request, "Agreed.")
@@ -76,7 +76,7 @@ def agree(request: Request, pk: int) -> HttpResponse:
 @presses
 @login_required
 def leave(request: Request, pk: int) -> HttpResponse:
-    """Leave, and end the household if it is one's own."""
+    """Leave the household; its owner ends it."""
     if not households.leave(request.user, pk):
         raise Http404
     messages.success(request, "You left. Neither you nor the others see each other’s likes there.")
@@ -87,7 +87,7 @@ def leave(request: Request, pk: int) -> HttpResponse:
 @presses
 @login_required
 def playlist(request: Request, pk: int) -> HttpResponse:
-    """Make a playlist of the visitor with songs of the household."""
+    """Make a playlist for the visitor with songs of the household."""
     _house(request, pk)
     if (of := _kind(request)) is None:
         messages.error(request, "Choose the songs of the playlist.")

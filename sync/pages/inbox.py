@@ -43,7 +43,7 @@ class Entry(NamedTuple):
 
     @property
     def decision(self) -> str:
-        """What became of the song, in words."""
+        """The decision about the song, and whether a sync has carried it out."""
         if self.item.delivery == InboxItem.Delivery.REFUSED:
             return "Spotify refused it"
         is_done = self.item.delivery == InboxItem.Delivery.DONE
@@ -64,7 +64,7 @@ def inbox(request: Request) -> HttpResponse:
 @require_safe
 @login_required
 def inbox_count(request: Request) -> HttpResponse:
-    """The number beside the word in the navigation."""
+    """The number of waiting songs, for the navigation."""
     return render(request, "inbox/count.html")
 
 
@@ -92,7 +92,7 @@ def decide_all(request: Request) -> HttpResponse:
 @_limited
 @login_required
 def options(request: Request) -> HttpResponse:
-    """Whether own additions are liked, and which mirrors keep additions."""
+    """Store whether own additions are liked, and which mirrors keep additions."""
     likes_own = "likes_own" in request.POST
     keeps = [text for text in request.POST.getlist("keep") if text.isascii() and text.isdigit()]
     decisions.set_options(
@@ -138,7 +138,7 @@ def _ask_permission(request: Request) -> HttpResponse:
 
 
 def _permission(request: Request) -> str:
-    """The page that asks for the permission to like songs."""
+    """The address of the sign-in that asks for the permission to like songs."""
     return scopes.sign_in_address(request, scopes=[decisions.SCOPE], next=reverse("inbox"))
 
 

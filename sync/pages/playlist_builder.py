@@ -41,7 +41,7 @@ class Page:
 
 
 def begun(request: Request, names: dict[int, str]) -> Page | None:
-    """The builder as the query of the address asks; None if it asks for nothing."""
+    """The builder filled from the query string; None if the query string is empty."""
     today = timezone.localdate()
     if text := request.GET.get("sentence", "")[:SENTENCE_MAX].strip():
         parsed = parse(text, today=today, playlists=names)
@@ -97,7 +97,7 @@ def _page_of(request: Request, rule: Rule, *, name: str) -> Page:
 
 
 def written(request: Request, mirror: Mirror) -> Page:
-    """The builder as the form sent it, after the button that was pressed."""
+    """The builder filled from the form, after the action of the pressed button."""
     draft = Draft.of_data(request.POST)
     do = request.POST.get("do", "save")
     page = Page(draft, DetailsForm(request.POST, instance=mirror))

@@ -1,4 +1,4 @@
-"""The form of a playlist besides its rule, and what its selects offer."""
+"""The form of a playlist apart from its rule, and the options of its selects."""
 
 from collections.abc import Mapping
 from datetime import date
@@ -79,7 +79,7 @@ def preset_value(preset: Preset, text: str) -> str | int | None:
 
 
 def choices(*, playlists: Mapping[int, str], today: date) -> dict[str, Any]:
-    """What the selects of the form offer."""
+    """The options of the selects."""
     return {
         "whats": WHATS,
         "matches": MATCHES,

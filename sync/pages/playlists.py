@@ -1,4 +1,4 @@
-"""The pages of playlists: all of them, a new one, one of them."""
+"""The pages of all playlists, of a new playlist, and of one playlist."""
 
 from typing import Any
 

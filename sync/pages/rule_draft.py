@@ -1,4 +1,4 @@
-"""A rule while it is being written: the fields of its form, and what its smaller buttons do."""
+"""A rule in its form: fields, groups, the buttons that change them, and errors beside them."""
 
 import json
 import re
@@ -27,13 +27,13 @@ from sync.mirrors.rules import (
 from sync.mirrors.sentences import sentence
 from sync.pages.playlist_choices import KINDS
 
-#: A button: what it does, and to which row or group ("3"), or row of a group ("3-1").
+#: A button: its action, and the place of a row or group ("3") or of a row in a group ("3-1").
 _BUTTON = re.compile(r"(add|remove)(?:-(\d{1,2})(?:-(\d{1,2}))?)?", re.ASCII)
 
 
 @dataclass(slots=True)
 class Row:
-    """One test as its fields show it; a test that they cannot show is JSON in ``raw``."""
+    """The fields of one test; a test that the fields cannot show is JSON in ``raw``."""
 
     what: str = ""
     value: str = ""
@@ -48,19 +48,19 @@ class Row:
 
     @property
     def is_complete(self) -> bool:
-        """Whether all its fields have some text."""
+        """Whether all its fields have a value."""
         if self.raw or not self.what:
             return bool(self.raw)
         needs = {"": 0, "numbers": 2, "lengths": 2}.get(self.kind, 1)
         return all(value.strip() for value in (self.value, self.value2)[:needs])
 
     def counts(self, *, half_written: bool) -> bool:
-        """Whether the rule has this test: a row without a choice is none."""
+        """Whether this row is a test of the rule; a row without a choice is not."""
         return self.is_complete or (bool(self.what) and not half_written)
 
     @property
     def words(self) -> str:
-        """What ``raw`` asks, in words."""
+        """The test in ``raw`` as a sentence."""
         try:
             return sentence(from_json({"tests": [json.loads(self.raw)]}))
         except (ValueError, RecursionError):
@@ -99,7 +99,7 @@ class Row:
 
 @dataclass(slots=True)
 class Group:
-    """Tests that count as one, as the form shows them."""
+    """The fields of tests that count as one."""
 
     rows: list[Row]
     match: str = "any"
@@ -115,7 +115,7 @@ class Group:
 
 @dataclass(slots=True)
 class Draft:
-    """A rule that is being written."""
+    """The fields of a rule."""
 
     rows: list[Row | Group] = field(default_factory=lambda: [Row()])
     match: str = "all"
@@ -126,7 +126,7 @@ class Draft:
     limit: str = ""
     per_artist: str = ""
     refresh: str = "sync"
-    #: Why this is no rule, by the name of the field; errors of rows and groups are in these.
+    #: Errors by the name of the field. Rows and groups have their own.
     errors: dict[str, str] = field(default_factory=dict)
 
     @classmethod
@@ -149,7 +149,7 @@ class Draft:
 
     @classmethod
     def of_data(cls, data: QueryDict) -> "Draft":
-        """What the form sent; missing values are as in an empty form, odd ones are errors later."""
+        """The fields that the form sent. ``rule`` reports values that are not valid."""
         rows: list[Row | Group] = []
         for number in range(TESTS_MAX + 1):
             if (match := data.get(f"group-{number}")) is not None:
@@ -165,7 +165,7 @@ class Draft:
         return draft
 
     def press(self, do: str) -> None:
-        """Do what the button ``do`` says: add or remove a row, a group, or a row of a group."""
+        """Carry out the button ``do``: add or remove a row, a group, or a row of a group."""
         if do == "add-group":
             if self.has_room:
                 match = "all" if self.match == "any" else "any"
@@ -187,7 +187,7 @@ class Draft:
             chosen.rows = [row for number, row in enumerate(chosen.rows) if number != int(part)]
 
     def rule(self, *, half_written: bool = False) -> Rule | None:
-        """The rule that was written; None if it is none, with the reason beside its place.
+        """The rule in these fields; None if they are not valid, with the error beside the field.
 
         While it is still being written, incomplete rows do not count.
         """
@@ -212,7 +212,7 @@ class Draft:
         return None
 
     def _note(self, error: RuleError, used: list[tuple[Row | Group, list[Row]]]) -> None:
-        """Put the reason beside the field that it is about."""
+        """Store the error with the field that caused it."""
         told = f"{error.message[:1].upper()}{error.message[1:]}."
         place = re.match(r"test (\d+)(?:, part (\d+))?", error.place)
         if place is None:
@@ -239,7 +239,7 @@ class Draft:
         return self.source in {"likes", "likes_at"}
 
     def source_words(self, sharers: Mapping[SharedSongs, str]) -> str:
-        """The source as a sentence, for one that the form cannot change."""
+        """The source as a sentence, for sources that the form cannot change."""
         try:
             return sentence(from_json({"source": self._source()}), sharers=sharers)
         except RuleError:
@@ -260,13 +260,13 @@ class Draft:
 
 
 def number_or_text(text: str) -> int | str:
-    """As a number; unchanged if it is none, so that the rule says what is wrong with it."""
+    """``text`` as a number, or unchanged, so that the rule reports what is wrong with it."""
     text = text.strip()
     return int(text) if text.isascii() and text.isdigit() and len(text) < 20 else text
 
 
 def _sent(data: QueryDict, key: str) -> Row | None:
-    """The row of this place as the form sent it, if it did."""
+    """The row at this place of the form; None if the form has none there."""
     what, raw = data.get(f"what-{key}"), data.get(f"raw-{key}", "")
     if what is None and not raw:
         return None
@@ -282,7 +282,7 @@ def _sent(data: QueryDict, key: str) -> Row | None:
 def _used(
     entries: list[Row | Group], *, half_written: bool
 ) -> Iterator[tuple[Row | Group, list[Row]]]:
-    """The entries that the rule has, each with its rows that count; an empty group is none."""
+    """The entries that are part of the rule, with their rows that count; no empty groups."""
     for entry in entries:
         rows = entry.rows if isinstance(entry, Group) else [entry]
         if counted := [row for row in rows if row.counts(half_written=half_written)]:

@@ -28,12 +28,12 @@ from sync.sharing.playlists import (
 from syncify.http import Request
 
 presses = limited("together", per_address=600, per_listener=120)
-#: Few enough that nobody guesses a code.
+#: Low enough to prevent guesses of codes.
 _codes = limited("together-codes", per_address=240, per_listener=60)
 
 _CODE = re.compile(r"[\w-]{8,64}", re.ASCII)
 
-#: What each kind of shared playlist holds, for the buttons.
+#: Labels of the buttons that make a playlist.
 KINDS: Mapping[Of, str] = {
     "both": "What you both like",
     "turns": "The newest likes of each in turn",
@@ -56,7 +56,7 @@ def together(request: Request) -> HttpResponse:
 @presses
 @login_required
 def invite(request: Request) -> HttpResponse:
-    """Make an invitation, and show its code: this page is the only one that knows it."""
+    """Make an invitation. Only this answer shows its code: the database has a hash."""
     try:
         code = codes.make_code(request.user)
     except TogetherError as error:
@@ -69,7 +69,7 @@ def invite(request: Request) -> HttpResponse:
 @presses
 @login_required
 def withdraw(request: Request) -> HttpResponse:
-    """Withdraw all invitations that nobody has used."""
+    """Withdraw all unused invitations."""
     codes.withdraw(request.user)
     messages.success(request, "Nobody can use your invitations any more.")
     return see_other("together")
@@ -79,7 +79,7 @@ def withdraw(request: Request) -> HttpResponse:
 @_codes
 @login_required
 def enter(request: Request) -> HttpResponse:
-    """Go to the invitation whose code, or whole address, was typed in."""
+    """Redirect to the invitation with the code, or the address, that was entered."""
     code = request.POST.get("code", "").strip().rstrip("/").rpartition("/")[2]
     if not _CODE.fullmatch(code):
         messages.error(request, "This is not the code of an invitation.")
@@ -91,7 +91,7 @@ def enter(request: Request) -> HttpResponse:
 @_codes
 @login_required
 def join(request: Request, code: str) -> HttpResponse:
-    """Who invites, and what agreeing means; with POST, agree."""
+    """Show who invites and what the guest agrees to; with POST, agree."""
     try:
         invitation = codes.invitation_of(code, request.user)
         if invitation.household_id is not None:
@@ -101,7 +101,11 @@ def join(request: Request, code: str) -> HttpResponse:
                 messages.success(request, "You are a member. You can leave at any time.")
                 return see_other("household", household.pk)
             members = households.members_of(invitation.household_id)
-            context = {"inviter": invitation.user, "members": members}
+            context = {
+                "inviter": invitation.user,
+                "members": members,
+                "upto": max(member.pk for member in members),
+            }
             return render(request, "together/join_household.html", context)
         if request.method == "POST":
             pair = pairs.accept(request.user, code)
@@ -143,7 +147,7 @@ def pair(request: Request, pk: int) -> HttpResponse:
 @presses
 @login_required
 def end(request: Request, pk: int) -> HttpResponse:
-    """End a pair, also one whose other listener may not be seen at the moment."""
+    """End a pair, even if the other listener is blocked at the moment."""
     if not pairs.end(request.user, pk):
         raise Http404
     messages.success(request, "Ended. From now on, neither of you sees anything of the other.")
@@ -202,7 +206,7 @@ def url_of(code: str) -> str:
 
 
 def number_of(text: str) -> int:
-    """``text`` as an id; 0, which no row has, if it is none."""
+    """``text`` as an id; 0, which no row has, if it is not a number."""
     return int(text) if text.isascii() and text.isdigit() and len(text) < 19 else 0
 
 

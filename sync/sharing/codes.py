@@ -16,7 +16,7 @@ from accounts.models import User
 from sync.models import Household, PairInvitation
 from sync.queue.locks import lock_listener
 
-#: 80 bits: short enough to be read out, too many to be guessed within seven days.
+#: 80 bits: short enough to read aloud, and impossible to guess within seven days.
 _CODE_BYTES = 10
 LASTS = timedelta(days=7)
 #: Open invitations of one listener.
@@ -26,7 +26,7 @@ _NO_INVITATION = "This invitation does not work: it was used, withdrawn, or is t
 
 
 class TogetherError(Exception):
-    """The sentence says why listeners do not come together now."""
+    """A pair or household is not possible now; the message says why."""
 
 
 def make_code(user: User, household: Household | None = None) -> str:
@@ -72,7 +72,7 @@ def invitation_of(code: str, user: User) -> PairInvitation:
 
 
 def use_up(invitation: PairInvitation, user: User) -> None:
-    """Let the code work for nobody after ``user``, who accepts it. Raises TogetherError.
+    """Mark the code as used by ``user``. Raises TogetherError.
 
     Call it in the transaction of the acceptance, after both listeners are locked: if two use a
     code at the same time, the row of the invitation admits one.

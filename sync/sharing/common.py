@@ -1,4 +1,4 @@
-"""What the two listeners of a pair have in common: from the local copy of their likes alone."""
+"""Compares the likes of two listeners, from the local database alone."""
 
 from __future__ import annotations
 
@@ -11,16 +11,16 @@ from django.db import connection
 if TYPE_CHECKING:
     from accounts.models import User
 
-#: Artists count as somebody's taste from so many likes on.
+#: Likes from which an artist counts for the taste of a listener.
 LIKES_OF_TASTE = 2
-#: With fewer such artists on one side, nothing is said about tastes.
+#: Artists that each listener needs, so that tastes are compared.
 ARTISTS_OF_TASTE = 5
 #: Songs and artists that a page lists.
 MOST_SONGS, MOST_ARTISTS, MOST_NEWEST = 12, 12, 8
 
 _KEPT_FOR = 3600
 
-#: What is said from each overlap on.
+#: The sentence for each overlap, and the least overlap that it needs.
 WORDS = (
     (0.6, "Your tastes are very near to each other."),
     (0.35, "Your tastes are near to each other."),
@@ -29,7 +29,7 @@ WORDS = (
 )
 UNKNOWN = "There are too few artists of whom each likes two songs to compare your tastes."
 
-#: Of each listener, a text that changes with every like and unlike, and their newest likes.
+#: For each listener, a text that changes with every like and unlike, and the newest likes.
 _STATES = """
 SELECT u.id,
        (SELECT concat(max(s.id), '-', count(s.removed_at))
@@ -40,7 +40,7 @@ SELECT u.id,
   FROM unnest(%(users)s::bigint[]) AS u (id)
 """
 
-#: The hashed sets of ids and recordings find songs in common; "" is no recording.
+#: Songs in common have the same id or ISRC; "" is not an ISRC.
 _COMPARISON = """
 WITH mine AS MATERIALIZED (
     SELECT s.id, s.track_id, s.added_at, s.rank, t.isrc
@@ -110,7 +110,7 @@ class SharedArtist:
 
 @dataclass(frozen=True, slots=True)
 class Comparison:
-    """Songs are named by their track ids, newest like first."""
+    """What two listeners have in common. Songs are track ids, newest like first."""
 
     songs_count: int
     songs: list[str]
@@ -124,9 +124,9 @@ class Comparison:
 
 
 def compare(user: User, other: User, *, with_newest: bool = False) -> Comparison:
-    """What ``user`` sees of what both have in common. The caller has checked their consent.
+    """The comparison as ``user`` sees it. The caller has checked that both agree.
 
-    Kept for an hour, under a key that changes with every like and unlike of both.
+    Cached for an hour, under a key that changes with every like and unlike of both.
     """
     with connection.cursor() as cursor:
         cursor.execute(_STATES, {"users": [user.pk, other.pk], "newest": MOST_NEWEST})
@@ -171,7 +171,7 @@ def overlap(both: int, mine: int, theirs: int) -> float:
 
 
 def in_words(both: int, mine: int, theirs: int) -> str:
-    """How near two tastes are, by their numbers of artists; the same sentence for both."""
+    """A sentence about two tastes, from numbers of artists; the same for both listeners."""
     if min(mine, theirs) < ARTISTS_OF_TASTE:
         return UNKNOWN
     share = overlap(both, mine, theirs)

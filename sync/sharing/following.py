@@ -1,4 +1,4 @@
-"""Mirrors over the likes of several listeners, and the syncs that follow a change among these."""
+"""Finds the mirrors of a pair or household, and queues their syncs after a change of members."""
 
 from collections.abc import Iterable
 
@@ -12,13 +12,13 @@ from sync.queue.changes import tell_pages
 
 
 def mirrors_over(user_id: int, kind: type[SharedSongs], pk: int) -> QuerySet[Mirror]:
-    """The mirrors of a listener with songs of this pair or household, in the order of making."""
+    """The mirrors of a listener with songs of this pair or household, oldest first."""
     source = {f"rule__source__{key_of(kind)}": pk}
     return Mirror.objects.filter(user=user_id, **source).order_by("pk")
 
 
 def queue_syncs(user_ids: Iterable[int], kind: type[SharedSongs], pk: int) -> None:
-    """Update the open pages of these listeners, and their mirrors with songs of it.
+    """Update open pages of these listeners, and queue syncs of their mirrors with songs of it.
 
     Call it in the transaction that changes who shares, after the listeners are locked.
     """

@@ -28,7 +28,7 @@ _FULL = f"This household has {MOST_MEMBERS} members, and more are not possible."
 
 
 class Standing(NamedTuple):
-    """A row of a household's members, as far as it decides who shares."""
+    """The columns of a member that decide who shares."""
 
     member: int
     agreed_upto: int
@@ -36,12 +36,12 @@ class Standing(NamedTuple):
 
 
 class Member(NamedTuple):
-    """A member as the listener who looks sees them."""
+    """A member, as one listener sees them."""
 
     row: HouseholdMember
     #: Whether songs are shared with this member: all who were there before agreed.
     is_in: bool
-    #: Whether the listener who looks still has to agree to this member.
+    #: Whether that listener still has to agree to this member.
     waits_for_me: bool
     #: Whether they may not use this installation at the moment.
     is_away: bool
@@ -74,17 +74,17 @@ class House(NamedTuple):
 
     @property
     def upto(self) -> int:
-        """What the listener who sees this page agrees to: all members that it shows."""
+        """The id of the last member: who agrees after seeing this page agrees up to it."""
         return self.members[-1].row.pk
 
     @property
     def users_in(self) -> list[User]:
-        """Who shares songs with the listener, themselves included; nobody while they are not in."""
+        """Who shares songs with the listener, themselves included; nobody if they are not in."""
         return [member.user for member in self.members if member.is_in] if self.me.is_in else []
 
 
 def agreed(standings: Iterable[Standing]) -> set[int]:
-    """Of the members of a household, those that are in: any two of them agree to each other."""
+    """The members who are in: any two of them agree to each other."""
     present = sorted(one for one in standings if one.may_use)
     return {
         one.member
@@ -112,7 +112,7 @@ def start(user: User) -> Household:
 
 
 def households_of(user: User) -> list[Household]:
-    """All of which ``user`` is a member, their own first."""
+    """The households of which ``user`` is a member, their own first."""
     found = Household.objects.filter(members__user=user).select_related("owner")
     return sorted(found, key=lambda one: (one.owner_id != user.pk, str(one.owner).casefold()))
 
@@ -129,7 +129,7 @@ def house_of(household_id: int, user: User) -> House | None:
 
 
 def members_of(household_id: int) -> list[HouseholdMember]:
-    """In the order of joining, for a guest who was invited."""
+    """All members in the order of joining, for a guest with an invitation."""
     return list(_rows(household_id))
 
 
@@ -199,7 +199,7 @@ def agree(user: User, household_id: int, *, upto: int) -> bool:
 def leave(user: User, household_id: int) -> bool:
     """Leave at once, and end the household if ``user`` owns it; False if they are no member.
 
-    Playlists with songs of the household are brought up to date without the songs of those who
+    Queues syncs of the playlists with songs of the household, which remove the songs of those who
     left.
     """
     with transaction.atomic():

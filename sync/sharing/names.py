@@ -1,4 +1,4 @@
-"""What sentences call the listeners whose songs a rule selects."""
+"""Names of pairs and households, for the sentences of rules."""
 
 from accounts.models import User
 from sync.mirrors.rules import (
@@ -14,7 +14,7 @@ from sync.sharing.pairs import partners_of
 
 
 def sharers_of(user: User) -> dict[SharedSongs, str]:
-    """Of each source with songs of others that ``user`` can use, whose songs it has."""
+    """For each source of ``user`` with songs of others, the words for its listeners."""
     sharers: dict[SharedSongs, str] = {}
     for partner in partners_of(user):
         words = f"you and {partner.user}"
@@ -28,5 +28,5 @@ def sharers_of(user: User) -> dict[SharedSongs, str]:
 
 
 def sharers_in(user: User, rule: Rule | None) -> dict[SharedSongs, str]:
-    """The same for one rule; most rules have no songs of others, and cost no query."""
+    """The same for one rule. A rule without songs of others costs no query."""
     return sharers_of(user) if rule and isinstance(rule.source, SharedSongs) else {}

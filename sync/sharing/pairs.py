@@ -53,7 +53,7 @@ def accept(user: User, code: str) -> Pair:
 
 
 def partners_of(user: User) -> list[Partner]:
-    """All who agreed with ``user``, by name."""
+    """The pairs of ``user``, by the name of the other listener."""
     pairs = _of(user).select_related("first", "second")
     return sorted(
         (_partner(pair, user) for pair in pairs), key=lambda one: str(one.user).casefold()
@@ -69,9 +69,9 @@ def partner_in(pair_id: int, user: User) -> Partner | None:
 
 
 def end(user: User, pair_id: int) -> bool:
-    """End a pair at once, for both; False if ``user`` has no such pair (any more).
+    """End a pair at once, for both; False if ``user`` has no such pair.
 
-    Playlists that hold songs of both are brought up to date without the other's.
+    Queues a sync of the playlists with songs of both, which removes the songs of the other.
     """
     with transaction.atomic():
         found = _of(user).filter(pk=pair_id).values_list("first_id", "second_id").first()

@@ -32,7 +32,7 @@ from sync.sharing.pairs import partner_in
 if TYPE_CHECKING:
     from accounts.models import User
 
-#: What each is called, and how many songs it holds at most.
+#: The name of each kind of playlist, and its song limit.
 KINDS: Mapping[Of, tuple[str, int | None]] = {
     "both": ("what both like", None),
     "turns": ("newest likes in turn", 500),
@@ -45,14 +45,14 @@ KINDS_OF_HOUSEHOLD: Mapping[OfHousehold, tuple[str, int | None]] = {
 }
 #: Shared playlists that one listener keeps.
 MOST = 20
-#: Songs of a shared playlist of which a page says whose they are.
+#: Songs of a shared playlist that a page lists with their owners.
 MOST_HELD = 50
 
 
 @dataclass(frozen=True, slots=True)
 class OwnedTrack:
     track: Track
-    #: The ids of those who like it, of the listeners that were asked for.
+    #: The ids of those of the given listeners who like it.
     liked_by: Collection[int]
 
 

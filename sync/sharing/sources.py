@@ -1,4 +1,4 @@
-"""The likes that rules over a pair or a household select from: of those alone who agree now."""
+"""The likes from which rules over a pair or household select: only of those who agree now."""
 
 from functools import reduce
 from operator import and_
@@ -21,7 +21,7 @@ def shared_songs(user_id: int, songs: SharedSongs) -> QuerySet[SavedTrack]:
 
 
 def songs_of_pair(user_id: int, songs: PairSongs) -> QuerySet[SavedTrack]:
-    """None unless both agree and may use this installation."""
+    """No likes unless both agree and may use this installation."""
     agreed = Pair.objects.filter(may_use_q("first__"), may_use_q("second__"), pk=songs.pair)
     pair = agreed.filter(Q(first=user_id) | Q(second=user_id)).first()
     if pair is None:
@@ -37,7 +37,7 @@ def songs_of_pair(user_id: int, songs: PairSongs) -> QuerySet[SavedTrack]:
 
 
 def songs_of_household(user_id: int, songs: HouseholdSongs) -> QuerySet[SavedTrack]:
-    """None unless the listener is in; their own alone while nobody else is."""
+    """No likes unless the listener is in; only their own while nobody else is."""
     ids = sharing_ids(songs.household, user_id)
     if songs.of != "all":
         return likes_of(*ids)

@@ -341,6 +341,29 @@ def test_a_recording_that_several_listeners_like_comes_once() -> None:
     assert [key[-1] for key in found] == ["a", "d", "b"]
 
 
+@pytest.mark.parametrize("of", ["everyone", "turns"])
+@pytest.mark.parametrize("limit", [1, 3, 10, 40, 100])
+def test_a_limit_cuts_the_songs_of_several_listeners_and_changes_nothing_else(
+    of: str, limit: int
+) -> None:
+    """Most rows are of few recordings, so that the first rows are not enough."""
+    users = [new_user() for _ in range(3)]
+    for number, user in enumerate(users):
+        songs = [plain_song(f"{number}-{at}", at * 3 + number) for at in range(25 + number)]
+        store(user, songs, {})
+    Track.objects.filter(savedtrack__user__in=users, pk__regex="[0-8]$").update(isrc="ISRC1")
+
+    def shared_songs(_source: SharedSongs) -> Any:
+        return SavedTrack.objects.filter(user__in=users, removed_at=None)
+
+    def found(limit: int | None) -> list[str]:
+        rule = {"source": {"household": 4, "of": of}, "limit": limit}
+        return ids(users[0], rule, shared_songs=shared_songs)
+
+    assert found(limit) == found(None)[:limit]
+    assert len(found(None)) > 3
+
+
 def test_a_pair_that_is_not_offered_selects_nothing() -> None:
     user = new_user()
     store(user, [plain_song("a")], {})
