@@ -16,6 +16,7 @@ class SyncRequest(models.Model):
         SPOTIFY = "spotify"  #: reads the Liked Songs and brings all mirrors up to date.
         GENRES = "genres"  #: looks up genres of artists.
         IMPORT = "import"  #: reads an uploaded listening history.
+        LISTENS = "listens"  #: counts what a listener played according to ListenBrainz.
         SUBSONIC = "subsonic"  #: brings playlists at a music server up to date.
         LISTENBRAINZ = "listenbrainz"  #: brings ListenBrainz up to date.
 

@@ -21,6 +21,7 @@ from sync.library.genres import clear_genres, coverage, set_genres
 from sync.library.plays import ZIPPED_MAX, HistoryRefused
 from sync.library.uploads import accept_upload
 from sync.models import Artist, ArtistGenre, ListeningHistory, Play, SyncRequest
+from sync.pages.listens import about_listens
 from sync.pages.zone import library_of
 from syncify.http import Request
 
@@ -63,6 +64,7 @@ def _plays(request: Request) -> HttpResponse:
         "form": form,
         "state": _state(request.user),
         **_history(request.user),
+        **about_listens(request.user),
         **_genres(request),
     }
     return render(request, "playlists/plays.html", context, status=422 if form.errors else 200)
