@@ -136,6 +136,7 @@ ROWS = {
     "playlists/preview/": PERSONAL_PAGE,
     "plays/": PERSONAL_FORM,
     "plays/artists/<str:artist>/": OWNERS_BUTTON,
+    "plays/listenbrainz/": PERSONAL_BUTTON,
     "plays/progress/": PERSONAL_PAGE,
     "privacy/": PUBLIC_PAGE,
     "robots.txt": PUBLIC_PAGE,

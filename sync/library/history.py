@@ -6,7 +6,7 @@ from typing import IO, NamedTuple
 from django.db import transaction
 from django.db.models.functions import Now
 
-from sync.library.plays import Heard, Range, finder, merge, read_history
+from sync.library.plays import Heard, History, Range, finder, merge, read_history
 from sync.library.songs import load_songs
 from sync.models import ListeningHistory, Play
 
@@ -32,18 +32,8 @@ def import_history(
     songs = load_songs(user_id)
     history = read_history(upload, finder(songs), on_progress)
     with transaction.atomic():
-        ListeningHistory.objects.get_or_create(user_id=user_id)
-        # Two imports of one listener wait for each other.
-        stored = ListeningHistory.objects.select_for_update().get(user_id=user_id)
-        known = [(first, last) for first, last in stored.known]
-        before = {
-            track_id: Heard(plays, last_played)
-            for track_id, plays, last_played in Play.objects.filter(user=user_id).values_list(
-                "track_id", "plays", "last_played"
-            )
-        }
-        after, stored.known = merge(history, known, before)
-        _store(user_id, {key: each for key, each in after.items() if before.get(key) != each})
+        stored = lock_history(user_id)
+        count_plays(stored, history)
         stored.plays_read = history.plays_read
         stored.likes_found = len(history.tracks)
         stored.likes_asked = len({song.id for song in songs})
@@ -58,6 +48,29 @@ def import_history(
         likes_asked=stored.likes_asked,
         covers=(history.first, history.last),
     )
+
+
+def lock_history(user_id: int) -> ListeningHistory:
+    """What is known of a listener's plays, locked: two that count for one listener take turns."""
+    ListeningHistory.objects.get_or_create(user_id=user_id)
+    return ListeningHistory.objects.select_for_update().get(user_id=user_id)
+
+
+def count_plays(stored: ListeningHistory, history: History) -> None:
+    """Count ``history`` into the plays, and note in ``stored``, unsaved, what it covers.
+
+    A stretch of time counts once, as the history tells it that covered it first.
+    """
+    user_id = stored.user_id
+    known = [(first, last) for first, last in stored.known]
+    before = {
+        track_id: Heard(plays, last_played)
+        for track_id, plays, last_played in Play.objects.filter(user=user_id).values_list(
+            "track_id", "plays", "last_played"
+        )
+    }
+    after, stored.known = merge(history, known, before)
+    _store(user_id, {key: each for key, each in after.items() if before.get(key) != each})
 
 
 def _store(user_id: int, heard: dict[str, Heard]) -> None:

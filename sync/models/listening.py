@@ -7,7 +7,7 @@ from django.db.models.functions import Now
 
 
 class ListeningHistory(models.Model):
-    """The time covered by a listener's uploaded histories; the plays are in ``Play``."""
+    """The time covered by a listener's listening histories; the plays are in ``Play``."""
 
     user = models.OneToOneField(
         settings.AUTH_USER_MODEL,
@@ -22,6 +22,10 @@ class ListeningHistory(models.Model):
     likes_found = models.IntegerField(db_default=0)
     likes_asked = models.IntegerField(db_default=0)
     imported_at = models.DateTimeField(db_default=Now())
+    #: The public name at ListenBrainz that is asked for plays; "" for none.
+    listenbrainz_user = models.CharField(max_length=100, blank=True, db_default="")
+    #: The second, since 1970, of the last listen that ListenBrainz told under this name.
+    listened_until = models.BigIntegerField(db_default=0)
 
     class Meta:
         db_table = "listening_histories"

@@ -16,6 +16,7 @@ class SyncRequest(models.Model):
         SPOTIFY = "spotify"  #: reads the Liked Songs and updates all mirrors.
         GENRES = "genres"  #: looks up genres of artists.
         IMPORT = "import"  #: reads an uploaded listening history.
+        LISTENS = "listens"  #: counts a listener's plays according to ListenBrainz.
         SUBSONIC = "subsonic"  #: updates playlists at a music server.
         LISTENBRAINZ = "listenbrainz"  #: updates ListenBrainz.
 

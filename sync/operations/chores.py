@@ -1,6 +1,7 @@
 """The work of other rooms that each turn of a scheduler does."""
 
 from sync.library.genres import queue_lookups
+from sync.library.listens import queue_listens
 from sync.library.uploads import drop_old_uploads
 from sync.operations.alerts import Watch
 from sync.operations.backups import make_backup_if_due
@@ -12,6 +13,7 @@ CHORES = (
     make_backup_if_due,
     Watch(),
     queue_lookups,
+    queue_listens,
     drop_old_uploads,
     drop_expired,
     enqueue_due_services,

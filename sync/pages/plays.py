@@ -28,6 +28,7 @@ from sync.models import (
     SyncRequest,
     TrackArtist,
 )
+from sync.pages.listens import about_listens
 from sync.pages.zone import library_of
 from syncify.http import Request
 
@@ -70,6 +71,7 @@ def _plays(request: Request) -> HttpResponse:
         "form": form,
         "state": _state(request.user),
         **_history(request.user),
+        **about_listens(request.user),
         **_genres(request),
     }
     return render(request, "playlists/plays.html", context, status=422 if form.errors else 200)

@@ -3,6 +3,7 @@
 import time
 from dataclasses import dataclass, field
 from typing import Any
+from urllib.parse import unquote
 from uuid import NAMESPACE_URL, uuid5
 
 from syncify.simulator.small_server import Ask, Reply, SmallServer, json_reply
@@ -51,6 +52,10 @@ class ListenBrainz(SmallServer):
         self.guesses: dict[tuple[str, str], Recording] = {}
         self.playlists: dict[str, Playlist] = {}
         self.loves: dict[str, None] = {}
+        #: Public listens by user, in any order, as ``listen`` makes them.
+        self.listens: dict[str, list[dict[str, Any]]] = {}
+        #: Users whose listens are not shown.
+        self.hidden: set[str] = set()
         self.calls: list[str] = []
         #: Calls allowed in ``window`` seconds; more get 429. None: no limit.
         self.calls_max: int | None = None
@@ -70,6 +75,18 @@ class ListenBrainz(SmallServer):
         key = (title, artist)
         self.recordings[key] = Recording(str(uuid5(NAMESPACE_URL, f"{title}/{artist}")), *key)
         return self.recordings[key]
+
+    def listen(
+        self, user: str, at: int, title: str, artist: str, *, spotify_id: str = "", seconds: int = 0
+    ) -> None:
+        """Let ``user`` have listened to a song, beginning ``at`` seconds since 1970."""
+        more: dict[str, Any] = {"submission_client": "stand-in"}
+        if spotify_id:
+            more["spotify_id"] = f"https://open.spotify.com/track/{spotify_id}"
+        if seconds:
+            more["duration_ms"] = seconds * 1000
+        about = {"track_name": title, "artist_name": artist, "additional_info": more}
+        self.listens.setdefault(user, []).append({"listened_at": at, "track_metadata": about})
 
     # --- Requests -----------------------------------------------------------------------------
 
@@ -116,6 +133,9 @@ class ListenBrainz(SmallServer):
         if parts == ["validate-token"]:
             said = {"code": 200, "message": "Token valid.", "valid": True, "user_name": self.user}
             return said if is_known else {"code": 200, "message": "Invalid.", "valid": False}
+        match ask.method, parts:
+            case "GET", ["user", name, "listens"]:  # public: no token is asked for
+                return self._listens(unquote(name), ask)
         if not is_known:
             raise _Failed(401, "You need to provide an Authorization token.")
         match ask.method, parts:
@@ -198,6 +218,21 @@ class ListenBrainz(SmallServer):
             "total_count": len(self.loves),
             "offset": offset,
         }
+
+    def _listens(self, user: str, ask: Ask) -> dict[str, Any]:
+        """The oldest listens after ``min_ts``, newest first; without it the newest of all."""
+        if user not in self.listens:
+            raise _Failed(404, f"Cannot find user: {user}")
+        if user in self.hidden:
+            raise _Failed(403, "The listens of this user are not public.")
+        count = min(int(ask.query.get("count", ["25"])[-1]), PAGE_MAX)
+        rows = sorted(self.listens[user], key=lambda row: int(row["listened_at"]))
+        if "min_ts" in ask.query:
+            after = int(ask.query["min_ts"][-1])
+            shown = [row for row in rows if row["listened_at"] > after][:count]
+        else:
+            shown = rows[-count:]
+        return {"payload": {"user_id": user, "count": len(shown), "listens": shown[::-1]}}
 
     # --- Playlists ----------------------------------------------------------------------------
 

@@ -11,6 +11,7 @@ from django.core.management.base import BaseCommand, CommandError
 
 from accounts.spotify_apps import first_app
 from sync.library.genres import run_genres
+from sync.library.listens import run_listens
 from sync.library.uploads import run_import
 from sync.mirrors.engine import run_sync
 from sync.models import SyncRequest
@@ -66,6 +67,7 @@ class Command(BaseCommand):
                 SyncRequest.Kind.SPOTIFY: run_sync,
                 SyncRequest.Kind.GENRES: run_genres,
                 SyncRequest.Kind.IMPORT: run_import,
+                SyncRequest.Kind.LISTENS: run_listens,
                 SyncRequest.Kind.SUBSONIC: run_subsonic,
                 SyncRequest.Kind.LISTENBRAINZ: run_listenbrainz,
             },
