@@ -33,7 +33,7 @@ def import_history(
     history = read_history(upload, finder(songs), on_progress)
     with transaction.atomic():
         ListeningHistory.objects.get_or_create(user_id=user_id)
-        # Two imports of one listener wait for each other.
+        # Two imports of one listener take turns.
         stored = ListeningHistory.objects.select_for_update().get(user_id=user_id)
         known = [(first, last) for first, last in stored.known]
         before = {

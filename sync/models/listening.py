@@ -7,7 +7,7 @@ from django.db.models.functions import Now
 
 
 class ListeningHistory(models.Model):
-    """The time covered by a listener's uploaded histories; the plays are in ``Play``."""
+    """What a listener's uploaded listening histories covered; the plays are in ``Play``."""
 
     user = models.OneToOneField(
         settings.AUTH_USER_MODEL,

@@ -16,8 +16,8 @@ class SyncRequest(models.Model):
         SPOTIFY = "spotify"  #: reads the Liked Songs and updates all mirrors.
         GENRES = "genres"  #: looks up genres of artists.
         IMPORT = "import"  #: reads an uploaded listening history.
-        SUBSONIC = "subsonic"  #: updates playlists at a music server.
-        LISTENBRAINZ = "listenbrainz"  #: updates ListenBrainz.
+        SUBSONIC = "subsonic"  #: brings playlists at a music server up to date.
+        LISTENBRAINZ = "listenbrainz"  #: brings ListenBrainz up to date.
 
     class Trigger(models.TextChoices):
         MANUAL = "manual"  #: the listener pressed the button.
