@@ -1,4 +1,4 @@
-"""Finds the playlists that Syncify 2 kept for a listener, and takes them over."""
+"""Finds the playlists that Syncify 2 made for a listener, and adopts them."""
 
 from __future__ import annotations
 
@@ -22,7 +22,7 @@ _NAME = re.compile(r"Syncify (\(Liked Songs\) )?([1-9]\d*)/([1-9]\d*)")
 
 
 def playlists_to_adopt(own: Iterable[types.Playlist], songs: int) -> dict[int, types.Playlist]:
-    """Of a listener's own playlists, in Spotify's order, those that Syncify 2 kept, by number.
+    """The playlists of Syncify 2 among a listener's own playlists, by number.
 
     It named playlist k of n "Syncify k/n", and left all behind for new ones when n changed: the
     set that fits the number of songs counts, or else the largest. No number is higher than the
@@ -39,13 +39,13 @@ def playlists_to_adopt(own: Iterable[types.Playlist], songs: int) -> dict[int, t
 
 
 def adopt_playlists(job: Job, record: Record, mirror: Mirror, songs: int) -> list[Volume]:
-    """Take over the playlists that Syncify 2 kept: their links, names and songs stay."""
+    """Adopt the playlists of Syncify 2: their links, names and songs stay."""
     found = playlists_to_adopt(unused_playlists(job), songs)
     volumes = [new_volume(mirror, number) for number in range(1, max(found, default=0) + 1)]
     for number, playlist in found.items():
         row = volumes[number - 1].playlist
         row.spotify_id, row.items_known = playlist.id, False  # the look reads them
-        # A name that the listener has given here since they came over is written.
+        # A name that the listener set here after the import is written.
         row.details_written_at = job.user.date_joined
         row.checked_at = job.now()
     mirror.adopts_syncify2 = False

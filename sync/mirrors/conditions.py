@@ -1,7 +1,7 @@
-"""What each test of a rule asks the database: the only place where a rule becomes a condition.
+"""Converts the tests of a rule to database conditions; no other module does.
 
-Nothing of a rule is ever part of SQL text: fields and operators are looked up here, values are
-parameters. A condition is never null, so that "not" of it means what it says.
+No part of a rule becomes SQL text: fields and operators are looked up here, values are parameters.
+A condition is never null, so that its negation is correct.
 """
 
 from collections.abc import Callable, Iterable, Mapping
@@ -23,7 +23,7 @@ from syncify.text import folded
 
 @dataclass(frozen=True, slots=True)
 class Scope:
-    """For whom, and when, a rule selects."""
+    """The listener and the time of a selection."""
 
     user_id: int
     now: datetime
@@ -42,7 +42,7 @@ class Scope:
         return datetime.combine(day, time(), self.zone)
 
     def first_day(self, span: Span) -> date:
-        """The first day of a stretch of time that ends today."""
+        """The first day of a period that ends today."""
         if span.unit == "days":
             return self.today - timedelta(days=span.n)
         months = self.today.year * 12 + self.today.month - 1
@@ -68,7 +68,7 @@ class Line(Func):
 
 
 def condition(rule: Rule, scope: Scope) -> Q:
-    """What a like must be to pass the tests of ``rule``."""
+    """The condition of all tests of ``rule``."""
     return _joined(rule.match, (_entry(entry, scope) for entry in rule.tests))
 
 
@@ -84,7 +84,7 @@ def _entry(entry: RuleTest | RuleGroup, scope: Scope) -> Q:
 
 
 # Each function below gives the condition of the positive operator: ``in_last`` for both
-# ``in_last`` and ``not_in_last``. Songs of which nothing is known do not pass it.
+# ``in_last`` and ``not_in_last``. Songs with an unknown value do not pass it.
 
 _NEGATIVE = frozenset({"is_not", "not_contains", "not_in_last", "not_in"})
 
@@ -166,7 +166,7 @@ def _plays(test: RuleTest, scope: Scope) -> Q:
         wanted &= _played(scope, plays__gte=first)
     if last is not None:
         wanted &= ~_played(scope, plays__gt=last)
-    # A number of plays from 0 up is every song; an empty condition would vanish in an "or".
+    # Every song has at least 0 plays; an empty condition would be dropped from an "or".
     return wanted or Q(track_id__isnull=False)
 
 
@@ -206,7 +206,7 @@ def _genre(test: RuleTest, scope: Scope) -> Q:
 
 
 def _mirror(test: RuleTest, scope: Scope) -> Q:
-    """What those playlists hold; of another listener, or deleted: nothing."""
+    """The songs in those playlists; none for deleted ones or those of another listener."""
     assert isinstance(test.value, tuple)  # noqa: S101 - the grammar says so
     held = PlaylistItems.objects.filter(
         playlist__mirror__in=[int(each) for each in test.value],

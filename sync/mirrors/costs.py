@@ -1,4 +1,4 @@
-"""What a rule costs of Spotify's requests, in words."""
+"""The number of requests that a rule costs, as text."""
 
 from sync.mirrors.rules import Rule
 from syncify.text import counted
@@ -7,7 +7,7 @@ _PERIODS = {"daily": "a day", "weekly": "a week", "monthly": "a month"}
 
 
 def cost_of(rule: Rule) -> str:
-    """Such as "At most 1 request a day", besides the reading of the likes, which all share."""
+    """Such as "At most 1 request a day", without reading the likes, which all mirrors share."""
     if rule.refresh == "sync":
         return "Nothing while its songs stay the same, at most 3 requests when they change."
     period = _PERIODS[rule.refresh]

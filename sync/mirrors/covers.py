@@ -1,4 +1,4 @@
-"""Covers that Syncify draws, on playlists in Spotify: chosen by the listener, sent by a sync."""
+"""Covers of playlists: drawn by Syncify, chosen by the listener, sent by a sync."""
 
 from __future__ import annotations
 
@@ -39,7 +39,7 @@ class NoSuchPalette(ValueError):
 def choose_cover(*, mirror: Mirror, palette: str) -> None:
     """Put the cover in this palette on the mirror's playlists with the next sync, queued here.
 
-    "" leaves the cover to Spotify from now on; the one that is there stays. Raises NoSuchPalette.
+    "" ends the changes by Syncify; the present cover stays. Raises NoSuchPalette.
     """
     from sync.mirrors.drawing import PALETTES  # noqa: PLC0415 - Pillow is 8 MB
 
@@ -62,10 +62,10 @@ def is_due(mirror: Mirror) -> bool:
 def write_cover(
     job: Job, mirror: Mirror, playlists: Sequence[Playlist], *, say: Callable[[str], object]
 ) -> None:
-    """Send the cover to all volumes if it is due; ``say`` tells the history what went wrong.
+    """Send the cover to all volumes if it is due; ``say`` adds errors to the history.
 
-    A cover is no reason for a sync to fail. One that Spotify refuses counts as written until
-    something about it changes, except where Spotify asks for time.
+    A refused cover does not fail the sync. It counts as written until it changes, except if Spotify
+    asks for a wait.
     """
     if not is_due(mirror):
         return

@@ -1,8 +1,8 @@
-"""What a listener decides about the songs of their inbox, and how Spotify is told of it.
+"""Decisions of a listener about inbox items, and their delivery to Spotify.
 
-A press only stores the decision. The next sync tells Spotify, before it reads the Liked Songs: so a
-like waits for quota and is tried again like everything else, and the same sync puts the song into
-the playlist. Until then the decision can be undone.
+A press only stores the decision. The next sync sends it to Spotify before it reads the Liked Songs:
+so a like waits for quota and is retried as other calls are, and the same sync adds the song to the
+playlist. Until then the decision can be undone.
 """
 
 from __future__ import annotations
@@ -49,19 +49,19 @@ Kind, State, Delivery = InboxItem.Kind, InboxItem.State, InboxItem.Delivery
 
 
 def waiting(user: User) -> QuerySet[InboxItem]:
-    """What the listener has not decided yet, newest first."""
+    """The items without a decision, newest first."""
     items = InboxItem.objects.filter(user=user, state=State.WAITING)
     return items.select_related("mirror").order_by("-id")
 
 
 def await_sync(user: User) -> bool:
-    """Whether there are decisions of which Spotify has not been told."""
+    """Whether there are decisions that were not sent to Spotify."""
     told = [Delivery.ASKED, Delivery.SENDING]
     return InboxItem.objects.filter(user=user, delivery__in=told).exists()
 
 
 def can_undo() -> QuerySet[InboxItem]:
-    """Decisions of which Spotify has not been told, and which no newer item has overtaken."""
+    """Decisions that were not sent to Spotify, and that no newer item replaces."""
     newer = InboxItem.objects.filter(
         mirror=OuterRef("mirror"),
         track_id=OuterRef("track_id"),
@@ -81,12 +81,12 @@ def like(user: User, items: QuerySet[InboxItem]) -> int:
 
 
 def unlike(user: User, items: QuerySet[InboxItem]) -> int:
-    """Unlike songs that somebody took out of a playlist, with the next sync."""
+    """Unlike songs that someone removed from a playlist, with the next sync."""
     return _decide(user, items.filter(kind=Kind.TAKEN_OUT), State.UNLIKED, Delivery.ASKED)
 
 
 def dismiss(user: User, items: QuerySet[InboxItem]) -> int:
-    """Let the songs be as the sync left them: what was added is out, what was taken out is in."""
+    """Dismiss the items: added songs stay out of the playlist, removed ones stay in it."""
     return _decide(user, items, State.DISMISSED, Delivery.NONE)
 
 
@@ -136,7 +136,7 @@ def set_options(user: User, *, likes_own: bool, keeps: Sequence[int]) -> None:
 def like_own_additions(job: Job, record: Record, library: Library) -> bool:
     """Decide for songs that the listener added, if they want that: at most MOST_A_DAY.
 
-    Returns whether there is anything to tell Spotify.
+    Returns whether there are decisions to send.
     """
     user = job.user
     if not library.likes_own_additions or not scopes.has(user, SCOPE):
@@ -155,10 +155,10 @@ def like_own_additions(job: Job, record: Record, library: Library) -> bool:
 
 
 def send(job: Job, record: Record) -> None:
-    """Tell Spotify what was decided: MOST_A_CALL songs a call.
+    """Send decisions to Spotify, MOST_A_CALL songs in a call.
 
-    Where Spotify does not answer, or the listener has not allowed it, decisions wait for a later
-    sync and keep nothing else from being done.
+    If Spotify does not respond, or the permission is missing, decisions wait for a later sync, and
+    this sync continues.
     """
     decided = InboxItem.objects.filter(
         user=job.user, delivery__in=[Delivery.ASKED, Delivery.SENDING]
@@ -194,7 +194,7 @@ def _send(
 ) -> None:
     ids = items.order_by("-id").values_list("track_id", flat=True)
     uris = list(dict.fromkeys(track_uri(track) for track in ids))
-    # A song whose like has come or gone meanwhile keeps its date, and costs no call.
+    # A song that was liked or unliked in the meantime keeps its date, and costs no call.
     liked = liked_now(job.user.pk, uris)
     due = [uri for uri in uris if (uri in liked) == (state == State.UNLIKED)]
     _settle(record, items, [uri for uri in uris if uri not in set(due)], Delivery.DONE)
@@ -209,7 +209,7 @@ def _tell(
     uris: Sequence[str],
     tell: Callable[[Sequence[str]], None],
 ) -> None:
-    """Tell Spotify of ``uris``, in halves where one of them spoils the call."""
+    """Send ``uris`` to Spotify, in halves if one of them fails the call."""
     job.before_write()
     try:
         tell(uris)

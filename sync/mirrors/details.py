@@ -1,4 +1,4 @@
-"""What the playlists say of themselves: name, description, whether the profile shows them."""
+"""The details of playlists: name, description, and visibility on the profile."""
 
 from collections.abc import Callable, Sequence
 from datetime import datetime
@@ -10,7 +10,7 @@ from syncify.spotify import types
 from syncify.spotify.errors import BadRequest
 from syncify.text import plain
 
-#: Characters that Spotify takes.
+#: The most characters of Spotify.
 LONGEST = 300
 #: Characters of a name that a mirror keeps.
 LONGEST_NAME = 100
@@ -19,7 +19,7 @@ REMINDER = (
     "Its owner is asked to sign in to Syncify again: otherwise this playlist soon stops being kept "
     "up to date."
 )
-#: Takes the place of REMINDER where the listener gave no description: Spotify clears none.
+#: Replaces REMINDER if the listener set no description: Spotify cannot clear one.
 PLAIN = "My Liked Songs, newest first."
 
 
@@ -46,15 +46,15 @@ class Details:
         return f"{self._mirror.name}{_suffix(volume)}"
 
     def is_stale(self, volume: Playlist) -> bool:
-        """Whether Spotify should be told something new of this playlist."""
+        """Whether the details of this playlist must be written."""
         return bool(volume.spotify_id) and (
             self._has_new_wish(volume) or volume.reminds != self._shall_remind(volume)
         )
 
     def adopt(self, volume: Playlist, playlist: types.Playlist) -> None:
-        """What was given in Spotify is the listener's wish too, unless they gave one here since.
+        """Store details that were changed in Spotify, unless they were changed here later.
 
-        To be called in a transaction in which the job is still ours.
+        Call it in a fenced transaction.
         """
         has_new_wish = self._has_new_wish(volume)
         adopted = {}
@@ -86,7 +86,7 @@ class Details:
         return playlist
 
     def write(self, volume: Playlist) -> None:
-        """Send what is stale, and note what Spotify made of it."""
+        """Write changed details, and store Spotify's result."""
         client, playlist_id = self._job.client, volume.spotify_id or ""
         name = public = None
         if self._has_new_wish(volume):
@@ -117,7 +117,7 @@ class Details:
         return written_at is None or written_at < self._mirror.details_changed_at
 
     def _is_renamed(self, volume: Playlist) -> bool:
-        """Whether the mirror has another name than the playlist was last seen with."""
+        """Whether the mirror's name differs from the last known name of the playlist."""
         seen = volume.written_name
         is_named = seen == self.name_of(volume)
         is_cut = volume.number == 1 and seen[:LONGEST_NAME] == self._mirror.name
@@ -147,7 +147,7 @@ class Details:
         return send(last)
 
     def _note(self, volume: Playlist) -> None:
-        """As sent, whatever Spotify made of it: it is not asked again for the same."""
+        """Count as written, even if Spotify changed it: the same text is not sent again."""
         volume.details_written_at = self._mirror.details_changed_at
         volume.reminds = self._shall_remind(volume)
 

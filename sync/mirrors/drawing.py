@@ -1,4 +1,4 @@
-"""Pictures of a heart above a lake, in five palettes, with words on them."""
+"""Draws covers: a heart above a lake, in five palettes, with a title."""
 
 import io
 import re
@@ -89,7 +89,7 @@ def cover(title: str, palette: str) -> bytes:
 
 
 def preview(title: str, subtitle: str, palette: str = DEFAULT_PALETTE) -> bytes:
-    """A PNG for the cards that messengers make of a link."""
+    """A PNG that messengers show for a link."""
     width, height = PREVIEW
     picture = _scene(palette, width, height, heart_at=width - 270).copy()
     draw = ImageDraw.Draw(picture)
@@ -105,7 +105,7 @@ def preview(title: str, subtitle: str, palette: str = DEFAULT_PALETTE) -> bytes:
 
 @lru_cache(maxsize=2)
 def _scene(palette: str, width: int, height: int, *, heart_at: int) -> Image.Image:
-    """The picture without words."""
+    """The picture without text."""
     colours = PALETTES[palette]
     shore = int(height * _SHORE)
     unit = height / 320

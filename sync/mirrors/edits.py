@@ -1,4 +1,4 @@
-"""What somebody, or Spotify, changed in a playlist since Syncify left it; pure."""
+"""Finds the changes to a playlist since the last write; pure."""
 
 from __future__ import annotations
 
@@ -14,7 +14,7 @@ if TYPE_CHECKING:
 
     from syncify.spotify.types import PlaylistRow
 
-#: How many local files a sentence names.
+#: The number of local files that a sentence names.
 NAMED = 3
 
 
@@ -36,7 +36,7 @@ def stuck(
     unliked_at: Mapping[str, datetime],
     looked_at: datetime | None,
 ) -> set[str]:
-    """Songs that were removed without effect: more of their rows are there than in ``base``.
+    """Songs that were removed without effect: they have more rows than in ``base``.
 
     These rows are older than the removal. A song that was added again has a new date.
     """
@@ -62,7 +62,7 @@ def sentence(
     doubtful: Collection[str],
     put_right: bool,
 ) -> str:
-    """What somebody did, for the history; "" where nobody did anything.
+    """The changes of other people, for the history; "" without changes.
 
     Songs that are ``stuck`` were left by Spotify, and ``doubtful`` ones may never have got in. What
     was added is removed if it is ``put_right``.
@@ -87,7 +87,7 @@ def sentence(
 
 
 def odd_rows(rows: Sequence[PlaylistRow]) -> str:
-    """What stands in the playlist that Spotify's interface cannot change, for the history."""
+    """The rows that Spotify's API cannot change, for the history."""
     local = [row for row in rows if row.kind == "local"]
     empty = sum(1 for row in rows if row.uri is None)
     parts = []

@@ -1,4 +1,4 @@
-"""One sync: reads the Liked Songs once, then brings every mirror of the listener up to date."""
+"""One sync: reads the Liked Songs once, then updates every mirror of the listener."""
 
 from __future__ import annotations
 
@@ -37,14 +37,14 @@ from syncify.spotify.errors import (
 
 logger = logging.getLogger(__name__)
 
-#: What concerns one mirror: the others go on.
+#: Errors of one mirror, which do not stop the others.
 MIRRORS_OWN = (SyncError, Unavailable, OutcomeUnknown, BadRequest, NotFound)
 
 
 def run_sync(job: Job) -> None:
-    """Bring the playlists of ``job`` up to date, and end its request in success.
+    """Update the playlists of ``job``, and end its request in success.
 
-    Whatever keeps it from that is raised: LeaseLost, Cancelled, Released, a SpotifyError or a
+    Otherwise raises LeaseLost, Cancelled, Released, a SpotifyError or a
     SyncError. Nothing is lost then; the next attempt goes on from what is stored.
     """
     _Sync(job).run()
@@ -57,7 +57,7 @@ class _Sync:
         self.library, _ = Library.objects.get_or_create(user_id=job.request.user_id)
         self.is_manual = job.request.trigger != SyncRequest.Trigger.SCHEDULED
         mirrors = Mirror.objects.filter(user_id=job.request.user_id, state=Mirror.State.ACTIVE)
-        # The main mirror first: it is the one whose link people have.
+        # The main mirror first: most shared links are its own.
         self.mirrors = list(mirrors.order_by("-is_main", "id"))
         self.has_several = len(self.mirrors) > 1
         self.volumes = {mirror.pk: volumes_of(mirror) for mirror in self.mirrors}
@@ -88,7 +88,7 @@ class _Sync:
         self._finish(outcome.songs)
 
     def _check_states(self) -> None:
-        """Make sure that the listener wants this sync, and may have it.
+        """Check that the listener wants this sync, and may have it.
 
         Raises GiveUp or SignInNeeded.
         """
@@ -104,7 +104,7 @@ class _Sync:
             raise GiveUp("paused", "Syncs are paused.")
 
     def _check_waits(self) -> None:
-        """Raises SnoozeUntil while everything waits for a second look."""
+        """Raises SnoozeUntil while a second look is pending."""
         waiting = [mirror for mirror in self.mirrors if guard.waits(mirror, self.now)]
         if waiting and len(waiting) == len(self.mirrors):
             raise guard.wait_of(min(waiting, key=lambda one: one.confirm_after or self.now))
@@ -167,7 +167,7 @@ class _Sync:
                 self.volumes[mirror.pk] = adopt_playlists(self.job, self.record, mirror, songs)
 
     def _due(self) -> list[Volume]:
-        """The playlists to look at although nothing may have changed.
+        """The playlists to check even without known changes.
 
         A person who asks for a sync gets a look; without that, one a day is enough. What this
         request has brought up to date in an earlier attempt is not looked at again.
@@ -249,15 +249,15 @@ class _Sync:
         return held_in(volumes_of(main))
 
     def _there(self) -> list[Mirror]:
-        """The mirrors that were not deleted meanwhile."""
+        """The mirrors that still exist."""
         keys = [mirror.pk for mirror in self.mirrors]
         there = set(Mirror.objects.filter(pk__in=keys).values_list("pk", flat=True))
         return [mirror for mirror in self.mirrors if mirror.pk in there]
 
     def _worst(self) -> Exception | None:
-        """The failure that decides what becomes of the request: one that a retry may cure first.
+        """The failure that ends the request: one that a retry may solve comes first.
 
-        A further mirror whose playlist is gone, or refused, keeps nothing else from success.
+        Lost or refused playlists of further mirrors do not prevent success.
         """
         counting = [
             (mirror, error)
@@ -284,7 +284,7 @@ def _is_passing(error: Exception) -> bool:
 
 
 def _named(error: Exception, mirror: Mirror) -> Exception:
-    """The error, saying whose it is."""
+    """The error with the name of its mirror."""
     if isinstance(error, SyncError):
         error.message = f"{mirror.name}: {error.message}"
     return error

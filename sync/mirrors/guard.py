@@ -1,4 +1,4 @@
-"""Lets the removal of many songs from a mirror's playlists wait until two syncs agree on them."""
+"""Delays the removal of many songs from a mirror until two syncs agree on it."""
 
 from __future__ import annotations
 
@@ -18,7 +18,7 @@ if TYPE_CHECKING:
 def leaving_unexplained(
     user_id: int, removed: Sequence[str], ours: Collection[str | None]
 ) -> list[str]:
-    """Of the songs that would leave, those that neither Syncify nor the listener's likes brought.
+    """The songs to remove that are neither from Syncify nor from the listener's likes.
 
     All others leave because the likes, or a rule over them, say so: a mass removal there was seen
     twice when the likes were read.
@@ -31,7 +31,7 @@ def leaving_unexplained(
 def is_confirmed(
     mirror: Mirror, leaving: Sequence[str], now: datetime, *, held: int, left: int
 ) -> bool:
-    """Whether these songs, out of ``held``, may leave; else the mirror is told to wait for it."""
+    """Whether these songs of ``held`` may be removed; otherwise stores that the mirror waits."""
     if not must_be_seen_twice(len(leaving), held, left=left):
         return True
     if mirror.confirm_after is not None and mirror.confirm_gone == list(leaving):

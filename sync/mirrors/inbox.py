@@ -1,4 +1,4 @@
-"""Songs that other people put into a mirror's playlists, or took out: what a look tells of them."""
+"""Finds and stores songs that other people added to a mirror's playlists, or removed."""
 
 from __future__ import annotations
 
@@ -15,13 +15,13 @@ from sync.models import InboxItem, Mirror, Track
 if TYPE_CHECKING:
     from syncify.spotify.types import PlaylistRow
 
-#: More songs than this, added at once, are told in one sentence, and none is offered.
+#: More songs than this, added at once, get one sentence and no inbox items.
 MOST = 200
 
 
 @dataclass(frozen=True, slots=True)
 class Additions:
-    """What somebody did to a playlist. ``is_much``: so much that single songs are not offered."""
+    """Changes of other people. ``is_much``: too many for inbox items."""
 
     added: tuple[PlaylistRow, ...] = ()
     taken_out: tuple[str, ...] = ()
@@ -37,7 +37,7 @@ def additions(
     refused: Collection[str] = (),
     verified: Collection[str] = (),
 ) -> Additions:
-    """What changed between ``base``, which Syncify left, and ``now``, which it found.
+    """The changes from ``base``, the last state of Syncify, to ``now``.
 
     ``base`` is None where it is not known what was left: then nothing is told. Songs of ``own``
     count as Syncify's, wherever they come from; ``refused`` ones, episodes and local files are not
@@ -65,7 +65,7 @@ def additions(
 
 
 def record_additions(mirror: Mirror, found: Additions, present: Collection[str | None]) -> None:
-    """Store what a look found, in the transaction that stores what the playlist holds.
+    """Store the found changes, in the transaction that stores the playlist's items.
 
     A song that was dismissed stays so until it has left the playlists, which hold ``present``, and
     is added again.
@@ -119,7 +119,7 @@ def _record_taken_out(mirror: Mirror, uris: Sequence[str]) -> None:
 
 
 def note_present(mirror: Mirror, uris: Collection[str | None]) -> None:
-    """Note which songs of the inbox are no longer in the playlists."""
+    """Update which songs of the inbox are still in the playlists."""
     there = InboxItem.objects.filter(mirror=mirror, kind=InboxItem.Kind.ADDED, is_present=True)
     held = {uri for uri in uris if uri}
     left = [

@@ -1,4 +1,4 @@
-"""A listener's further playlists: made, changed, copied, frozen into a fixed list, and deleted."""
+"""Makes, changes, copies, freezes and deletes a listener's further playlists."""
 
 from __future__ import annotations
 
@@ -19,9 +19,9 @@ from sync.queue.locks import lock_listener
 if TYPE_CHECKING:
     from accounts.models import User
 
-#: Playlists of one listener, the main one included: Spotify shows as many in one answer.
+#: Playlists of one listener, the main one included: one response of Spotify lists as many.
 MOST_MIRRORS = 50
-#: Selects nothing: a fixed list holds the songs that are marked as kept.
+#: Selects nothing: a fixed list contains the songs that are marked as kept.
 FIXED = to_json(
     Rule(tests=(RuleTest("year", "at_most", 1000), RuleTest("plays", "at_least", 10**6)))
 )
@@ -37,7 +37,7 @@ class NameTaken(Exception):
 
 @dataclass(frozen=True, slots=True)
 class Details:
-    """What a listener settles about a playlist besides its rule."""
+    """The settings of a playlist besides its rule."""
 
     name: str
     description: str = ""
@@ -48,13 +48,13 @@ class Details:
     keeps_additions: bool = False
 
 
-#: Changes of these reach Spotify as details; of these, the songs are selected anew.
+#: Changes of the former are details for Spotify; changes of the latter need a new selection.
 _AT_SPOTIFY = {"name", "description", "public"}
 _OF_SONGS = {"keep_same", "keep_twin"}
 
 
 def create_mirror(*, user: User, details: Details, rule: Rule) -> Mirror:
-    """Keep a further playlist, which the sync that is queued here makes at Spotify.
+    """Add a playlist, and queue the sync that makes it at Spotify.
 
     Raises TooManyMirrors or NameTaken.
     """
@@ -70,7 +70,7 @@ def create_mirror(*, user: User, details: Details, rule: Rule) -> Mirror:
 
 
 def change_mirror(*, mirror: Mirror, details: Details, rule: Rule | None) -> None:
-    """Store what is different; syncs follow it from then on, the next one is queued here.
+    """Store changed settings, and queue a sync that applies them.
 
     ``rule`` is None for the main mirror, and for a fixed list that stays one. Raises NameTaken.
     """
@@ -98,7 +98,7 @@ def change_mirror(*, mirror: Mirror, details: Details, rule: Rule | None) -> Non
 
 
 def duplicate_mirror(mirror: Mirror) -> Mirror:
-    """Keep a further playlist by the same rule. Raises TooManyMirrors.
+    """Add a playlist with the same rule. Raises TooManyMirrors.
 
     A copy of the main mirror follows a rule that takes every like; one of a fixed list is a fixed
     list of the same songs.
@@ -124,7 +124,7 @@ def duplicate_mirror(mirror: Mirror) -> Mirror:
 
 
 def freeze_mirror(mirror: Mirror) -> int:
-    """Let a playlist keep the songs that it holds, in their order, whatever is liked later.
+    """Freeze a playlist: it keeps its songs in their order.
 
     Returns how many those are. Songs that somebody added and that are in it stay as well. Of a
     playlist with songs of other listeners, only those stay that the listener likes too.
@@ -159,7 +159,7 @@ def is_fixed(mirror: Mirror) -> bool:
 
 
 def delete_mirror(mirror: Mirror) -> list[str]:
-    """Keep a playlist no longer; returns the ids of its playlists at Spotify, which stay there.
+    """Delete a mirror; returns the ids of its playlists at Spotify, which stay there.
 
     A sync that is working on it leaves it alone from then on. Songs that it had taken from the main
     playlist return there with the sync that is queued here.
@@ -177,7 +177,7 @@ def delete_mirror(mirror: Mirror) -> list[str]:
 
 
 def free_name(user: User, name: str) -> str:
-    """``name``, with a number behind it where another playlist of the listener has it."""
+    """``name``, with a number if another playlist of the listener has it."""
     taken = _names(user)
     for number in range(2, MOST_MIRRORS + 2):
         if name.casefold() not in taken:

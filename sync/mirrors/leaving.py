@@ -1,4 +1,4 @@
-"""Takes playlists out of a listener's library at Spotify, and songs, when they say so."""
+"""Removes playlists and songs from a listener's library at Spotify, on their request."""
 
 from __future__ import annotations
 
@@ -14,25 +14,25 @@ if TYPE_CHECKING:
     from accounts.models import User
     from syncify.spotify.client import SpotifyClient
 
-#: Songs that one request takes.
+#: The most songs of one request.
 AT_ONCE = 40
 
 
 class NotDone(Exception):
-    """Spotify did not do it; the text says why, as a sentence."""
+    """Spotify did not do it; the text gives the reason as a sentence."""
 
 
 def remove_from_library(user: User, playlist_ids: Sequence[str]) -> None:
-    """Take these playlists out of the listener's library at Spotify. Raises NotDone."""
+    """Remove these playlists from the listener's library at Spotify. Raises NotDone."""
     with _spotify_as(user) as client:
         for playlist_id in playlist_ids:
             client.unfollow_playlist(playlist_id)
 
 
 def unlike(user: User, uris: Sequence[str]) -> None:
-    """Take these songs out of the Liked Songs at Spotify. Raises NotDone.
+    """Remove these songs from the Liked Songs at Spotify. Raises NotDone.
 
-    Some of them may be gone when it does.
+    Then some of them may be removed.
     """
     with _spotify_as(user) as client:
         for at in range(0, len(uris), AT_ONCE):

@@ -1,4 +1,4 @@
-"""One look at the playlists of a mirror: what others changed there, and what Spotify made of it."""
+"""Reads the playlists of a mirror, and finds changes of other people and of Spotify."""
 
 from __future__ import annotations
 
@@ -29,7 +29,7 @@ if TYPE_CHECKING:
 
 @dataclass(frozen=True, slots=True)
 class Before:
-    """What was known of a playlist. ``is_sure``: no write was under way since."""
+    """The stored state of a playlist. ``is_sure``: no write has started since."""
 
     base: list[str | None]
     has_base: bool
@@ -65,9 +65,9 @@ class Look:
         self._say = say
 
     def at(self, volumes: Sequence[Volume]) -> None:
-        """Bring what is known of ``volumes`` up to date.
+        """Update the stored state of ``volumes``.
 
-        Raises SnoozeUntil, RetryLater or GiveUp where a playlist is not where it was.
+        Raises SnoozeUntil, RetryLater or GiveUp if a playlist is lost.
         """
         missing: list[str] = []
         for volume in volumes:
@@ -79,9 +79,9 @@ class Look:
                 tracks.refuse(self._mirror, given_up, tracks.NOT_KEPT)
 
     def _at(self, volume: Volume, others: set[str]) -> list[str]:
-        """Compare a playlist's version with the one we know, and read it where they differ.
+        """Compare a playlist's snapshot id with the stored one, and read it if they differ.
 
-        Returns the songs that we had put there and are gone.
+        Returns the songs that Syncify added and that are missing.
         """
         self._job.safe_point()
         if self._looks.is_due(volume) and self._looks.held(volume) is False:
@@ -116,7 +116,7 @@ class Look:
         return shown if _is_as_left(volume, shown) else None
 
     def _rows(self, volume: Volume, playlist: types.Playlist) -> Sequence[PlaylistRow] | None:
-        """What the playlist holds; None where it is as we left it."""
+        """The items of the playlist; None if it is unchanged."""
         if _is_as_left(volume, playlist):
             return None
         if playlist.total == 0 and not volume.uris:
@@ -126,7 +126,7 @@ class Look:
     # --- A playlist that is not where it was ----------------------------------------------------
 
     def _bring_back(self, volume: Volume) -> None:
-        """Put the playlist back into the library, if a person asked for this sync."""
+        """Restore the playlist to the library, if a person asked for this sync."""
         if not self._is_manual:
             self._miss(volume, looking.not_in_library(volume, self._job.now()))
         if looking.restore(self._job, volume):
@@ -205,7 +205,7 @@ class Look:
     def _arrived(
         self, named: Sequence[PlaylistRow], before: Before, others: set[str], stuck: set[str]
     ) -> Additions:
-        """What the inbox should tell of an edited playlist.
+        """The inbox items of an edited playlist.
 
         Where a write of ours was under way, all that Syncify ever put there counts as its own; of
         a mirror with songs of other listeners that is not known, so nothing is told.

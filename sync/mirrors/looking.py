@@ -1,4 +1,4 @@
-"""Asks Spotify what became of a listener's playlists, in as few calls as that takes."""
+"""Gets the state of a listener's playlists from Spotify with few calls."""
 
 from __future__ import annotations
 
@@ -17,16 +17,16 @@ if TYPE_CHECKING:
     from sync.queue.job import Job
     from syncify.spotify.types import Playlist
 
-#: What one question about the library may name.
+#: The most uris in one question about the library.
 ASKED_AT_ONCE = 40
 #: Seconds for which the list of playlists says what a playlist holds before a write.
 FRESH = 20.0
-#: A playlist is gone when Spotify says so in two looks that are so far apart.
+#: A playlist counts as gone if two looks this far apart confirm it.
 GONE_AFTER = timedelta(hours=1)
 
 
 class Looks:
-    """What Spotify says of the playlists that are to be looked at, asked for all mirrors at once.
+    """The state at Spotify of the playlists to look at, for all mirrors together.
 
     One page of the listener's playlists tells of up to 50 what one call each would tell, and
     whether they are in the library. ``due`` are looked at whether anything is to be written or not.
@@ -42,19 +42,19 @@ class Looks:
         self._listed_at = float("-inf")
 
     def expect(self, volumes: Iterable[Volume]) -> None:
-        """These are looked at as well, because something is to be written to them."""
+        """Add playlists to look at before they are written."""
         self._waiting |= dict.fromkeys(one.spotify_id for one in volumes if one.spotify_id)
 
     def is_due(self, volume: Volume) -> bool:
         return volume.spotify_id in self._due
 
     def held(self, volume: Volume) -> bool | None:
-        """Whether a playlist that is due is in the library; None where Spotify does not tell."""
+        """Whether a due playlist is in the library; None if unknown."""
         self._ask()
         return self._held.get(volume.spotify_id)
 
     def is_held(self, volume: Volume) -> bool | None:
-        """As ``held``, asking for this playlist alone where it was not asked for."""
+        """Like ``held``; asks for this playlist alone if necessary."""
         if volume.spotify_id not in self._held:
             self._ask_for([volume.spotify_id])
         return self._held.get(volume.spotify_id)
@@ -86,14 +86,14 @@ class Looks:
             self._ask_for(left)
 
     def _list(self) -> None:
-        """Read the list of playlists as long as that is cheaper than to ask for those not found."""
+        """Read the list of playlists while that is cheaper than single calls for the rest."""
         self._listed_at = time.monotonic()
         left, offset = set(self._waiting), 0
         while left:
             try:
                 page = self._job.client.playlists_page(offset)
             except (NotFound, BadRequest, AccessRefused):
-                return  # each playlist is asked for alone
+                return  # each playlist gets its own call
             for playlist in page.playlists:
                 if playlist.id in left:
                     left.remove(playlist.id)
@@ -112,14 +112,14 @@ class Looks:
             try:
                 held = self._job.client.in_library([f"spotify:playlist:{one}" for one in some])
             except LibraryUnknown:
-                continue  # the sync goes on without that check
+                continue  # the sync continues without this check
             self._held.update(zip(some, held, strict=True))
 
 
 def restore(job: Job, volume: Volume) -> bool:
-    """Put a playlist back into the library; False when Spotify does not know it.
+    """Restore a playlist to the library; False if Spotify does not know it.
 
-    Raises GiveUp when Spotify does not let us.
+    Raises GiveUp if Spotify refuses.
     """
     try:
         job.client.save_to_library(f"spotify:playlist:{volume.spotify_id}")
@@ -135,10 +135,10 @@ def restore(job: Job, volume: Volume) -> bool:
 
 
 def not_found(volume: Volume, now: datetime, *, is_held: bool | None) -> Exception:
-    """What follows when Spotify does not find a playlist; notes when it first said so.
+    """Handle a playlist that Spotify does not find; stores when it was first reported.
 
-    One answer decides nothing: the playlist counts as gone only if the library says so too, and a
-    second look an hour or more later agrees.
+    One response is not enough: the playlist counts as gone only if the library confirms it, and a
+    second look an hour or more later.
     """
     if is_held is not False:
         return not_found_for_now()
@@ -159,7 +159,7 @@ def not_found_for_now() -> RetryLater:
 
 
 def not_in_library(volume: Volume, now: datetime) -> Exception:
-    """What follows when a playlist has left the library, and nobody asked to have it back."""
+    """Handle a playlist that left the library, in a sync that nobody asked for."""
     return _second_look(volume, now) or GiveUp(
         "playlist_removed",
         "The playlist is no longer in your Spotify library. Press “Bring it back” if you want it "

@@ -1,4 +1,4 @@
-"""Makes the playlists of a mirror, finds one whose creation was not answered, and adopts others."""
+"""Makes the playlists of a mirror, and finds one whose creation got no response."""
 
 from __future__ import annotations
 
@@ -33,9 +33,9 @@ def create(details: Details, playlist: Playlist) -> types.Playlist:
 
 
 def find_created(job: Job, name: str) -> types.Playlist | None:
-    """The playlist that an attempt without an answer has created under ``name``, if it has.
+    """The playlist that an attempt without a response created under ``name``, if any.
 
-    Only one that is proven to be empty is taken: any other may be the listener's own.
+    Only an empty playlist is used: another one may be the listener's own.
     """
     for listed in unused_playlists(job):
         if listed.name == name and listed.total == 0:

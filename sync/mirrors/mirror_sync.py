@@ -1,4 +1,4 @@
-"""Brings the playlists of one mirror to what it wants: looks, plans, writes."""
+"""Updates the playlists of one mirror: reads, plans and writes."""
 
 from __future__ import annotations
 
@@ -32,13 +32,13 @@ if TYPE_CHECKING:
 
 logger = logging.getLogger(__name__)
 
-#: How often one attempt plans anew because a playlist is not what it was thought to be.
+#: The number of new plans in one attempt, after a playlist turned out different.
 REPLANS = 3
 
 
 @dataclass(frozen=True, slots=True)
 class Surroundings:
-    """What the mirrors of one sync share.
+    """Data that the mirrors of one sync share.
 
     ``now`` is when it began, ``pages`` how many pages of likes were read.
     """
@@ -73,7 +73,7 @@ class MirrorSync:
         self._is_new_choice = mirror.refreshed_at == around.now
 
     def run(self) -> None:
-        """Raises what keeps the playlists from being brought up to date."""
+        """Raises the error that prevents the update."""
         if guard.waits(self.mirror, self._around.now):
             raise guard.wait_of(self.mirror)
         self._look()
@@ -101,16 +101,16 @@ class MirrorSync:
         return [volume for volume in self._volumes if volume.spotify_id]
 
     def _has_to_write(self) -> bool:
-        """Whether something is to be written, or to be found out after a write."""
+        """Whether there is something to write, or an unknown outcome of a write."""
         existing = self._existing()
         in_doubt = not all(volume.playlist.items_known for volume in existing)
         is_stale = any(self._details.is_stale(volume.playlist) for volume in existing)
         return in_doubt or is_stale or bool(self._plan().steps)
 
     def _look(self) -> None:
-        """Learn what the playlists hold, in as few calls as that takes.
+        """Update the stored items of the playlists with few calls.
 
-        Nothing is asked when there is nothing to change and they were looked at today.
+        Makes no call if there is nothing to change and they were checked today.
         """
         existing = self._existing()
         is_due = any(self._around.looks.is_due(volume) for volume in existing)
@@ -135,7 +135,7 @@ class MirrorSync:
     # --- Writing ------------------------------------------------------------------------------
 
     def _wanted(self) -> list[str]:
-        """What the playlists should hold, in order."""
+        """The songs that the playlists should have, in order."""
         left_out = self._facts.refused | self._facts.excluded
         wanted = dict.fromkeys(uri for uri in self._selected if uri not in left_out)
         wanted |= dict.fromkeys(uri for uri in self._facts.kept if uri not in left_out)
@@ -153,7 +153,7 @@ class MirrorSync:
             [volume.uris for volume in self._volumes],
             stuck=self._facts.stuck.difference(wanted),
             anew=self._is_anew,
-            # The dates of a list that is chosen anew each day mean nothing.
+            # The dates of a list that changes each day have no meaning.
             dates_are_worth=0 if self._is_new_choice else DATES_ARE_WORTH,
         )
 
@@ -186,7 +186,7 @@ class MirrorSync:
         )
 
     def _loses_dates(self, plan: MirrorPlan) -> bool:
-        """Whether songs that stay get another date, in a list whose dates mean something."""
+        """Whether staying songs get another date, in a list whose dates have a meaning."""
         return not self._is_new_choice and any(
             set(plan.contents[at]) & set(self._volumes[at].uris) for at in plan.rewritten
         )
@@ -213,7 +213,7 @@ class MirrorSync:
             raise guard.wait_of(self.mirror)
 
     def _learn_versions(self) -> None:
-        """Ask for the version that a write without an answer made: else it must all be read."""
+        """Get the snapshot id after a write without a response, to avoid reading all items."""
         for volume in self._volumes:
             if (
                 volume.spotify_id
@@ -226,7 +226,7 @@ class MirrorSync:
                     self._save([volume])
 
     def _apply(self, plan: MirrorPlan) -> None:
-        """Send the steps of a plan, up to the first that did not come out as planned."""
+        """Send the steps of a plan, up to the first with an unexpected result."""
         touched = [self._volumes[number] for number in {step.volume for step in plan.steps}]
         for volume in touched:
             volume.playlist.items_known = False
@@ -254,7 +254,7 @@ class MirrorSync:
             self._save(touched, is_written=True)
 
     def _make_playlists(self, count: int) -> None:
-        """Let the first ``count`` volumes have a playlist each."""
+        """Make playlists for the first ``count`` volumes."""
         for number in range(len(self._volumes) + 1, count + 1):
             self._volumes.append(new_volume(self.mirror, number))
         for volume in self._volumes[:count]:
@@ -286,7 +286,7 @@ class MirrorSync:
     # --- Keeping ------------------------------------------------------------------------------
 
     def _settle(self) -> None:
-        """Forget what had to be confirmed, or was asked for: it is done."""
+        """Clear the pending confirmation and the request for a rewrite."""
         done = {"confirm_after": None, "confirm_gone": None, "rewrite_asked": False}
         if changed := [name for name, value in done.items() if getattr(self.mirror, name) != value]:
             for name in changed:
@@ -297,7 +297,7 @@ class MirrorSync:
             self._keep_choice()
 
     def _keep_choice(self) -> None:
-        """Note that the songs were chosen, once they are in the playlist.
+        """Store that the songs were selected, after they are in the playlist.
 
         Not where the listener has changed the rule meanwhile: the next sync chooses by that one.
         """

@@ -1,4 +1,4 @@
-"""Asks a language model for a rule, where the operator has set one up.
+"""Asks a language model for a rule, if the operator configured one.
 
 The model gets the sentence and the grammar, never a song: Spotify's terms keep its content out of
 models. Its answer is read as any other JSON that somebody sends, and only fills a form.
@@ -30,7 +30,7 @@ from sync.mirrors.rules import (
 logger = logging.getLogger(__name__)
 
 SENTENCE_MAX = 500
-#: Seconds for the answer, however slowly it comes.
+#: Seconds for the whole response.
 TIMEOUT = 10.0
 #: Long enough for every rule that a sentence can ask for.
 ANSWER_MAX = 20_000
@@ -54,7 +54,7 @@ def is_configured() -> bool:
 
 
 def ask_model(sentence: str, *, today: date) -> Rule | None:
-    """The rule that the model reads in ``sentence``; None when nothing usable came in time."""
+    """The rule of the model for ``sentence``; None without a valid response in time."""
     if not is_configured() or not sentence.strip() or len(sentence) > SENTENCE_MAX:
         return None
     import requests  # noqa: PLC0415 - for those alone who have a model

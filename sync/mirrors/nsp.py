@@ -24,12 +24,12 @@ _REFRESH = {"daily": "24h", "weekly": "168h", "monthly": "720h"}
 
 class Exported(NamedTuple):
     nsp: dict[str, Any]
-    #: What the playlist at Navidrome does not heed, as sentences.
+    #: The parts that Navidrome does not support, as sentences.
     left_out: list[str]
 
 
 def to_nsp(name: str, rule: Rule) -> Exported:
-    """``rule`` as Navidrome reads it.
+    """``rule`` in Navidrome's format.
 
     A test that Navidrome cannot ask is left out where all must hold: the playlist is then larger.
     Where one is enough, the whole choice is left out, for without that test it would be smaller.

@@ -1,7 +1,7 @@
 """Reads a sentence about songs as a rule, and says what it did not understand.
 
-Phrases that are known (``phrases.py``) become tests and settings; words that say nothing are
-passed over; all else is given back. Where the words allow two rules, neither is chosen.
+Known phrases (``phrases/``) become tests and settings; filler words are ignored; all other words
+are reported. If the words allow two rules, neither is chosen.
 """
 
 import re
@@ -58,7 +58,7 @@ def _words(text: str) -> frozenset[str]:
     return frozenset(text.split())
 
 
-#: Words that say nothing about the songs.
+#: Filler words.
 _FILLERS = _words(
     """a all am an and any are be been collection create do every everything get give had has have
     i i've ive i’ve is it just keep kept let liked likes list listen listened make me music my of
@@ -124,7 +124,7 @@ def _items(text: str, context: Context) -> Iterator[_Item]:
 
 
 def _phrase_at(text: str, at: int, context: Context) -> tuple[int, Found] | None:
-    """The longest phrase that begins here, and means something that a rule can say."""
+    """The longest phrase that begins here and that a rule can express."""
     best: tuple[int, Found] | None = None
     for phrase in PHRASES:
         match = phrase.pattern.match(text, at)
@@ -180,7 +180,7 @@ def _name_at(text: str, at: int) -> tuple[int, Found] | None:
 
 
 def _name_end(text: str, at: int) -> int:
-    """Where the name that begins at ``at`` ends. Its first word belongs to it in any case."""
+    """The end of the name that begins at ``at``. Its first word always belongs to it."""
     word = _WORD.match(text, at)
     end = word.end() if word else at
     while end < min(len(text), at + TEXT_MAX + 1):

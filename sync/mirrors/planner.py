@@ -1,4 +1,4 @@
-"""Plans the edits that make playlists hold the wanted songs, and keep the dates of those that stay.
+"""Plans the edits that give playlists the wanted songs, and keep the dates of staying songs.
 
 A volume is a playlist: a library that outgrows one goes on in the next. A song inserted gets a new
 "date added", a song moved keeps its own, so songs that stay are never removed; only where this
@@ -25,7 +25,7 @@ DATES_ARE_WORTH = 20  # requests that edits may cost over a rewrite
 
 @dataclass(frozen=True, slots=True)
 class Remove:
-    """Take out every occurrence of these songs, at most 100."""
+    """Remove every occurrence of these songs, at most 100."""
 
     uris: tuple[str, ...]
 
@@ -52,7 +52,7 @@ class Insert:
 
 @dataclass(frozen=True, slots=True)
 class Replace:
-    """Let the playlist hold these songs, at most 100, and nothing else."""
+    """Replace all items by these songs, at most 100."""
 
     uris: tuple[str, ...]
 
@@ -93,7 +93,7 @@ class MirrorPlan:
 
 
 def apply(edit: Edit, items: Sequence[str | None]) -> list[str | None]:
-    """What a playlist with these items holds after the edit."""
+    """The items of a playlist after the edit."""
     match edit:
         case Remove(uris):
             gone = set(uris)
@@ -228,7 +228,7 @@ def _is_mark(uri: str) -> bool:
 def _differences(wanted: Sequence[str], present: Sequence[str], *, most: int) -> list[Edit] | None:
     """Remove, move, insert, in this order; None when ``most`` requests or edits cannot do it.
 
-    A song that is there twice can only be removed altogether: it is added anew.
+    A repeated song can only be removed completely: it is added again.
     """
     counts = Counter(present)
     rank = {uri: place for place, uri in enumerate(wanted)}

@@ -7,7 +7,7 @@ from typing import Any, Literal
 
 from sync.mirrors.rules import Rule, from_json
 
-#: What a listener adds to a preset: nothing, a year, the first year of a decade, an artist's name
+#: The value that a preset needs: nothing, a year, the first year of a decade, an artist's name
 #: or a genre.
 Needs = Literal["", "year", "decade", "artist", "genre"]
 
@@ -47,7 +47,7 @@ def rule_of(key: str, *, today: date, value: str | int | None = None) -> Rule:
 
 
 def duplicates_of(key: str) -> dict[str, str]:
-    """What the preset sets besides the rule: the twins that a clean playlist keeps."""
+    """The setting of the preset besides the rule: the twins that a clean playlist keeps."""
     return {"keep_twin": "clean"} if key == "clean" else {}
 
 

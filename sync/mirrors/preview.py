@@ -1,4 +1,4 @@
-"""What a rule would select at this moment: a number of songs, and the first of them."""
+"""The present selection of a rule: the number of songs, and the first ones."""
 
 from collections.abc import Sequence
 from dataclasses import dataclass
@@ -30,7 +30,7 @@ def preview(
     keep_twin: str = Mirror.KeepTwin.BOTH,
     mirror: Mirror | None = None,
 ) -> Preview:
-    """What a playlist with this rule and these settings would hold; ``mirror`` is the one it is."""
+    """The songs of a playlist with this rule and these settings; ``mirror`` is the edited one."""
     selected = select(rule, scope, mirror.rotation if mirror else None).track_ids
     settings = Mirror(user_id=scope.user_id, keep_same=keep_same, keep_twin=keep_twin)
     kept = [

@@ -1,4 +1,4 @@
-"""When a rule chooses anew, and which songs of a long list a period shows."""
+"""Periods of selections, and the songs of a long list that a period shows."""
 
 from collections.abc import Sequence
 from datetime import date
@@ -8,7 +8,7 @@ from sync.mirrors.rules import Refresh
 
 
 class Rotation(TypedDict):
-    """Where "rediscover" stands, kept between two selections."""
+    """The position of "rediscover", stored between two selections."""
 
     period: str
     #: The key after which this period began.
@@ -34,7 +34,7 @@ def period_of(refresh: Refresh, today: date) -> str:
 def rotate(
     keys: Sequence[str], count: int, *, period: str, last: Rotation | None
 ) -> tuple[list[int], Rotation]:
-    """The places of the ``count`` keys that ``period`` shows, and where the next one goes on.
+    """The positions of the ``count`` keys that ``period`` shows, and the next start.
 
     ``keys`` are in ascending order, and stand in a ring: each period goes on where the one before
     it stopped, so that every song is shown once before any is shown twice. Within a period the
@@ -49,7 +49,7 @@ def rotate(
     start = next((place for place, key in enumerate(keys) if key > after), 0)
     shown = [(start + step) % len(keys) for step in range(min(count, len(keys)))]
     reached = keys[shown[-1]] if shown else after
-    # A song that a newer one pushed out of this period was shown all the same.
+    # A song that a newer one replaced within this period counts as shown.
     if last is not None and last["period"] == period:
         reached = max(reached, last["reached"], key=lambda key: _way(after, key))
     return shown, Rotation(period=period, after=after, reached=reached)

@@ -1,4 +1,4 @@
-"""A mirror's rule: which of a listener's likes it takes, in which order, and how many.
+"""The rule of a mirror: its tests, order and number of songs.
 
 ``from_json`` alone makes rules, each in one form, so that equal rules are equal values.
 """
@@ -83,7 +83,7 @@ _DATE = re.compile(r"\d{4}-\d{2}-\d{2}")
 
 
 class RuleError(ValueError):
-    """A rule that the grammar does not have; ``place`` says where, such as "test 3"."""
+    """The rule is not valid; ``place`` is the position of the error, such as "test 3"."""
 
     def __init__(self, place: str, message: str) -> None:
         super().__init__(f"{place}: {message}")
@@ -92,7 +92,7 @@ class RuleError(ValueError):
 
 
 class Span(NamedTuple):
-    """A stretch of time that ends today."""
+    """A period that ends today."""
 
     n: int
     unit: Unit

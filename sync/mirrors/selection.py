@@ -18,7 +18,7 @@ from sync.models import SavedTrack
 
 class Selection(NamedTuple):
     track_ids: list[str]
-    #: What "rediscover" has to know next time; None for every other order.
+    #: The next position of "rediscover"; None for every other order.
     rotation: Rotation | None
 
 
@@ -59,7 +59,7 @@ def select(rule: Rule, scope: Scope, rotation: Rotation | None = None) -> Select
 
 
 def is_due(rule: Rule, scope: Scope, selected_at: datetime | None) -> bool:
-    """Whether a list that was selected at that time is to be selected anew."""
+    """Whether a list that was selected at that time needs a new selection."""
     if selected_at is None or rule.refresh == "sync":
         return True
     then = selected_at.astimezone(scope.zone).date()
@@ -156,7 +156,7 @@ def _each_in_turn(rows: list[_Row]) -> list[_Row]:
 
 
 def _few_per_artist(rows: list[_Row], most: int) -> list[_Row]:
-    """At most so many songs of each first artist; songs without an artist all stay."""
+    """At most this many songs of each first artist; all songs without an artist stay."""
     seen: Counter[str] = Counter()
     kept = []
     for row in rows:

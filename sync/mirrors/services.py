@@ -1,4 +1,4 @@
-"""What people and other parts of the program can ask of a mirror."""
+"""Actions on mirrors for pages and other rooms."""
 
 from typing import Any
 
@@ -53,7 +53,7 @@ def retry_dead(request: SyncRequest) -> SyncRequest:
 
 
 def pause_mirror(user: User, mirror: Mirror | None = None) -> None:
-    """Let syncs leave a mirror alone, the main one by default.
+    """Pause a mirror, the main one by default.
 
     Where no mirror is left to sync, the scheduled sync that is queued goes; what a person asked
     for stays.
@@ -126,9 +126,9 @@ def make_new_playlist(mirror: Mirror) -> None:
 
 
 def rewrite_playlist(mirror: Mirror) -> None:
-    """Have the playlist written anew, without its empty rows and local files.
+    """Request a rewrite of the playlist, without its empty rows and local files.
 
-    All songs in it get a new date: to be asked for by the listener alone.
+    All its songs get a new date, so only the listener may request it.
     """
     with transaction.atomic():
         lock_listener(mirror.user_id)
@@ -145,7 +145,7 @@ def change_settings(
     remind_in_spotify: bool | None = None,
     interval: str | None = None,
 ) -> None:
-    """Store those of the listener's wishes that are given; they get to Spotify with a sync.
+    """Store the given settings; a sync writes them to Spotify.
 
     A mirror that rests gets them when it wakes.
     """
@@ -192,7 +192,7 @@ def _move(user: User, mirror: Mirror | None, before: str, after: str) -> bool:
 
 @transaction.atomic
 def block_listener(user: User) -> None:
-    """Keep a listener out, and stop what is queued or running for them."""
+    """Block a listener, and stop their queued and running requests."""
     access.block_listener(user)
     for request in SyncRequest.objects.filter(user=user, completed=None):
         queue.ask_cancel(request)

@@ -1,4 +1,4 @@
-"""What a list of a listener's playlists says of each: its rule, its songs, how it is."""
+"""Summaries of a listener's playlists for lists: rule, songs and state."""
 
 from __future__ import annotations
 
@@ -42,14 +42,14 @@ class Summary:
     #: The address of the first playlist; "" before it is made.
     url: str = ""
     tracks: Sequence[Track] = ()
-    #: Why the last sync left this mirror as it was; "" where it did not.
+    #: Why the last sync did not update this mirror; "" if it did.
     trouble: str = ""
-    #: A sync is bringing it up to date.
+    #: A sync is updating it.
     is_running: bool = False
 
     @property
     def state(self) -> str:
-        """How it is, in words."""
+        """The state as text."""
         match self.mirror.state:
             case Mirror.State.PAUSED:
                 return "Paused"
@@ -83,7 +83,7 @@ def names_of(user: User) -> dict[int, str]:
 
 
 def words_of(mirror: Mirror, names: Mapping[int, str], sharers: Mapping[SharedSongs, str]) -> str:
-    """What the mirror holds, as one sentence, with the names of playlists and other listeners."""
+    """The rule as one sentence, with the names of playlists and other listeners."""
     if mirror.is_main:
         return MAIN
     if is_fixed(mirror):
@@ -138,7 +138,7 @@ def _address(spotify_id: str) -> str:
 
 
 def _troubles(user: User) -> dict[int, str]:
-    """Of each mirror that the latest sync could not bring up to date, the reason."""
+    """The reason for each mirror that the latest sync could not update."""
     results = SyncResult.objects.filter(mirror__user=user).order_by("mirror", "-request")
     latest = results.distinct("mirror")
     return {

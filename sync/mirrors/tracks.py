@@ -26,7 +26,7 @@ _PREFIX = "spotify:track:"
 
 @dataclass(frozen=True, slots=True)
 class Facts:
-    """What is known of single songs in one mirror, by their uris.
+    """Facts about single songs in one mirror, by their uris.
 
     ``stuck`` songs cannot be removed, ``refused`` ones not added; ``shown_as`` has the uri under
     which Spotify shows a song.
@@ -100,13 +100,13 @@ def were_refused(mirror: Mirror, uris: Collection[str]) -> bool:
 
 
 def retry_refused(mirrors: Iterable[Mirror]) -> None:
-    """Try again what was refused some days ago. The reason stays: a second refusal is believed."""
+    """Try again songs that were refused some days ago. The reason stays for a second refusal."""
     refused = MirrorTrack.objects.filter(mirror__in=mirrors, refused_at__lt=Now() - REFUSED_FOR)
     refused.update(refused_at=None, times_missing=0)
 
 
 def count_missing(mirror: Mirror, missing: Collection[str], wanted: Collection[str]) -> list[str]:
-    """Note which wanted songs we had put into the playlist, and are not there; which are again.
+    """Count the wanted songs that Syncify added and that are missing; reset those that returned.
 
     Returns those that were missing for the third time running.
     """

@@ -13,7 +13,7 @@ _FIELDS = [field.attname for field in Playlist._meta.concrete_fields if not fiel
 
 @dataclass(eq=False)
 class Volume:
-    """A playlist and what it holds: uris in order, None for a row without one."""
+    """A playlist with its items: uris in order, None for a row without one."""
 
     playlist: Playlist
     uris: list[str | None] = field(default_factory=list)
@@ -27,11 +27,11 @@ class Volume:
 
     @property
     def has_base(self) -> bool:
-        """Whether it was ever known what the playlist holds."""
+        """Whether the items of the playlist were ever known."""
         return self._stored is not None
 
     def save(self) -> None:
-        """Store what is different from the stored: fields of the playlist, and its items."""
+        """Store changed fields of the playlist, and changed items."""
         values = _values(self.playlist)
         if not self.playlist.pk:
             self.playlist.save(force_insert=True)

@@ -1,4 +1,4 @@
-"""Which songs each of a listener's mirrors wants, before what is known of single songs."""
+"""The songs that each mirror's rule selects, before facts about single songs apply."""
 
 from __future__ import annotations
 
@@ -33,7 +33,7 @@ def select_all(
 ) -> dict[int, list[str]]:
     """The uris that each mirror's rule selects, in order, by the mirror's id.
 
-    A rule that cannot be followed marks its mirror as broken, and leaves the others alone.
+    A rule that cannot be used marks its mirror as broken; other mirrors continue.
     """
     selected: dict[int, list[str]] = {}
     for mirror in mirrors:
@@ -95,7 +95,7 @@ def without_duplicates(mirror: Mirror, uris: list[str]) -> list[str]:
 
 
 def _still(rule: Rule, scope: Scope, volumes: Sequence[Volume]) -> list[str]:
-    """What the playlists hold of the songs that were selected last.
+    """The songs of the last selection that are in the playlists.
 
     Songs of other listeners stay only for as long as these share them.
     """
@@ -121,7 +121,7 @@ def _liked(mirror: Mirror) -> list[str]:
 def _taken_from_main(
     main: Mirror, mirrors: Sequence[Mirror], selected: Mapping[int, Sequence[str]]
 ) -> set[str]:
-    """What the main mirror leaves out, because another mirror holds it.
+    """The songs that the main mirror leaves out because another mirror has them.
 
     A mirror that is synced holds what its rule selects, but for songs that Spotify refuses there;
     one that is paused holds what it held.

@@ -1,4 +1,4 @@
-"""Sends edits to playlists and always knows what those hold, whatever Spotify answers."""
+"""Sends edits to playlists, and tracks their items for any response of Spotify."""
 
 from __future__ import annotations
 
@@ -44,9 +44,9 @@ logger = logging.getLogger(__name__)
 SETTLE = 2.0
 #: What no answer, and these, say of Spotify, and not of a song.
 OVERLOADED = (None, 503, 504)
-#: How often an edit that was not applied is sent.
+#: The number of tries of an edit that was not applied.
 TRIES = 2
-#: So many songs that fail one after the other mean that Spotify is at fault, not the songs.
+#: After this many successive failures, Spotify is the cause and not the songs.
 MOST_SUSPECTS = 3
 
 
@@ -59,7 +59,7 @@ class Diverged(Exception):
 
 
 class PlaylistWriter:
-    """Sends the steps of one plan, and counts in ``result`` what came of them.
+    """Sends the steps of one plan, and counts the results in ``result``.
 
     ``in_doubt`` is the volume whose items are not known, if any. ``shown_as`` has the uris under
     which Spotify shows songs.
@@ -130,7 +130,7 @@ class PlaylistWriter:
         return False
 
     def _deliver(self, volume: Volume, edit: Edit) -> bool:
-        """Send one edit; False when Spotify does not take it, which may be the fault of a song."""
+        """Send one edit; False if Spotify refuses it, perhaps because of a song."""
         status = None
         for _ in range(TRIES):
             self.in_doubt = volume
@@ -171,7 +171,7 @@ class PlaylistWriter:
         return len(edit.uris) > 1 or self._took_songs or status not in OVERLOADED
 
     def _blame_songs(self, volume: Volume, edit: Edit, error: NotFound | AccessRefused) -> None:
-        """Return if the playlist is there and was not changed, so that a song may be refused."""
+        """Return if the playlist exists and is unchanged, so that a song may be refused."""
         if not isinstance(edit, Insert | Replace) or (
             isinstance(error, AccessRefused) and error.reason != "forbidden"
         ):
@@ -182,7 +182,7 @@ class PlaylistWriter:
         self._refusal, self.in_doubt = error, None
 
     def _was_applied(self, volume: Volume, edit: Edit, settle: float | None = None) -> bool:
-        """Settle an edit's outcome by reading the place that it changes."""
+        """Determine an edit's outcome by reading the positions that it changes."""
         time.sleep(SETTLE if settle is None else settle)
         before, after = volume.uris, apply(edit, volume.uris)
         place = next(

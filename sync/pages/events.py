@@ -1,8 +1,8 @@
 """Event streams, which keep open pages live: one LISTEN connection, fanned out to all of them.
 
-Everything except the functions in ``_THREADS`` runs in the event loop of one web process. Nothing
-waits for a browser: after any number of changes during a send, a stream sends the card once more,
-in its latest state.
+Everything here but what runs in ``_THREADS`` belongs to the event loop of one web process. Nothing
+waits for a browser: a stream that is told of ten changes while it sends has one more thing to send,
+the listener's card as it is then.
 """
 
 import asyncio
@@ -62,7 +62,7 @@ GONE = "event: gone\ndata:\n\n"
 # Replaced in each stream by the CSRF token of its browser.
 _TOKEN = "csrf-token-of-the-stream"  # noqa: S105 - it is none
 
-# Few threads, so that most of the connection pool is free for pages.
+# Few, so that most of the connection pool is left to pages.
 _THREADS = ThreadPoolExecutor(2, thread_name_prefix="events")
 
 
@@ -281,7 +281,7 @@ async def listener_of(session_key: str) -> int | None:
 
 
 async def _in_thread[T, *Args](function: Callable[[*Args], T], *args: *Args) -> T:
-    """Run ``function`` in a thread, and return its database connection afterwards."""
+    """``function`` where it may wait for the database, whose connection it gives back at once."""
 
     def call() -> T:
         try:

@@ -262,7 +262,7 @@ def _go_to_an_invitation(page: Page) -> None:
 def _answer_an_invitation(page: Page) -> None:
     _go_to_an_invitation(page)
     page.get_by_label("E-mail address").fill("guest@bea.example")
-    _press("Show it to", "Your address is with")(page)
+    _press("Send it to", "Your address is with")(page)
 
 
 def _see_a_guest(page: Page) -> None:

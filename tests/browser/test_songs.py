@@ -91,7 +91,7 @@ def test_search_answers_while_one_types_and_the_address_follows(
     expect(page.locator(".like .song").first).to_have_text(name)
 
     box.fill("nothing is called that")
-    expect(page.get_by_text("No song fits.")).to_be_visible()
+    expect(page.get_by_text("No songs found.")).to_be_visible()
     page.get_by_role("link", name="Show all songs").click()
     expect(page.locator(".like")).to_have_count(100)
 
@@ -101,7 +101,7 @@ def test_filters_apply_at_once_and_are_taken_away_by_their_chips(
 ) -> None:
     page = opened(browser, site, cookies)
     page.goto(f"{site}/songs/")
-    page.get_by_text("Sort, filter, go back in time").click()
+    page.get_by_text("Sort, filter, earlier days").click()
 
     page.get_by_label("Explicit").select_option("yes")
 

@@ -159,7 +159,7 @@ def test_a_search_without_a_result_leads_back(client: Client, ada: User) -> None
     page = page_of(client, q="zebra")
 
     assert "0 songs" in page
-    assert "No song fits." in page
+    assert "No songs found." in page
     assert '<a href="/songs/">Show all songs</a>' in page
 
 
