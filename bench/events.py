@@ -193,7 +193,8 @@ class Bench:
         async with self.visitor() as busy:
             told: list[float] = []
             changing = await self.costs_of(self.tell_one_by_one(told))
-        all_told = [wait for _ in range(BROADCASTS) for wait in await self.tell_all()]
+        all_told: list[float] = []
+        broadcasts = await self.costs_of(self.tell_all(all_told))
         for client in self.clients:
             client.close()
         await asyncio.sleep(2)
@@ -210,6 +211,7 @@ class Bench:
         head(f"{self.seconds} s cost", "CPU of web", "of PostgreSQL", "transactions", "requests")
         line("streams, nothing changes", *quiet, "0")
         line(f"streams, {RATE} changes a second", *changing, "0")
+        line(f"streams, {BROADCASTS} changes of all, however long", *broadcasts, "0")
         line("polling every second", *polling, f"{len(polls):,}")
         wanted = len(self.clients) * self.seconds
         head("polls, of which were wanted " + f"{wanted:,}", "p50", "p99", "max")
@@ -228,8 +230,9 @@ class Bench:
             waits += await self.tell([client], client.listener.user_id)
             await pause
 
-    async def tell_all(self) -> list[float]:
-        return await self.tell(self.clients, None)
+    async def tell_all(self, waits: list[float]) -> None:
+        for _ in range(BROADCASTS):
+            waits += await self.tell(self.clients, None)
 
     async def tell(self, clients: list[Client], user_id: int | None) -> list[float]:
         """The seconds that each of ``clients`` waits for a change."""

@@ -1,8 +1,8 @@
 """Benchmark of a listener's pages: ``python -m bench.pages``.
 
 Processor and server time, queries and size of each page at 10,500 likes and 300 syncs, downloads
-with their memory, and with ``--others`` also the plans of the list and the search among the likes
-of many listeners. It works in an embedded PostgreSQL of its own, which it empties first.
+with their memory, and with ``--others`` also how many rows each page reads among the likes of many
+listeners. It works in an embedded PostgreSQL of its own, which it empties first.
 """
 
 import argparse
@@ -10,7 +10,9 @@ import os
 import statistics
 import time
 import tracemalloc
+from collections import Counter
 from collections.abc import Callable
+from typing import Any
 
 import psutil
 
@@ -29,6 +31,8 @@ from sync.models import SavedTrack  # noqa: E402
 from tests.library.rows import big_library  # noqa: E402
 
 SONGS, SYNCS = 10_500, 300
+#: A scan of a whole table that has more rows is worth a word.
+WHOLE = 20_000
 
 
 def main() -> None:
@@ -54,7 +58,7 @@ def main() -> None:
     pages(client, ada, options.rounds)
     downloads(client)
     if options.others:
-        plans(ada)
+        reads(client, ada)
 
 
 def execute(statement: str, *params: object) -> None:
@@ -62,11 +66,11 @@ def execute(statement: str, *params: object) -> None:
         cursor.execute(statement, params or None)
 
 
-def pages(client: Client, ada: User, rounds: int) -> None:
+def paths_of(ada: User) -> list[tuple[str, str, Callable[[], object]]]:
+    """The name of each page, its path, and what happens before each look at it."""
     newest = SavedTrack.objects.filter(user=ada, removed_at=None).latest("added_at")
     oldest = ada.sync_requests.order_by("pk").values_list("pk", flat=True)[12]
-    head("page", "processor", "median", "longest", "queries", "kB")
-    for name, path, before in (
+    return [
         ("songs", "/songs/", nothing),
         ("songs, page 100", "/songs/?page=100", nothing),
         ("songs by title", "/songs/?sort=title", nothing),
@@ -90,7 +94,12 @@ def pages(client: Client, ada: User, rounds: int) -> None:
         ("dashboard", "/", nothing),
         ("history", "/sync/history/", nothing),
         ("history, last page", f"/sync/history/?before={oldest}", nothing),
-    ):
+    ]
+
+
+def pages(client: Client, ada: User, rounds: int) -> None:
+    head("page", "processor", "median", "longest", "queries", "kB")
+    for name, path, before in paths_of(ada):
         measure(client, name, path, before, rounds)
 
 
@@ -177,15 +186,51 @@ def add_others(count: int) -> None:
     execute("SET session_replication_role = DEFAULT")
 
 
-def plans(ada: User) -> None:
-    """What PostgreSQL does for the list and for a search, among all those likes."""
-    from datetime import UTC  # noqa: PLC0415
+def reads(client: Client, ada: User) -> None:
+    """How many rows of the large tables the statements of each page read, and whole tables."""
+    own = SavedTrack.objects.filter(user=ada).count()
+    head(f"page of a listener with {own:,} likes", "likes", "songs", "whole tables")
+    for name, path, before in paths_of(ada):
+        before()
+        read: Counter[str] = Counter()
+        whole: set[str] = set()
+        for sql, params in statements_of(client, path):
+            count_reads(plan_of(sql, params), read, whole)
+        line(name, f"{read['saved_tracks']:,}", f"{read['tracks']:,}", ", ".join(sorted(whole)))
 
-    from sync.library.search import Query, search  # noqa: PLC0415
 
-    for query in (Query(), Query(q="zebra"), Query(at="2025-05-01")):
-        print(f"\n{query.urlencoded() or 'all songs'}")
-        print(search(ada, query, zone=UTC)[:101].explain(analyze=True, buffers=True))
+def statements_of(client: Client, path: str) -> list[tuple[str, Any]]:
+    """What the page reads from the database."""
+    statements: list[tuple[str, Any]] = []
+
+    def collect(execute: Callable[..., object], sql: str, params: Any, *rest: object) -> object:
+        if sql.lstrip().startswith(("SELECT", "WITH")):
+            statements.append((sql, params))
+        return execute(sql, params, *rest)
+
+    with connection.execute_wrapper(collect):
+        client.get(path)
+    return statements
+
+
+def plan_of(sql: str, params: Any) -> dict[str, Any]:
+    with connection.cursor() as cursor:
+        cursor.execute(f"EXPLAIN (ANALYZE, FORMAT JSON) {sql}", params)
+        [[explained]] = cursor.fetchall()
+    plan: dict[str, Any] = explained[0]["Plan"]
+    return plan
+
+
+def count_reads(plan: dict[str, Any], read: Counter[str], whole: set[str]) -> None:
+    """Add the rows that each scan below ``plan`` looked at, also those that a filter removed."""
+    if table := plan.get("Relation Name"):
+        looked_at = plan["Actual Rows"] + plan.get("Rows Removed by Filter", 0)
+        looked_at += plan.get("Rows Removed by Index Recheck", 0)
+        read[table] += round(looked_at * plan["Actual Loops"])
+        if plan["Node Type"] == "Seq Scan" and looked_at > WHOLE:
+            whole.add(table)
+    for part in plan.get("Plans", []):
+        count_reads(part, read, whole)
 
 
 if __name__ == "__main__":

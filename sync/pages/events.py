@@ -1,6 +1,6 @@
 """Event streams, which keep open pages live: one LISTEN connection, fanned out to all of them.
 
-Everything here but what runs in ``_THREADS`` belongs to the event loop of one web process. Nothing
+Everything here but what runs in ``Threads`` belongs to the event loop of one web process. Nothing
 waits for a browser: a stream that is told of ten changes while it sends has one more thing to send,
 the listener's card as it is then.
 """
@@ -9,12 +9,14 @@ import asyncio
 import logging
 import random
 import re
+from collections import deque
 from collections.abc import AsyncIterator, Callable, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import suppress
 from datetime import tzinfo
+from functools import partial
 from importlib import import_module
-from typing import Final, Literal
+from typing import Any, Final, Literal
 from weakref import WeakValueDictionary
 
 from asgiref.sync import sync_to_async
@@ -62,8 +64,67 @@ GONE = "event: gone\ndata:\n\n"
 # Replaced in each stream by the CSRF token of its browser.
 _TOKEN = "csrf-token-of-the-stream"  # noqa: S105 - it is none
 
-# Few, so that most of the connection pool is left to pages.
-_THREADS = ThreadPoolExecutor(2, thread_name_prefix="events")
+
+class Threads:
+    """Threads for what waits for the database, few, so that most of its connections are for pages.
+
+    A thread keeps its connection while calls are waiting, and gives it back after the last: to
+    take one costs as much as to draw a card.
+    """
+
+    def __init__(self, most: int) -> None:
+        self._most = most
+        self._busy = 0
+        self._pool = ThreadPoolExecutor(most, thread_name_prefix="events")
+        self._calls: deque[tuple[asyncio.Future[Any], Callable[[], Any]]] = deque()
+
+    async def call[T, *Args](self, function: Callable[[*Args], T], *args: *Args) -> T:
+        answer: asyncio.Future[T] = asyncio.get_running_loop().create_future()
+        self._calls.append((answer, partial(function, *args)))
+        self._begin()
+        return await answer
+
+    def _begin(self) -> None:
+        """Let a thread take calls, unless as many as may do so already."""
+        if self._calls and self._busy < self._most:
+            self._busy += 1
+            loop = asyncio.get_running_loop()
+            loop.run_in_executor(self._pool, self._make_calls, loop).add_done_callback(self._end)
+
+    def _end(self, _made: asyncio.Future[None]) -> None:
+        self._busy -= 1
+        # A call may have come after the thread had seen the last.
+        self._begin()
+
+    def _make_calls(self, loop: asyncio.AbstractEventLoop) -> None:
+        try:
+            while True:
+                answer, call = self._calls.popleft()
+                if answer.cancelled():
+                    continue
+                try:
+                    result = call()
+                except Exception as error:  # noqa: BLE001 - for the one who waits for the answer
+                    connections.close_all()
+                    loop.call_soon_threadsafe(_settle, answer, None, error)
+                else:
+                    loop.call_soon_threadsafe(_settle, answer, result, None)
+        except IndexError:  # no more calls
+            pass
+        finally:
+            connections.close_all()
+
+
+def _settle(answer: asyncio.Future[Any], result: object, error: Exception | None) -> None:
+    if answer.done():  # nobody waits any more
+        return
+    if error is not None:
+        answer.set_exception(error)
+    else:
+        answer.set_result(result)
+
+
+_in_thread = Threads(2).call
 
 
 #: In the place of a mirror: the rows of all others but the main one.
@@ -278,18 +339,6 @@ def _spread(seconds: float) -> float:
 async def listener_of(session_key: str) -> int | None:
     """The user of this session, if it is still valid."""
     return await _in_thread(_listener_of, session_key)
-
-
-async def _in_thread[T, *Args](function: Callable[[*Args], T], *args: *Args) -> T:
-    """``function`` where it may wait for the database, whose connection it gives back at once."""
-
-    def call() -> T:
-        try:
-            return function(*args)
-        finally:
-            connections.close_all()
-
-    return await asyncio.get_running_loop().run_in_executor(_THREADS, call)
 
 
 def _listener_of(session_key: str) -> int | None:

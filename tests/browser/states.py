@@ -272,6 +272,12 @@ def _see_a_guest(page: Page) -> None:
     expect(page.get_by_text("guest@bea.example").first).to_be_visible()
 
 
+def _open_a_menu(page: Page) -> None:
+    _look_at_a_shared_page(page)
+    page.get_by_role("button", name="Other services").nth(1).click()
+    expect(page.get_by_role("link", name="Tidal")).to_have_count(2)
+
+
 def _find_nothing(page: Page) -> None:
     _look_at_a_shared_page(page)
     page.get_by_role("searchbox").fill("zebra")
@@ -345,6 +351,7 @@ STATES = [
     State("not registered", arrange=_connection(state="refused", state_reason="not_registered")),
     State("scope missing", arrange=_connection(state="refused", state_reason="scope_missing")),
     State("consent ends soon", arrange=_connection(authorized_at=_LONG_AGO)),
+    State("several playlists", arrange=_playlists),
     State("sync now", arrange=_synced, act=_press("Sync now", "waiting for its turn")),
     State("pause", arrange=_synced, act=_press("Pause", "Resume")),
     State("too often", arrange=_impatient, act=_press("Sync now", "Try again in")),
@@ -396,6 +403,7 @@ STATES = [
     State("cover", "/settings/", act=_go_to_the_cover),
     State("cover chosen", "/settings/", act=_choose_a_cover),
     State("shared page", "/settings/links/", _shared, _look_at_a_shared_page),
+    State("shared page, a menu", "/settings/links/", _shared, _open_a_menu),
     State("shared page, nothing found", "/settings/links/", _shared, _find_nothing),
     State("shared insights", "/settings/links/", _shared, _look_at_shared_insights),
     State("shared year", "/settings/links/", _shared, _look_at_a_shared_year),

@@ -130,3 +130,10 @@ def test_a_friend_finds_a_song_and_gets_no_cookie(home_network: str, chromium: s
         song = page.get_by_role("link", name="Swayed")
         assert song.get_attribute("href") == "https://www.deezer.com/search/Swayed%20Kiasmos"
         assert page.context.cookies() == []
+        page.get_by_role("button", name="Other services").click()
+        expect(page.locator("#song")).to_be_in_viewport()
+        menu = page.locator("#song .elsewhere a")
+        expect(menu).to_have_text(["YouTube Music", "Apple Music", "Deezer", "Tidal"])
+        address = "https://listen.tidal.com/search?q=Swayed%20Kiasmos"
+        assert menu.last.get_attribute("href") == address
+        expect(page.get_by_role("searchbox")).to_have_value("swayed")

@@ -116,11 +116,16 @@ def test_client_id_is_the_only_setting_without_a_default(tmp_path: Path) -> None
     assert {path.stat().st_mode & 0o777 for path in tmp_path.iterdir()} == {0o600}
 
 
-@pytest.mark.parametrize(("direct", "wanted"), [("", "False"), ("postgresql://db/it", "True")])
-def test_behind_a_pooler_no_cursor_is_kept_on_the_server(
+@pytest.mark.parametrize(
+    ("direct", "wanted"), [("", "False 2"), ("postgresql://db/it", "True None")]
+)
+def test_behind_a_pooler_no_cursor_and_no_statement_is_kept_on_the_server(
     tmp_path: Path, direct: str, wanted: str
 ) -> None:
-    code = "print(settings.DATABASES['default']['DISABLE_SERVER_SIDE_CURSORS'])"
+    code = (
+        "kept = settings.DATABASES['default'];"
+        "print(kept['DISABLE_SERVER_SIDE_CURSORS'], kept['OPTIONS']['prepare_threshold'])"
+    )
 
     shown = start(tmp_path, "shell", "--verbosity=0", "-c", code, DATABASE_LISTEN_URL=direct)
 
