@@ -1,8 +1,7 @@
-"""Benchmark of the pages under Together: ``python -m bench.together``.
+"""Benchmark of the page of a pair: ``python -m bench.together``.
 
-Server time, processor time, queries and size of the page of two listeners with 10,500 likes each,
-3,000 of them in common, and of a household of five. It works in an embedded PostgreSQL of its own,
-which it empties first.
+Server time, processor time, queries and size, for two listeners with 10,500 likes each, of which
+6,000 are in common. It works in an embedded PostgreSQL of its own, which it empties first.
 """
 
 import argparse
