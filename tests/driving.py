@@ -69,7 +69,7 @@ def set_details(user: User, **wishes: object) -> None:
 
 def mirrored(simulator: Simulator, user: User) -> list[str | None]:
     """What all volumes hold in Spotify, one after the other."""
-    volumes = Playlist.objects.filter(mirror__user=user)
+    volumes = Playlist.objects.filter(mirror__user=user, spotify_id__isnull=False)
     return [uri for volume in volumes for uri in simulator.playlist_uris(volume.spotify_id or "")]
 
 

@@ -14,7 +14,8 @@ from sync.library.history import count_plays, lock_history
 from sync.library.listenbrainz import SERVICE
 from sync.library.listens import history_of, queue_listens, run_listens, set_listenbrainz_user
 from sync.library.plays import History
-from sync.models import ListeningHistory, Play, ServiceGate, SyncRequest, Track
+from sync.models import Incident, ListeningHistory, Play, ServiceGate, SyncRequest, Track
+from sync.operations.alerts import check_incidents
 from sync.operations.chores import CHORES
 from sync.queue import store as queue
 from sync.queue.job import Job
@@ -210,6 +211,8 @@ def test_listens_that_are_not_public(client: Client, ada: User, listenbrainz: Li
     set_listenbrainz_user(ada.pk, "ada")
 
     assert look(ada).error_code == "listens_not_public"
+    check_incidents()  # the operator can do nothing about it
+    assert not Incident.objects.filter(key__startswith="dead").exists()
     assert "does not show the listens of “ada” to everyone" in words(client.get("/plays/"))
 
 

@@ -143,6 +143,7 @@ def no_waits(monkeypatch: pytest.MonkeyPatch) -> None:
 )
 @given(seed=st.integers(0, 2**32), size=st.integers(60, 140))
 @example(seed=14058, size=74)
+@example(seed=56558, size=78)  # the first playlist is not made at once
 @pytest.mark.usefixtures("no_waits")
 def test_odd_answers_cost_little_and_nothing_for_good(
     simulator: Simulator, seed: int, size: int
@@ -170,4 +171,4 @@ def test_odd_answers_cost_little_and_nothing_for_good(
         assert songs_in(simulator, history.user) == simulator.liked("ada")
         bystander.assert_untouched()
     quiet, odd = calls
-    assert odd <= 2 * quiet + 30
+    assert odd <= 2 * quiet
