@@ -204,6 +204,12 @@ def test_a_database_in_use_is_left_alone(process_env: dict[str, str], tmp_path: 
 
 
 @pytest.fixture
+def cheap_keys(monkeypatch: pytest.MonkeyPatch) -> None:
+    """For tests that open hundreds of files and do not test the cost of the key."""
+    monkeypatch.setattr("syncify.sealed._COST", 2**4)
+
+
+@pytest.fixture
 def one(tmp_path: Path, settings: Any) -> Path:
     settings.BACKUP_PASSPHRASE = PASSPHRASE
     for number in range(20):
@@ -225,6 +231,7 @@ def test_the_passphrase_is_wanted(one: Path, passphrase: str, why: str) -> None:
         opened(one, passphrase)
 
 
+@pytest.mark.usefixtures("cheap_keys")
 @pytest.mark.parametrize("is_encrypted", [True, False])
 def test_a_byte_that_was_changed_anywhere_is_noticed(
     one: Path, settings: Any, is_encrypted: bool
