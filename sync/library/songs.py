@@ -15,11 +15,13 @@ def duplicate_groups(user_id: int) -> list[Group]:
 
     To compare all songs takes a while, so the answer is kept until the likes change.
     """
-    key = f"groups:{user_id}:{likes_version(user_id).key}"
+    version = likes_version(user_id)
+    key = f"groups:{user_id}:{version.key}"
     groups: list[Group] | None = cache.get(key)
     if groups is None:
         songs = load_songs(user_id)
-        groups = find_groups(songs, find_pairs(songs, different_pairs(user_id)))
+        different = different_pairs(user_id) if version.different else set()
+        groups = find_groups(songs, find_pairs(songs, different))
         cache.set(key, groups, _KEPT_FOR)
     return groups
 

@@ -8,7 +8,8 @@ from typing import TYPE_CHECKING, Any
 from django.db import transaction
 from django.db.models.functions import Now
 
-from sync.mirrors.rules import Rule, RuleTest, to_json
+from sync.mirrors.rule_json import to_json
+from sync.mirrors.rules import Rule, RuleTest
 from sync.mirrors.services import request_sync
 from sync.mirrors.shared import is_shared
 from sync.mirrors.tracks import is_track, liked_now, track_id, track_uri

@@ -13,6 +13,7 @@ from typing import Any
 from django.conf import settings
 
 from sync.library.genre_tree import genres
+from sync.mirrors.rule_json import loads
 from sync.mirrors.rules import (
     KINDS,
     LIMIT_MAX,
@@ -24,7 +25,6 @@ from sync.mirrors.rules import (
     UNITS,
     Rule,
     RuleError,
-    loads,
 )
 
 logger = logging.getLogger(__name__)

@@ -13,7 +13,8 @@ from itertools import groupby
 from typing import Any, Literal
 
 from sync.mirrors.phrases import PHRASES, Context, Found, Raw, test
-from sync.mirrors.rules import TEXT_MAX, Rule, RuleError, from_json
+from sync.mirrors.rule_json import from_json
+from sync.mirrors.rules import TEXT_MAX, Rule, RuleError
 from syncify.text import plain
 
 

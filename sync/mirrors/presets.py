@@ -5,7 +5,8 @@ from dataclasses import dataclass
 from datetime import date
 from typing import Any, Literal
 
-from sync.mirrors.rules import Rule, from_json
+from sync.mirrors.rule_json import from_json
+from sync.mirrors.rules import Rule
 
 #: The value that a preset needs: nothing, a year, the first year of a decade, an artist's name
 #: or a genre.

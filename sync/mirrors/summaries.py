@@ -9,7 +9,8 @@ from typing import TYPE_CHECKING
 from django.db import connection
 
 from sync.mirrors.keeping import is_fixed
-from sync.mirrors.rules import RuleError, from_json
+from sync.mirrors.rule_json import from_json
+from sync.mirrors.rules import RuleError
 from sync.mirrors.sentences import sentence
 from sync.models import Mirror, Playlist, SyncResult, Track
 

@@ -12,7 +12,8 @@ from sync.library.duplicates import find_pairs, left_out
 from sync.library.record import MirrorGone
 from sync.library.songs import different_pairs, load_songs
 from sync.mirrors.conditions import Scope
-from sync.mirrors.rules import HouseholdSongs, Likes, PairSongs, Rule, RuleError, from_json
+from sync.mirrors.rule_json import from_json
+from sync.mirrors.rules import HouseholdSongs, Likes, PairSongs, Rule, RuleError
 from sync.mirrors.selection import is_due, select
 from sync.mirrors.shared import songs_for
 from sync.mirrors.tracks import facts_of, is_track, liked_now, track_id, track_uri

@@ -14,7 +14,8 @@ from sync.mirrors.conditions import Scope
 from sync.mirrors.costs import cost_of
 from sync.mirrors.parser import parse
 from sync.mirrors.preview import preview
-from sync.mirrors.rules import Rule, RuleError, SharedSongs, from_json, loads
+from sync.mirrors.rule_json import from_json, loads
+from sync.mirrors.rules import Rule, RuleError, SharedSongs
 from sync.mirrors.sentences import sentence
 from sync.mirrors.shared import songs_for
 from sync.models import ListeningHistory, Mirror

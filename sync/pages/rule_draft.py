@@ -9,6 +9,7 @@ from typing import Any
 
 from django.http import QueryDict
 
+from sync.mirrors.rule_json import from_json, to_json
 from sync.mirrors.rules import (
     GROUP_MAX,
     JSON_MAX,
@@ -21,8 +22,6 @@ from sync.mirrors.rules import (
     RuleTest,
     SharedSongs,
     Span,
-    from_json,
-    to_json,
 )
 from sync.mirrors.sentences import sentence
 from sync.pages.playlist_choices import KINDS

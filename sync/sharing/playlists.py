@@ -11,15 +11,8 @@ from django.db import transaction
 from django.db.models import OuterRef, Subquery
 
 from sync.mirrors.keeping import MOST_MIRRORS, free_name
-from sync.mirrors.rules import (
-    HouseholdSongs,
-    Of,
-    OfHousehold,
-    PairSongs,
-    Rule,
-    SharedSongs,
-    to_json,
-)
+from sync.mirrors.rule_json import to_json
+from sync.mirrors.rules import HouseholdSongs, Of, OfHousehold, PairSongs, Rule, SharedSongs
 from sync.mirrors.shared import KEYS
 from sync.models import Mirror, Playlist, PlaylistItems, SavedTrack, SyncRequest, Track
 from sync.queue import store as queue

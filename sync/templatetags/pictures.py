@@ -5,6 +5,7 @@ same for the same album each time.
 """
 
 from collections.abc import Iterable, Sequence
+from functools import lru_cache
 from itertools import islice
 from zlib import crc32
 
@@ -48,6 +49,11 @@ def cover(of: Pictured, size: int, alt: str = "") -> SafeString:
     address = shown_address(stored)
     if not address:
         return _drawing(seed, size, alt)
+    return _picture(address, size, alt)
+
+
+@lru_cache(maxsize=10_000)
+def _picture(address: str, size: int, alt: str) -> SafeString:
     return format_html(
         '<img class="art" src="{}" alt="{}" width="{}" height="{}" loading="lazy"'
         ' decoding="async" referrerpolicy="no-referrer">',

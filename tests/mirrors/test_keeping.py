@@ -20,7 +20,8 @@ from sync.mirrors.keeping import (
     duplicate_mirror,
     freeze_mirror,
 )
-from sync.mirrors.rules import Rule, from_json, to_json
+from sync.mirrors.rule_json import from_json, to_json
+from sync.mirrors.rules import Rule
 from sync.mirrors.services import change_rule
 from sync.models import Mirror, Playlist
 from sync.queue import store as queue

@@ -10,7 +10,7 @@ import pytest
 
 from sync.mirrors import model
 from sync.mirrors.model import ask_model, rule_schema
-from sync.mirrors.rules import from_json, to_json
+from sync.mirrors.rule_json import from_json, to_json
 from tests.builders import make_like, make_user
 from tests.fake_model import FakeModel
 

@@ -7,7 +7,7 @@ import pytest
 from hypothesis import given
 
 from sync.mirrors.nsp import to_nsp
-from sync.mirrors.rules import from_json
+from sync.mirrors.rule_json import from_json
 from tests.mirrors.strategies import rules
 
 LOVED = {"is": {"loved": True}}

@@ -8,7 +8,7 @@ from accounts.models import User
 from sync.mirrors import looking, selection
 from sync.mirrors.costs import cost_of
 from sync.mirrors.keeping import Details, create_mirror
-from sync.mirrors.rules import from_json
+from sync.mirrors.rule_json import from_json
 from sync.models import InboxItem, Mirror, Playlist
 from syncify.simulator.server import Simulator
 from tests.driving import a_day_later, run

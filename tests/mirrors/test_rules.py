@@ -7,7 +7,8 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from sync.mirrors.rules import Rule, RuleError, RuleGroup, from_json, loads, to_json
+from sync.mirrors.rule_json import from_json, loads, to_json
+from sync.mirrors.rules import Rule, RuleError, RuleGroup
 from tests.mirrors.strategies import rules
 
 TITLE = {"field": "title", "op": "is", "value": "Looped"}

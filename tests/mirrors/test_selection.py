@@ -16,7 +16,8 @@ from accounts.models import User
 from sync.library.duplicates import find_pairs, ids_with_duplicates
 from sync.library.songs import call_alike, call_different, load_songs
 from sync.mirrors.conditions import Scope
-from sync.mirrors.rules import SORTS, PairSongs, SharedSongs, from_json
+from sync.mirrors.rule_json import from_json
+from sync.mirrors.rules import SORTS, PairSongs, SharedSongs
 from sync.mirrors.selection import is_due, matching, select
 from sync.models import (
     Artist,

@@ -9,7 +9,7 @@ from hypothesis import strategies as st
 
 from sync.mirrors import parser
 from sync.mirrors.parser import Parsed, parse
-from sync.mirrors.rules import from_json
+from sync.mirrors.rule_json import from_json
 from sync.mirrors.sentences import sentence
 from tests.mirrors.strategies import rules
 

@@ -14,7 +14,7 @@ from django.utils.html import strip_tags
 
 from accounts.models import User
 from sync.mirrors import keeping
-from sync.mirrors.rules import from_json, to_json
+from sync.mirrors.rule_json import from_json, to_json
 from sync.models import Mirror, MirrorTrack, Playlist, PlaylistItems, SyncRequest
 from tests.builders import main_mirror, make_user
 from tests.library.rows import add_song, like

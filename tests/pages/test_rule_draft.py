@@ -11,7 +11,8 @@ from django.template.loader import render_to_string
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from sync.mirrors.rules import GROUP_MAX, TESTS_MAX, Rule, RuleGroup, from_json, to_json
+from sync.mirrors.rule_json import from_json, to_json
+from sync.mirrors.rules import GROUP_MAX, TESTS_MAX, Rule, RuleGroup
 from sync.pages.playlist_forms import choices
 from sync.pages.rule_draft import Draft, Group
 from tests.mirrors.strategies import rules

@@ -56,3 +56,10 @@ def test_a_connection_is_dropped_when_a_migration_changed_what_a_statement_retur
     finally:
         with connection.cursor() as cursor:
             cursor.execute("DROP TABLE names")
+
+
+def test_a_random_page_costs_as_on_a_disk_that_does_not_turn() -> None:
+    connection.close()
+    with connection.cursor() as cursor:
+        cursor.execute("SHOW random_page_cost")
+        assert cursor.fetchone() == ("1.1",)
