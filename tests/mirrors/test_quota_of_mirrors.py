@@ -53,10 +53,10 @@ def test_the_first_look_of_a_day_costs_at_most_three_calls(ada: User, count: int
     assert run(ada, "scheduled").api_requests <= 3
 
 
-#: By the number of playlists: how many a new like changes, and how many of these are limited, so
-#: that a song leaves them as well. One request cannot both add and remove without new dates for
-#: all songs of the playlist.
-CHANGED_BY_A_LIKE = {1: (1, 0), 5: (4, 1), 50: (31, 10)}
+#: By the number of playlists: how many a new like changes, and how many of these a song may have
+#: to leave as well: limited ones always, "one per artist" where that artist had a song. One request
+#: cannot both add and remove without new dates for all songs of the playlist.
+CHANGED_BY_A_LIKE = {1: (1, 0), 5: (4, 2), 50: (31, 20)}
 
 
 @pytest.mark.parametrize("count", CHANGED_BY_A_LIKE)
@@ -73,8 +73,9 @@ def test_a_new_like_costs_one_look_and_one_call_for_each_edit(
     changed, limited = CHANGED_BY_A_LIKE[count]
     written = [one.path for one in simulator.requests if one.method != "GET"]
     assert len(set(written)) == changed
+    assert changed <= len(written) <= changed + limited
     # The page of likes, one look at all playlists, and what is written.
-    assert spent == 2 + changed + limited
+    assert spent == 2 + len(written)
 
 
 def test_an_edit_by_hand_is_noticed_by_the_look_that_playlists_share(
