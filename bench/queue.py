@@ -32,7 +32,7 @@ from sync.queue.wake import listen_parameters  # noqa: E402
 from sync.queue.worker import Worker  # noqa: E402
 
 #: Short alternating rounds, so that load on the machine affects all variants equally.
-ROUNDS = 15
+ROUNDS = 7
 CLAIMS = 500
 
 processes = multiprocessing.get_context("spawn")
@@ -41,8 +41,8 @@ processes = multiprocessing.get_context("spawn")
 def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__)
     parser.add_argument("--jobs", type=int, default=200, help="to drain in each round")
-    parser.add_argument("--rows", type=int, default=1_000_000, help="that a claim meets at most")
-    parser.add_argument("--listeners", type=int, default=100_000, help="who are due at once")
+    parser.add_argument("--rows", type=int, default=100_000, help="that a claim meets at most")
+    parser.add_argument("--listeners", type=int, default=20_000, help="who are due at once")
     parser.add_argument("--latency", action="store_true", help="only from a wish to its start")
     sizes = parser.parse_args()
 
@@ -315,7 +315,11 @@ def show_scheduling(listeners: int) -> None:
         "INSERT INTO libraries (user_id, interval, next_due)"
         " SELECT user_id, 'daily', statement_timestamp() FROM spotify_connections"
     )
-    execute("VACUUM ANALYZE libraries, spotify_connections")
+    execute(
+        "INSERT INTO mirrors (user_id, name, description, public, is_main, state)"
+        " SELECT user_id, 'Liked Songs', '', false, true, 'active' FROM spotify_connections"
+    )
+    execute("VACUUM ANALYZE libraries, mirrors, spotify_connections")
     pipe = start(schedule)
     seconds, queued, before, peak = pipe.recv()
     pipe.recv()

@@ -37,7 +37,8 @@ from django.db.models.functions import Now  # noqa: E402
 from django.test import Client  # noqa: E402
 
 from accounts.models import User  # noqa: E402
-from sync.library.store import known_likes, track_uri  # noqa: E402
+from sync.library.store import known_likes  # noqa: E402
+from sync.mirrors.tracks import track_uri  # noqa: E402
 from sync.models import Library, Playlist, SyncRequest  # noqa: E402
 from sync.queue.scheduler import enqueue_due_syncs  # noqa: E402
 from syncify.embedded_postgres.base import running_server  # noqa: E402

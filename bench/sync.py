@@ -44,7 +44,8 @@ from syncify.spotify.session import Session  # noqa: E402
 from tests.builders import connect  # noqa: E402
 from tests.driving import mirrored, run  # noqa: E402
 
-SIZES = (1_250, 10_000, 50_000)
+SIZES = (1_250, 10_000)
+LARGE = 50_000
 LATENCY = timedelta(milliseconds=100)
 A_DAY = timedelta(days=1)
 
@@ -52,7 +53,8 @@ A_DAY = timedelta(days=1)
 def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__)
     parser.add_argument("--only", choices=["first-copy"])
-    only = parser.parse_args().only
+    parser.add_argument("--large", action="store_true", help=f"requests of {LARGE:,} songs too")
+    options = parser.parse_args()
     with connection.cursor() as cursor:
         cursor.execute("DROP SCHEMA public CASCADE")
         cursor.execute("CREATE SCHEMA public")
@@ -62,9 +64,9 @@ def main() -> None:
         os.environ["SPOTIFY_API_URL"] = settings.SPOTIFY_API_URL = simulator.api_url
         os.environ["SPOTIFY_ACCOUNTS_URL"] = settings.SPOTIFY_ACCOUNTS_URL = simulator.accounts_url
         bench_first_copy(simulator, 10_000)
-        if only:
+        if options.only:
             return
-        for size in SIZES:
+        for size in [*SIZES, LARGE] if options.large else SIZES:
             bench_requests(simulator, size)
         bench_wal(simulator, 10_000)
         bench_time(simulator)

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from datetime import UTC, datetime, timedelta
 from typing import TYPE_CHECKING, Any
 
@@ -17,6 +17,7 @@ from sync.queue.locks import lock_user
 from sync.queue.store import LeaseLost
 
 if TYPE_CHECKING:
+    from sync.library.meanwhile import Step
     from sync.queue.job import Job
     from syncify.spotify.types import SavedTracksPage
 
@@ -39,19 +40,36 @@ ON CONFLICT ("user_id", "offset") DO UPDATE
 RETURNING id"""
 
 
-def fetch_page(job: Job, offset: int, dates: Mapping[str, datetime], *, keep: bool) -> LikesPage:
+def at_once(step: Step) -> None:
+    step()
+
+
+def fetch_page(
+    job: Job,
+    offset: int,
+    dates: Mapping[str, datetime],
+    *,
+    keep: bool,
+    store: Callable[[Step], None] = at_once,
+) -> LikesPage:
     """Read a page from Spotify, and store its songs; with ``keep``, the page itself too.
 
-    ``dates`` are those of the known likes, for rows that Spotify shows without a date. Raises
-    LeaseLost.
+    ``dates`` are those of the known likes, for rows that Spotify shows without a date. ``store`` is
+    given the step that stores, which raises LeaseLost.
     """
     answer = job.client.saved_tracks(offset)
     page = _page(answer, dates)
-    with transaction.atomic():
-        _need_not_last()
-        if keep and page.total is not None:
-            _store(job, page)
-        store_songs(item.song for item in answer.items if item.song)
+    songs = [item.song for item in answer.items if item.song]
+    is_kept = keep and page.total is not None
+
+    def save() -> None:
+        with transaction.atomic():
+            _need_not_last()
+            if is_kept:
+                _store(job, page)
+            store_songs(songs)
+
+    store(save)
     return page
 
 

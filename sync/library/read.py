@@ -16,6 +16,7 @@ from sync.library.believing import (
     recall,
 )
 from sync.library.likes import Found, Like, ReadPage, Restart
+from sync.library.meanwhile import Meanwhile
 from sync.library.pages import fetch_page, forget_pages, keep_page, stored_pages
 from sync.library.reader import Reading, resumable
 from sync.library.store import known_likes, store_likes
@@ -108,32 +109,34 @@ def _read(
     user = job.request.user_id
     dates = {like.track_id: like.added_at for like in known if like.added_at}
     is_patient = job.request.failures >= LENIENT_AFTER
-    for restart in range(RESTARTS + 1):
-        lenient = is_patient and restart == RESTARTS
-        reading = Reading(memory.rows, hidden=memory.hidden, full=full, lenient=lenient)
-        first = fetch_page(job, 0, dates, keep=False)
-        stored = stored_pages(user, since=since)
-        pages = [first]
-        if resumable(stored, first):
-            pages += [page for page in stored if page.offset != 0]
-        elif stored:
+    with Meanwhile() as meanwhile:
+        for restart in range(RESTARTS + 1):
+            lenient = is_patient and restart == RESTARTS
+            reading = Reading(memory.rows, hidden=memory.hidden, full=full, lenient=lenient)
+            first = fetch_page(job, 0, dates, keep=False)
+            stored = stored_pages(user, since=since)
+            pages = [first]
+            if resumable(stored, first):
+                pages += [page for page in stored if page.offset != 0]
+            elif stored:
+                forget_pages(user)
+            for page in pages:
+                reading.feed(page)
+            count = len(pages)
+            on_page(count, _expected(first.total, first.end, known))
+            is_kept = bool(stored)
+            while isinstance(step := reading.next_step(), ReadPage):
+                if not is_kept:
+                    keep_page(job, first)
+                    is_kept = True
+                page = fetch_page(job, step.offset, dates, keep=True, store=meanwhile)
+                reading.feed(page)
+                count += 1
+                on_page(count, _expected(first.total, page.end, known))
+            if not isinstance(step, Restart):
+                return step, count, is_kept
+            meanwhile.wait()
             forget_pages(user)
-        for page in pages:
-            reading.feed(page)
-        count = len(pages)
-        on_page(count, _expected(first.total, first.end, known))
-        is_kept = bool(stored)
-        while isinstance(step := reading.next_step(), ReadPage):
-            if not is_kept:
-                keep_page(job, first)
-                is_kept = True
-            page = fetch_page(job, step.offset, dates, keep=True)
-            reading.feed(page)
-            count += 1
-            on_page(count, _expected(first.total, page.end, known))
-        if not isinstance(step, Restart):
-            return step, count, is_kept
-        forget_pages(user)
     raise RetryLater(
         "library_changing",
         "Your Liked Songs kept changing while Syncify was reading them. It tries again soon.",
