@@ -16,6 +16,7 @@ from contextlib import suppress
 from datetime import tzinfo
 from functools import partial
 from importlib import import_module
+from threading import Lock
 from typing import Any, Final, Literal
 from weakref import WeakValueDictionary
 
@@ -77,51 +78,56 @@ class Threads:
         self._busy = 0
         self._pool = ThreadPoolExecutor(most, thread_name_prefix="events")
         self._calls: deque[tuple[asyncio.Future[Any], Callable[[], Any]]] = deque()
+        self._lock = Lock()
 
     async def call[T, *Args](self, function: Callable[[*Args], T], *args: *Args) -> T:
         answer: asyncio.Future[T] = asyncio.get_running_loop().create_future()
-        self._calls.append((answer, partial(function, *args)))
-        self._begin()
+        with self._lock:
+            self._calls.append((answer, partial(function, *args)))
+            is_more = self._busy < self._most
+            self._busy += is_more
+        if is_more:
+            self._pool.submit(self._make_calls)
         return await answer
 
-    def _begin(self) -> None:
-        """Let a thread take calls, unless as many as may do so already."""
-        if self._calls and self._busy < self._most:
-            self._busy += 1
-            loop = asyncio.get_running_loop()
-            loop.run_in_executor(self._pool, self._make_calls, loop).add_done_callback(self._end)
-
-    def _end(self, _made: asyncio.Future[None]) -> None:
-        self._busy -= 1
-        # A call may have come after the thread had seen the last.
-        self._begin()
-
-    def _make_calls(self, loop: asyncio.AbstractEventLoop) -> None:
+    def _make_calls(self) -> None:
         try:
-            while True:
-                answer, call = self._calls.popleft()
+            while waiting := self._next():
+                answer, call = waiting
                 if answer.cancelled():
                     continue
                 try:
                     result = call()
                 except Exception as error:  # noqa: BLE001 - for the one who waits for the answer
                     connections.close_all()
-                    loop.call_soon_threadsafe(_settle, answer, None, error)
+                    _settle(answer, None, error)
                 else:
-                    loop.call_soon_threadsafe(_settle, answer, result, None)
-        except IndexError:  # no more calls
-            pass
+                    _settle(answer, result, None)
         finally:
             connections.close_all()
 
+    def _next(self) -> tuple[asyncio.Future[Any], Callable[[], Any]] | None:
+        """The call that waits longest; without one, this thread counts as idle."""
+        with self._lock:
+            if self._calls:
+                return self._calls.popleft()
+            self._busy -= 1
+            return None
+
 
 def _settle(answer: asyncio.Future[Any], result: object, error: Exception | None) -> None:
-    if answer.done():  # nobody waits any more
-        return
-    if error is not None:
-        answer.set_exception(error)
-    else:
-        answer.set_result(result)
+    """Give ``answer`` its result, in its loop."""
+
+    def settle() -> None:
+        if answer.done():  # nobody waits any more
+            return
+        if error is not None:
+            answer.set_exception(error)
+        else:
+            answer.set_result(result)
+
+    with suppress(RuntimeError):  # the loop is closed
+        answer.get_loop().call_soon_threadsafe(settle)
 
 
 _in_thread = Threads(2).call
