@@ -26,16 +26,19 @@ def plan_of(rows: QuerySet[SavedTrack]) -> str:
 
 @pytest.fixture
 def copies(db: None) -> list[SyncRequest]:
-    """Listeners who liked as many songs before their first sync."""
+    """The first syncs of listeners who liked as many songs before it as after it."""
     tracks = Track.objects.bulk_create(
-        Track(id=f"track-{n}", name="Song", artists=["Somebody"]) for n in range(SONGS)
+        Track(id=f"track-{n}", name="Song", artists=["Somebody"]) for n in range(2 * SONGS)
     )
-    copies = [make_request(make_user(f"l-{n}"), state="succeeded") for n in range(LISTENERS)]
-    SavedTrack.objects.bulk_create(
-        SavedTrack(user=copy.user, track=track, added_at=copy.created, rank=n, added_in=copy)
-        for copy in copies
-        for n, track in enumerate(tracks)
-    )
+    users = [make_user(f"l-{n}") for n in range(LISTENERS)]
+    copies = [make_request(user, state="succeeded") for user in users]
+    later = [make_request(user, state="succeeded") for user in users]
+    for syncs, part in ((copies, tracks[:SONGS]), (later, tracks[SONGS:])):
+        SavedTrack.objects.bulk_create(
+            SavedTrack(user=sync.user, track=track, added_at=sync.created, rank=n, added_in=sync)
+            for sync in syncs
+            for n, track in enumerate(part)
+        )
     return copies
 
 
