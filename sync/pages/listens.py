@@ -11,7 +11,6 @@ from django.urls import reverse
 from django.views.decorators.http import require_POST
 
 from accounts.limits import limited
-from accounts.models import User
 from sync.library.listenbrainz import NAME_MAX
 from sync.library.listens import set_listenbrainz_user
 from sync.models import ListeningHistory, SyncRequest
@@ -37,12 +36,12 @@ def listenbrainz_name(request: Request) -> HttpResponse:
     return HttpResponseRedirect(reverse("plays"), status=303)
 
 
-def about_listens(user: User) -> dict[str, Any]:
-    """What the page shows: the name, and the latest look of the worker."""
-    looks = SyncRequest.objects.filter(user=user, kind=SyncRequest.Kind.LISTENS).order_by("-id")
-    stored = ListeningHistory.objects.filter(user=user).first()
-    name = stored.listenbrainz_user if stored else ""
-    return {"listenbrainz_user": name, "look": looks.first() if name else None}
+def about_listens(history: ListeningHistory | None) -> dict[str, Any]:
+    """What the page shows of a listener's history: the name, and the latest look of the worker."""
+    if history is None or not history.listenbrainz_user:
+        return {"listenbrainz_user": "", "look": None}
+    looks = SyncRequest.objects.filter(user=history.user_id, kind=SyncRequest.Kind.LISTENS)
+    return {"listenbrainz_user": history.listenbrainz_user, "look": looks.order_by("-id").first()}
 
 
 def _name(given: str) -> str | None:

@@ -55,7 +55,7 @@ def playlists(request: Request) -> HttpResponse:
         "is_full": len(found) >= keeping.MOST_MIRRORS,
         "most": keeping.MOST_MIRRORS,
         "presets": presets.PRESETS,
-        **shown_choices(names_of(request.user)),
+        **shown_choices({each.mirror.pk: each.mirror.name for each in found}),
     }
     return render(request, "playlists/index.html", context)
 

@@ -67,11 +67,12 @@ def _plays(request: Request) -> HttpResponse:
             form.add_error("file", str(refused))
         else:
             return _back()
+    history = ListeningHistory.objects.filter(user=request.user).first()
     context = {
         "form": form,
         "state": _state(request.user),
-        **_history(request.user),
-        **about_listens(request.user),
+        **_counted(history),
+        **about_listens(history),
         **_genres(request),
     }
     return render(request, "playlists/plays.html", context, status=422 if form.errors else 200)
@@ -114,12 +115,12 @@ def _state(user: User) -> SyncRequest | None:
     return imports.order_by("-id").first()
 
 
-def _history(user: User) -> dict[str, Any]:
-    history = ListeningHistory.objects.filter(user=user).first()
-    known = history.known if history else []
+def _counted(history: ListeningHistory | None) -> dict[str, Any]:
+    if history is None or not history.known:
+        return {"known": [], "played": 0}
     return {
-        "known": [(_day(first), _day(last)) for first, last in known],
-        "played": Play.objects.filter(user=user).count() if known else 0,
+        "known": [(_day(first), _day(last)) for first, last in history.known],
+        "played": Play.objects.filter(user=history.user_id).count(),
     }
 
 
