@@ -54,6 +54,22 @@ def wait_for(page: Page, simulator: Simulator, name: str) -> list[str | None]:
     return in_spotify(simulator, name)
 
 
+def press(page: Page, name: str) -> None:
+    page.get_by_role("button", name=name).click()
+    settled(page)
+
+
+def choose(page: Page, label: str, value: str) -> None:
+    page.get_by_label(label, exact=True).select_option(value)
+    settled(page)
+
+
+def settled(page: Page) -> None:
+    """Wait until htmx has put in what it asked for, and hears what is pressed there."""
+    busy = page.locator(".htmx-request, .htmx-swapping, .htmx-settling, .htmx-added")
+    expect(busy).to_have_count(0)
+
+
 def answer_late(route: Route) -> None:
     sleep(1)
     route.continue_()
@@ -85,25 +101,26 @@ def test_a_playlist_is_made_by_a_sentence_and_follows_the_likes(
     page.get_by_label("Name").fill("Nineties")
 
     # A row more, and gone again, without leaving the page.
-    page.get_by_role("button", name="Add a condition").click()
-    page.get_by_label("Test 2").select_option("title contains")
+    press(page, "Add a condition")
+    choose(page, "Test 2", "title contains")
     page.get_by_label("Text").fill("no title has this")
     expect(page.locator("#live-preview [data-count]")).to_have_attribute("data-count", "0")
     complaints += looked_over(page)
     # A slow answer comes after the preview of the form as it was.
     page.route(f"{site}/playlists/new/", answer_late)
-    page.get_by_role("button", name="Remove test 2").click()
+    press(page, "Remove test 2")
     expect(page.locator("#live-preview [data-count]")).to_have_attribute("data-count", count)
     page.unroute(f"{site}/playlists/new/")
     # A group as well.
-    page.get_by_role("button", name="Add a group").click()
-    page.get_by_label("Test 2, part 1", exact=True).select_option("explicit yes")
-    page.get_by_label("Test 2, part 2", exact=True).select_option("explicit no")
+    press(page, "Add a group")
+    choose(page, "Test 2, part 1", "explicit yes")
+    choose(page, "Test 2, part 2", "explicit no")
     expect(page.locator("#live-preview [data-count]")).to_have_attribute("data-count", count)
     expect(page.get_by_text("from 1990 to 1999 and (explicit or not explicit)")).to_be_visible()
-    page.get_by_role("button", name="Add a condition to this group").click()
+    press(page, "Add a condition to this group")
+    expect(page.get_by_label("Test 2, part 3", exact=True)).to_be_visible()
     complaints += looked_over(page)
-    page.get_by_role("button", name="Remove test 2, a group").click()
+    press(page, "Remove test 2, a group")
     expect(page.get_by_label("Test 2, part 1", exact=True)).to_have_count(0)
     page.get_by_role("button", name="Make this playlist").last.click()
 

@@ -9,7 +9,7 @@ import pytest
 from django.db import OperationalError, connection, transaction
 
 from accounts.models import User
-from sync.library.likes import Like, Page
+from sync.library.likes import Like, LikesPage
 from sync.library.pages import fetch_page, keep_page
 from sync.mirrors import services
 from sync.mirrors import writer as playlists
@@ -41,7 +41,7 @@ def no_waits(monkeypatch: pytest.MonkeyPatch) -> None:
 
 # --- The right to write ---------------------------------------------------------------------------
 
-A_PAGE = Page(0, 1, (Like("track", datetime(2026, 1, 1, tzinfo=UTC)),), has_next=False)
+A_PAGE = LikesPage(0, 1, (Like("track", datetime(2026, 1, 1, tzinfo=UTC)),), has_next=False)
 
 
 @pytest.mark.parametrize(

@@ -9,7 +9,7 @@ from tests.builders import make_request, make_user
 
 pytestmark = pytest.mark.django_db
 
-LISTENERS, SONGS = 20, 300
+LISTENERS, SONGS = 10, 100
 
 
 def plan_of(rows: QuerySet[SavedTrack]) -> str:
@@ -26,9 +26,9 @@ def plan_of(rows: QuerySet[SavedTrack]) -> str:
 
 @pytest.fixture
 def copies(db: None) -> list[SyncRequest]:
-    """The first syncs of listeners who liked as many songs before it as after it."""
+    """The first syncs of listeners who have liked nine times as many songs since."""
     tracks = Track.objects.bulk_create(
-        Track(id=f"track-{n}", name="Song", artists=["Somebody"]) for n in range(2 * SONGS)
+        Track(id=f"track-{n}", name="Song", artists=["Somebody"]) for n in range(10 * SONGS)
     )
     users = [make_user(f"l-{n}") for n in range(LISTENERS)]
     copies = [make_request(user, state="succeeded") for user in users]
