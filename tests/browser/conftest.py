@@ -9,11 +9,14 @@ from contextlib import contextmanager
 from pathlib import Path
 
 import pytest
-from playwright.sync_api import Browser, Page, sync_playwright
+from playwright.sync_api import Browser, Page, expect, sync_playwright
 
 from sync.models import Process
 from tests.browser.states import PHONE, STATES, Stop, cookies_for, stops
 from tests.processes import ROOT, Child, WebServer, free_port, web_server
+
+# A busy machine is no failure.
+expect.set_options(timeout=20_000)
 
 #: It is to speak to this machine alone.
 FLAGS = [

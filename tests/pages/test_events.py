@@ -40,7 +40,7 @@ pytestmark = [pytest.mark.django_db(transaction=True), pytest.mark.slow]
 #: Fewer than the streams that are opened below.
 POOL = 5
 #: Seconds in which a change must have arrived. On an idle machine it takes a hundredth of that.
-SOON = 5.0
+SOON = 15.0
 
 type Open = Callable[..., "Page"]
 
@@ -478,4 +478,4 @@ def test_a_web_server_that_is_stopped_does_not_wait_for_its_streams(
 
         assert page.rest() == []
         assert server.ends() == 0
-        assert time.monotonic() - began < 5, server.log  # of the 8 that it would wait
+        assert time.monotonic() - began < 8, server.log  # it would wait that long
