@@ -78,7 +78,8 @@ bench: .venv
 	$(BIN)/python -m bench.events
 	$(BIN)/python -m bench.matching
 	$(BIN)/python -m bench.rules
-	$(BIN)/python -m bench.scale
+	$(BIN)/python -m bench.pages
+	$(BIN)/python -m bench.shared_pages
 
 lock: .venv
 	$(LOCK) pyproject.toml --output-file requirements.txt

@@ -21,6 +21,7 @@ from sync.models import SyncRequest
 from sync.queue.locks import lock_user
 from sync.queue.sweeps import EVER
 from syncify.database import not_awaited
+from syncify.postgresql.prepared import prepared_rows
 
 #: The length of a lease, unless a heartbeat extends it.
 LEASE = timedelta(seconds=60)
@@ -346,4 +347,4 @@ def _update_held(
 
 
 def _rows(statement: str, **params: Any) -> list[SyncRequest]:
-    return list(SyncRequest.objects.raw(statement, params))
+    return prepared_rows(SyncRequest, statement, params)
