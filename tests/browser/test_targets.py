@@ -88,6 +88,9 @@ def test_a_music_server_is_connected_and_a_song_found_by_hand(
 
 def looked_over(page: Page) -> list[str]:
     """What hinders anybody on this page."""
+    # A preview is asked for a moment after the last change, and is pale until it comes.
+    page.wait_for_timeout(500)
+    expect(page.locator(".htmx-request")).to_have_count(0)
     found = [f"{page.url}: {barrier}" for barrier in barriers(page)]
     page.set_viewport_size({"width": PHONE["width"], "height": PHONE["height"]})
     return found
