@@ -56,7 +56,7 @@ class CredentialsForm(forms.Form):
 
 
 class AppForm(CredentialsForm):
-    """One more app, lent by somebody."""
+    """The label, owner and credentials of a further Spotify app."""
 
     label = forms.CharField(
         label="Label",

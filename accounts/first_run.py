@@ -44,7 +44,7 @@ class FirstRunMiddleware(MiddlewareMixin):
 @require_http_methods(["GET", "HEAD", "POST"])
 @limited("first-run", per_address=30, methods=("POST",))
 def page(request: HttpRequest) -> HttpResponse:
-    """Takes Client ID and secret from whoever knows the code of the log, and leads to the sign-in.
+    """Stores the Client ID and secret that an operator enters with the code from the log.
 
     Once there is an app, there is no such page; the one who entered it may still come back.
     """
@@ -62,7 +62,7 @@ def page(request: HttpRequest) -> HttpResponse:
                 developer="",
                 by=None,
             )
-        except NotChanged as error:  # somebody else entered one at the same moment
+        except NotChanged as error:  # another request stored an app at the same time
             raise Http404 from error
         request.session[FIRST_RUN] = form.digest
         messages.success(request, "Spotify accepts the app, and it is stored. Sign in with it.")

@@ -138,7 +138,7 @@ WORDS = {
     Problem.APP_GONE: Words(
         400,
         "This sign-in is for another Spotify app",
-        "The operator has changed the Spotify app of this Syncify meanwhile. Please sign in again.",
+        "The operator changed the Spotify app during your sign-in. Please sign in again.",
     ),
     Problem.DEACTIVATED: Words(
         403,
