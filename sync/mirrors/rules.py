@@ -5,7 +5,7 @@
 
 import re
 from collections.abc import Iterator, Mapping
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 from datetime import date
 from typing import Literal, NamedTuple, get_args
 
@@ -177,7 +177,3 @@ def tidy(text: str) -> str:
 
 
 _QUOTES = str.maketrans("“”„", '"""')
-
-
-def with_tests(rule: Rule, *tests: RuleTest | RuleGroup) -> Rule:
-    return replace(rule, tests=(*rule.tests, *tests))

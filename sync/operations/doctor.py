@@ -38,8 +38,6 @@ from syncify.text import counted, plain
 SLOW = timedelta(milliseconds=100)
 #: With a larger difference of clocks, tokens expire and syncs start at the wrong time.
 SKEW = timedelta(seconds=30)
-#: The longest time between two turns of a scheduler that cron starts.
-BETWEEN_TURNS = timedelta(minutes=15)
 #: A disk with fewer free bytes counts as nearly full.
 ROOM = 500_000_000
 
