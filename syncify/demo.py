@@ -244,9 +244,11 @@ def end_block_once_mended(spotify: str, mended: int) -> int:
 
 
 def _all_alive(children: dict[str, subprocess.Popen[bytes]]) -> None:
-    for name, child in children.items():
-        if child.poll() is not None:
-            raise DemoFailed(f"the {name} ended; what it said stands above.")
+    # An exception inside poll() can leave its lock taken, and then wait() never returns.
+    with _uninterrupted():
+        ended = [name for name, child in children.items() if child.poll() is not None]
+    if ended:
+        raise DemoFailed(f"the {ended[0]} ended; what it said stands above.")
 
 
 def free_port(wish: int) -> int:

@@ -10,7 +10,7 @@ from pathlib import Path
 import psutil
 import pytest
 
-from syncify.demo import ABOVE, free_port
+from syncify.demo import _ENDINGS, ABOVE, _all_alive, _interrupt, free_port
 
 pytestmark = pytest.mark.slow
 
@@ -72,6 +72,26 @@ def test_a_demo_that_is_interrupted_leaves_nothing(
     assert "Traceback" not in rest
     assert left_over(tmp_path) == []
     assert [path for path in tmp_path.iterdir() if path.name.startswith("syncify-demo")] == []
+
+
+def test_an_interruption_waits_until_the_children_were_looked_at() -> None:
+    looks = []
+
+    class Child:
+        def poll(self) -> int | None:
+            signal.raise_signal(signal.SIGINT)
+            looks.append("whole")
+            return None
+
+    before = {number: signal.signal(number, _interrupt) for number in _ENDINGS}
+    try:
+        with pytest.raises(KeyboardInterrupt):
+            _all_alive({"web": Child(), "worker": Child()})
+    finally:
+        for number, handler in before.items():
+            signal.signal(number, handler)
+
+    assert looks == ["whole", "whole"]
 
 
 @pytest.mark.parametrize("port", ["0", "65000", "many", "-1"])
