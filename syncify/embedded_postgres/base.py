@@ -5,16 +5,24 @@ a Unix socket only; ``NAME`` and ``OPTIONS`` work as usual, ``DATA_DIR`` says wh
 """
 
 import atexit
+import logging
 import threading
+import time
 import warnings
+from collections.abc import Callable
 from pathlib import Path
-from subprocess import CalledProcessError
+from subprocess import CalledProcessError, TimeoutExpired
 from typing import Any
 
 from django.core.exceptions import ImproperlyConfigured
 from django.db import OperationalError
 
 from syncify.postgresql import base
+
+#: Seconds in which the server must be ready: after a crash it first reads its log again.
+STARTING = 120
+
+logger = logging.getLogger(__name__)
 
 _lock = threading.Lock()
 _watched: set[Path] = set()
@@ -50,11 +58,12 @@ def running_server(data_dir: Path) -> Any:
         if data_dir not in _watched:
             _check_usable(data_dir)
         try:
-            server = get_server(data_dir, start=False)
+            server: Any = get_server(data_dir, start=False)
             if data_dir not in _watched:
                 # The package's own lock is one for the machine: installations would wait for each
                 # other, and the second user of the machine could not open it.
                 server._lock = InterProcessLock(data_dir.with_suffix(".lock"))
+                server.ensure_postgres_running = _patient(server.ensure_postgres_running)
                 server.start()
                 _watched.add(data_dir)
                 # Runs before the server's own exit handler, which would take a process that was
@@ -63,11 +72,32 @@ def running_server(data_dir: Path) -> Any:
             if not server.get_postmaster_info().is_running():
                 with server._lock:
                     server.ensure_postgres_running()
-        except (OSError, CalledProcessError) as error:
+        except (OSError, CalledProcessError, TimeoutExpired) as error:
             raise OperationalError(
                 f"The embedded PostgreSQL does not start. {data_dir / 'log'} says why."
             ) from error
         return server.get_postmaster_info()
+
+
+def _patient(start: Callable[[], None]) -> Callable[[], None]:
+    """``start``, again until the server is ready.
+
+    The package waits for 10 seconds, and fails an assertion while a server is still starting.
+    """
+
+    def start_patiently() -> None:
+        deadline = time.monotonic() + STARTING
+        while True:
+            try:
+                return start()
+            except (TimeoutExpired, AssertionError) as error:
+                if time.monotonic() > deadline:
+                    raise TimeoutExpired("postgres", STARTING) from error
+                if isinstance(error, TimeoutExpired):
+                    logger.info("The embedded PostgreSQL is still starting.")
+            time.sleep(0.2)
+
+    return start_patiently
 
 
 def _check_usable(data_dir: Path) -> None:

@@ -134,6 +134,25 @@ def test_next_connection_starts_a_killed_server_again(tmp_path: Path, run: Run) 
     assert server_of(tmp_path) not in {None, server}
 
 
+def test_a_server_that_starts_slowly_is_waited_for(tmp_path: Path, run: Run) -> None:
+    end(run(USE))
+    folder = tmp_path / "postgres"
+    # A recovery from an archive whose first file comes late: as long as a large one after a crash.
+    (folder / "recovery.signal").touch()
+    with (folder / "postgresql.auto.conf").open("a") as configuration:
+        configuration.write(
+            f"restore_command = 'test -e {folder}/asked || {{ touch {folder}/asked; sleep 11; }}; "
+            "false'\n"
+        )
+
+    child = run(USE)
+
+    assert child.stdout is not None
+    assert "still starting" in child.stdout.readline()
+    assert connected(child)
+    end(child)
+
+
 def test_a_database_of_another_version_names_the_command_that_upgrades_it(
     tmp_path: Path, run: Run
 ) -> None:
