@@ -214,6 +214,7 @@ class _Gate:
     """The quota's gate for a web request, without a held connection and without long pauses."""
 
     def __init__(self, app: Credentials) -> None:
+        self.developer = app.developer
         self._gate = QuotaGate(reserve=True, app=app)
 
     def admit(self) -> None:

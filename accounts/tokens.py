@@ -87,6 +87,10 @@ class ConnectionGate:
         self._tokens = tokens
         self._reserve = reserve
 
+    @property
+    def developer(self) -> str:
+        return self._tokens.app.developer
+
     def admit(self) -> None:
         self._gate().admit()
 

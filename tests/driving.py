@@ -123,6 +123,8 @@ class _Stopped(Exception):
 class _GateFor:
     """Lets so many calls through, then ends the sync."""
 
+    developer = ""
+
     def __init__(self, calls: int, end: Callable[[], object]) -> None:
         self._left = calls
         self._end = end

@@ -31,22 +31,24 @@ _one_call_at_a_time = threading.Lock()
 
 
 class QuietTimes:
-    """The end of the short wait that Spotify asked this process for, by address."""
+    """The end of the short wait that Spotify asked this process for, by developer account."""
 
     def __init__(self) -> None:
         self._until: dict[str, float] = {}
 
-    def ask(self, address: str, wait: timedelta) -> None:
+    def ask(self, developer: str, wait: timedelta) -> None:
         until = time.monotonic() + wait.total_seconds()
-        self._until[address] = max(until, self._until.get(address, 0.0))
+        self._until[developer] = max(until, self._until.get(developer, 0.0))
 
-    def keep(self, address: str, sleep: Callable[[float], None]) -> None:
-        """Sleep for the rest of the wait, if any."""
-        until = self._until.get(address, 0.0)
-        if (left := until - time.monotonic()) > 0:
-            sleep(left)
-            if self._until.get(address) == until:  # no longer wait was set in the meantime
-                self._until.pop(address, None)
+    def keep(self, developer: str, sleep: Callable[[float], None]) -> bool:
+        """Sleep for the rest of the wait, if any; returns whether there was one."""
+        until = self._until.get(developer, 0.0)
+        if (left := until - time.monotonic()) <= 0:
+            return False
+        sleep(left)
+        if self._until.get(developer) == until:  # no longer wait was set in the meantime
+            self._until.pop(developer, None)
+        return True
 
     def forget(self) -> None:
         self._until.clear()
@@ -64,6 +66,10 @@ class Tokens(Protocol):
 
 
 class Gate(Protocol):
+    @property
+    def developer(self) -> str:
+        """Whose app the token belongs to: Spotify limits the calls of each developer account."""
+
     def admit(self) -> None:
         """Count one call, or raise Blocked or BudgetSpent."""
 
@@ -102,7 +108,7 @@ class Caller:
     ) -> None:
         #: Requests sent to the API host, including repeated ones.
         self.calls = 0
-        self._address = api_url
+        self._api_url = api_url
         self._tokens = tokens
         self._gate = gate
         self._sleep = sleep
@@ -139,8 +145,7 @@ class Caller:
     ) -> T:
         tries, renewals, pauses = 1 if write else READ_TRIES, 1, PAUSES
         while True:
-            quiet_times.keep(self._address, self._sleep)
-            token = self._tokens.current()
+            token = self._token()
             self._gate.admit()
             try:
                 answer = self._send(token, send, write)
@@ -157,19 +162,26 @@ class Caller:
             match heard:
                 case Renew(wait) if renewals:
                     renewals -= 1
-                    quiet_times.ask(self._address, wait)
+                    quiet_times.ask(self._gate.developer, wait)
                     self._tokens.renewed(token)
                 case Pause(wait) if pauses:
                     pauses -= 1
-                    quiet_times.ask(self._address, wait)
+                    quiet_times.ask(self._gate.developer, wait)
                 case Trouble(wait=wait) if tries > 1:
                     tries -= 1
                     if wait:
-                        quiet_times.ask(self._address, wait)
+                        quiet_times.ask(self._gate.developer, wait)
                     else:
                         self._sleep(_jitter(READ_TRIES - tries))
                 case _:
                     raise self._error(heard, write=write)
+
+    def _token(self) -> str:
+        """A token, once the wait that Spotify asked for is over."""
+        token = self._tokens.current()
+        if quiet_times.keep(self._gate.developer, self._sleep):
+            return self._tokens.current()  # it may have expired meanwhile
+        return token
 
     def _send(self, token: str, send: Callable[[], Any], write: bool) -> Any:
         with _one_call_at_a_time:
@@ -199,10 +211,10 @@ class Caller:
                 until = self._gate.block(for_=timedelta(minutes=1), because="quota")
                 return Blocked(until, "quota")
             case Trouble(status, sent, wait):
-                quiet_times.ask(self._address, wait)
+                quiet_times.ask(self._gate.developer, wait)
                 return OutcomeUnknown(status) if write and sent else Unavailable(status)
             case Renew(wait):
-                quiet_times.ask(self._address, wait)
+                quiet_times.ask(self._gate.developer, wait)
                 return Unavailable(401)
 
 

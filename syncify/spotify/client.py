@@ -53,7 +53,7 @@ class SpotifyClient(Caller):
 
     @cached_property
     def _pictures(self) -> tuple[str, ...]:
-        return parsing.picture_hosts(self._address)
+        return parsing.picture_hosts(self._api_url)
 
     # --- Reading ------------------------------------------------------------------------------
 
@@ -124,7 +124,9 @@ class SpotifyClient(Caller):
                 if len(rows) > len(first.rows) or not self._still_begins(playlist_id, first):
                     return None
                 total = page.total
-            if (page.has_next and not page.rows) or len(rows) > MOST_ROWS:
+            if not page.rows and (page.has_next or len(rows) < total):
+                raise Unavailable  # the rest is there, and is not shown
+            if len(rows) > MOST_ROWS:
                 raise Unavailable
             rows += page.rows
             has_next = page.has_next

@@ -96,9 +96,9 @@ def test_lasting_trouble_while_reading_is_tried_again_later(
 def test_an_answer_that_takes_too_long_counts_as_none(
     emil: User, simulator: Simulator, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(tokens, "SpotifyClient", partial(SpotifyClient, timeout=(1, 0.2)))
-    simulator.fault("hang", seconds=1, path="/me/tracks")
-    simulator.fault("hang", seconds=1, path="/items", when="after")
+    monkeypatch.setattr(tokens, "SpotifyClient", partial(SpotifyClient, timeout=(1, 0.6)))
+    simulator.fault("hang", seconds=1.5, path="/me/tracks")
+    simulator.fault("hang", seconds=1.5, path="/items", when="after")
 
     request = run(emil)
 

@@ -148,6 +148,8 @@ def test_a_deleted_playlist_leaves_the_library_only_if_that_was_chosen(
 class _Gate:
     """Lets all calls through, and does something before one of them."""
 
+    developer = ""
+
     def __init__(self, number: int, act: Callable[[], object]) -> None:
         self.calls = 0
         self._number = number

@@ -14,7 +14,8 @@ UNTIL = datetime(2026, 11, 24, tzinfo=UTC)
 class Gate:
     """Counts, and notes what it is asked to block."""
 
-    def __init__(self) -> None:
+    def __init__(self, developer: str = "") -> None:
+        self.developer = developer
         self.admitted = 0
         self.blocks: list[tuple[timedelta, str]] = []
 
@@ -50,7 +51,8 @@ class Spotify(SpotifyClient):
 
     def __init__(self, simulator: Simulator, listener: str = "ada", **kwargs: Any) -> None:
         scopes = kwargs.pop("scopes", SCOPES)
-        self.gate, self.tokens = Gate(), Tokens(simulator, listener, scopes)
+        self.gate = Gate(kwargs.pop("developer", ""))
+        self.tokens = Tokens(simulator, listener, scopes)
         self.waits: list[float] = []
         super().__init__(
             api_url=kwargs.pop("api_url", simulator.api_url),

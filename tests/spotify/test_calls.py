@@ -424,18 +424,21 @@ def test_a_write_without_an_answer_is_not_repeated_after_a_wait_but_the_wait_is_
         assert [4 <= wait <= 5 for wait in spotify.waits] == [True]
 
 
-def test_a_short_wait_is_kept_by_the_whole_process(
+def test_a_short_wait_is_kept_by_all_calls_for_the_same_developer(
     spotify: Spotify, simulator: Simulator, playlist_id: str
 ) -> None:
     simulator.fault("status", code=503, retry_after=20, times=READ_TRIES)
     other = Spotify(simulator, "bea")
+    lent = Spotify(simulator, "cleo", developer="frida")
 
     with pytest.raises(Unavailable):
         _read(spotify, playlist_id)
     assert other.me().id == "bea"
     assert other.me().id == "bea"
+    assert lent.me().id == "cleo"
 
     assert [19 <= wait <= 21 for wait in other.waits] == [True]
+    assert lent.waits == []
 
 
 # --- One at a time, and only by right ---------------------------------------------------------

@@ -312,14 +312,25 @@ def test_an_unreadable_look_at_a_playlist_is_no_look(
         spotify.playlist_items(playlist_id, 0)
 
 
+@pytest.mark.parametrize("offset", [0, 50, 100])
 def test_a_part_that_is_never_shown_is_not_skipped(
-    spotify: Spotify, simulator: Simulator, playlist_id: str
+    spotify: Spotify, simulator: Simulator, playlist_id: str, offset: int
 ) -> None:
-    simulator.fault("emptypage", path="/items", offset=50, times=0)
+    simulator.fault("emptypage", path="/items", offset=offset, times=0)
 
     with pytest.raises(Unavailable):
         spotify.playlist_rows(playlist_id)
     assert simulator.count() <= 3 + 2
+
+
+def test_a_short_playlist_that_is_never_shown_is_not_empty(
+    spotify: Spotify, simulator: Simulator
+) -> None:
+    playlist_id = simulator.create_playlist("ada", "One", simulator.liked("ada")[:1])
+    simulator.fault("emptypage", path="/items", times=0)
+
+    with pytest.raises(Unavailable):
+        spotify.playlist_rows(playlist_id)
 
 
 def test_a_playlist_without_end_is_given_up(
