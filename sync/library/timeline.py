@@ -3,14 +3,30 @@
 from __future__ import annotations
 
 from datetime import date, datetime, time, timedelta, tzinfo
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, NamedTuple
 
+from django.db import connection
 from django.db.models import Exists, OuterRef, Q, QuerySet
 
 from sync.models import SavedTrack
 
 if TYPE_CHECKING:
     from accounts.models import User
+
+_CHANGED = """
+SELECT count(*) FILTER (WHERE after AND NOT before), count(*) FILTER (WHERE before AND NOT after)
+  FROM (SELECT bool_or(added_at < %(since)s
+                       AND (removed_at IS NULL OR removed_at >= %(since)s)) AS before,
+               bool_or(added_at < %(until)s
+                       AND (removed_at IS NULL OR removed_at >= %(until)s)) AS after
+          FROM saved_tracks WHERE user_id = %(user)s GROUP BY track_id) AS songs"""
+
+
+class Changed(NamedTuple):
+    """The numbers of songs in ``came`` and in ``went``."""
+
+    came: int
+    went: int
 
 
 def start_of(day: date, zone: tzinfo) -> datetime:
@@ -29,10 +45,18 @@ def open_at(user: User, moment: datetime) -> QuerySet[SavedTrack]:
     Spotify's date of a new like may be earlier than our note that the one before it had ended:
     between the two the newer like counts.
     """
-    newer = SavedTrack.objects.filter(
-        _holds(moment), user=OuterRef("user"), track=OuterRef("track"), id__gt=OuterRef("id")
-    )
-    return SavedTrack.objects.filter(_holds(moment), ~Exists(newer), user=user)
+    held = SavedTrack.objects.filter(_holds(moment), user=user)
+    # Only an ended like has a newer one of its song. The database finds these few first, instead
+    # of looking for a newer like of every song.
+    newer = held.filter(track=OuterRef("track"), id__gt=OuterRef("id"))
+    replaced = held.filter(Exists(newer), removed_at__isnull=False)
+    return held.exclude(pk__in=replaced.values("pk"))
+
+
+def gone(user: User) -> QuerySet[SavedTrack]:
+    """Songs that are no longer liked: the last like of each."""
+    later = SavedTrack.objects.filter(user=user, track=OuterRef("track"), id__gt=OuterRef("id"))
+    return SavedTrack.objects.filter(~Exists(later), user=user, removed_at__isnull=False)
 
 
 def came(user: User, *, since: datetime, until: datetime) -> QuerySet[SavedTrack]:
@@ -43,6 +67,13 @@ def came(user: User, *, since: datetime, until: datetime) -> QuerySet[SavedTrack
 def went(user: User, *, since: datetime, until: datetime) -> QuerySet[SavedTrack]:
     """Songs that the library had at ``since`` and not at ``until``."""
     return open_at(user, since).exclude(track__in=_tracks_at(user, until))
+
+
+def changed(user: User, *, since: datetime, until: datetime) -> Changed:
+    """``came`` and ``went``, counted in one pass over the likes."""
+    with connection.cursor() as cursor:
+        cursor.execute(_CHANGED, {"user": user.pk, "since": since, "until": until})
+        return Changed(*cursor.fetchone())
 
 
 def first_liked_at(user: User) -> datetime | None:

@@ -22,12 +22,11 @@ from sync.library.search import (
     UNKNOWN,
     Period,
     Query,
-    count_of,
     page_of,
     refused_tracks,
     search,
 )
-from sync.library.timeline import came, end_of, first_liked_at, went
+from sync.library.timeline import changed, end_of, first_liked_at
 from sync.models import Album, Mirror, SavedTrack, SyncRequest
 from sync.pages.downloads import download
 from sync.pages.words import at, full_day
@@ -54,7 +53,7 @@ def songs(request: Request) -> HttpResponse:
     query, notes, chips = _asked(request)
     number = _page_number(request)
     likes = search(request.user, query, zone=timezone.get_current_timezone())
-    rows, has_more = page_of(likes, number)
+    page = page_of(query, likes, number)
     between = _between(request.user, query) if query.since else None
     first_at = first_liked_at(request.user)
     context = {
@@ -62,11 +61,11 @@ def songs(request: Request) -> HttpResponse:
         "query": query,
         "notes": notes,
         "chips": chips,
-        "rows": rows,
+        "rows": page.rows,
         "number": number,
-        "count": _count(query, likes, between, None if has_more or number > 1 else len(rows)),
-        "more": f"{query.urlencoded()}&page={number + 1}".lstrip("&") if has_more else "",
-        "reasons": _reasons(request.user, rows) if query.show == "refused" else {},
+        "count": _count(query, likes, between) if page.count is None else page.count,
+        "more": f"{query.urlencoded()}&page={number + 1}".lstrip("&") if page.has_more else "",
+        "reasons": _reasons(request.user, page.rows) if query.show == "refused" else {},
         "first_at": first_at,
         "between": between,
         "most": MOST_COUNTED if query.words else None,
@@ -229,18 +228,11 @@ def _choices(first_at: datetime | None) -> dict[str, Any]:
     }
 
 
-def _count(
-    query: Query,
-    likes: QuerySet[SavedTrack],
-    between: Mapping[str, Any] | None,
-    all_on_page: int | None,
-) -> int:
-    """The number of songs in the list; queried only if it is not known otherwise."""
-    if all_on_page is not None:
-        return all_on_page
+def _count(query: Query, likes: QuerySet[SavedTrack], between: Mapping[str, Any] | None) -> int:
+    """The number of songs in the list."""
     if between is not None and query.filters.keys() <= {"since", "at", "show"}:
         return int(between["went" if query.show == "gone" else "came"])
-    return count_of(query, likes)
+    return likes.count()
 
 
 def _reasons(user: User, rows: Sequence[SavedTrack]) -> dict[str, str]:
@@ -257,8 +249,7 @@ def _between(user: User, query: Query) -> dict[str, Any]:
         "until": end_of(date.fromisoformat(query.at), zone),
     }
     return {
-        "came": came(user, **moments).count(),
-        "went": went(user, **moments).count(),
+        **changed(user, **moments)._asdict(),
         "came_url": _address(query.but(show="")),
         "went_url": _address(query.but(show="gone")),
         "since": date.fromisoformat(query.since),
