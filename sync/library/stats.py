@@ -143,7 +143,7 @@ class Calendar:
     def of(cls, user: User, *, zone: tzinfo) -> Calendar:
         with connection.cursor() as cursor:
             cursor.execute(_DAYS, {"user": user.pk, "zone": str(zone)})
-            days = [Day(*row) for row in cursor]
+            days = [Day._make(row) for row in cursor.fetchall()]
         months: dict[tuple[int, int], int] = {}
         came = went = 0
         for day in days:
@@ -201,13 +201,14 @@ class Calendar:
         return [
             day
             for day in reversed(self.days)
-            if day.liked
+            if day.day.day == today.day
+            and day.day.month == today.month
             and day.day.year < today.year
-            and (day.day.month, day.day.day) == (today.month, today.day)
+            and day.liked
         ]
 
     def _liked(self, year: int | None) -> Iterable[Day]:
-        return (day for day in self.days if day.liked and year in {None, day.day.year})
+        return (day for day in self.days if day.liked and (not year or day.day.year == year))
 
     @property
     def version(self) -> str:

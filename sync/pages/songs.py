@@ -93,8 +93,7 @@ def song(request: Request, track_id: str) -> HttpResponse:
         "is_liked": any(like.removed_at is None for like in likes),
         "mirrors": versions.playlists_with(request.user, track_id),
         "refusals": refused_tracks(request.user).filter(track=track_id).select_related("mirror"),
-        "versions": versions.other_versions(request.user, track),
-        "others": versions.others_by_artist(request.user, track, most=_OF_ARTIST),
+        **versions.similar(request.user, track, most=_OF_ARTIST)._asdict(),
     }
     return render(request, "songs/song.html", context)
 
