@@ -70,7 +70,7 @@ def songs(request: Request) -> HttpResponse:
         "between": between,
         "most": MOST_COUNTED if query.words else None,
         "today": timezone.localdate(),
-        **_choices(first_at),
+        **_choices(query, first_at),
     }
     response = render(request, "songs/songs.html", context)
     if request.htmx and number == 1:
@@ -213,17 +213,25 @@ _NAMES: Mapping[str, Callable[[User, str], str]] = {
 # --- Texts and numbers around the list -----------------------------------------------------------
 
 
-def _choices(first_at: datetime | None) -> dict[str, Any]:
+def _choices(query: Query, first_at: datetime | None) -> dict[str, Mapping[str, str]]:
+    """The choices of each field, with a text for each value."""
     this_year = timezone.localdate().year
     first_year = timezone.localtime(first_at).year if first_at else this_year
-    decades = range(this_year // 10 * 10, _FIRST_DECADE - 10, -10)
+    years = {str(year): str(year) for year in range(this_year, first_year - 1, -1)}
+    decades = {
+        str(decade): f"{decade}s" for decade in range(this_year // 10 * 10, _FIRST_DECADE - 10, -10)
+    }
+    # A link may have others, such as a month.
+    if query.liked and query.liked not in years:
+        years = {query.liked: query.liked, **years}
+    if query.decade and query.decade != UNKNOWN:
+        decades.setdefault(query.decade, f"{query.decade}s")
     return {
         "sorts": SORTS,
         "shows": SHOWS,
         "explicits": EXPLICIT,
-        "years": [str(year) for year in range(this_year, first_year - 1, -1)],
-        "decades": [str(decade) for decade in decades],
-        "unknown": UNKNOWN,
+        "years": {"": "Any year", **years},
+        "decades": {"": "Any decade", **decades, UNKNOWN: "Unknown"},
     }
 
 

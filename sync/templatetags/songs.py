@@ -9,7 +9,7 @@ from django import template
 from django.conf import settings
 from django.urls import reverse
 from django.utils import timezone
-from django.utils.html import escape, format_html
+from django.utils.html import escape, format_html, format_html_join
 from django.utils.safestring import SafeString
 
 from sync.library.search import Period, Query
@@ -96,6 +96,19 @@ def artist_links(names: Sequence[str]) -> SafeString:
 def _artist_link(name: str) -> SafeString:
     query = urlencode({"artist": name})
     return format_html('<a href="{}?{}"><bdi>{}</bdi></a>', _songs(), query, plain(name))
+
+
+@register.simple_tag
+def options(choices: Mapping[str, str], chosen: str) -> SafeString:
+    """The ``<option>`` elements of a field, from the text of each value."""
+    return format_html_join(
+        "",
+        '<option value="{}"{}>{}</option>',
+        (
+            (value, SafeString(" selected") if value == chosen else "", text)
+            for value, text in choices.items()
+        ),
+    )
 
 
 @register.filter
