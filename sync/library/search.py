@@ -192,7 +192,7 @@ class Page(NamedTuple):
     rows: list[SavedTrack]
     has_more: bool
     #: The number of songs in the list, for words at most MOST_COUNTED + 1; None if not known.
-    count: int | None
+    total: int | None
 
 
 def search(user: User, query: Query, *, zone: tzinfo) -> QuerySet[SavedTrack]:
@@ -236,11 +236,12 @@ def page_of(query: Query, likes: QuerySet[SavedTrack], number: int) -> Page:
     ids = found[start - first : start - first + PAGE_SIZE]
     rows = SavedTrack.objects.select_related("track__album").in_bulk(ids)
     has_more = len(found) > start - first + PAGE_SIZE
+    total = None
     if query.words:
-        count = min(len(found), MOST_COUNTED + 1)
-    else:
-        count = None if number > 1 or has_more else len(ids)
-    return Page([rows[pk] for pk in ids if pk in rows], has_more, count)
+        total = min(len(found), MOST_COUNTED + 1)
+    elif number == 1 and not has_more:
+        total = len(ids)
+    return Page([rows[pk] for pk in ids if pk in rows], has_more, total)
 
 
 def _base(user: User, query: Query, zone: tzinfo) -> QuerySet[SavedTrack]:

@@ -63,7 +63,7 @@ def songs(request: Request) -> HttpResponse:
         "chips": chips,
         "rows": page.rows,
         "number": number,
-        "count": _count(query, likes, between) if page.count is None else page.count,
+        "count": _count(query, likes, between) if page.total is None else page.total,
         "more": f"{query.urlencoded()}&page={number + 1}".lstrip("&") if page.has_more else "",
         "reasons": _reasons(request.user, page.rows) if query.show == "refused" else {},
         "first_at": first_at,

@@ -34,7 +34,7 @@ _ROW = (
     '<span class="artists">{artists}</span>{reason}'
     "</div>"
     '<bdi class="like-album">{album}</bdi>'
-    '<span class="like-date">{dates}</span>'
+    '<span class="like-date">{days}</span>'
     '<span class="like-length">{length}</span>'
     "</li>"
 )
@@ -48,9 +48,7 @@ def song_rows(likes: Iterable[SavedTrack], reasons: Mapping[str, str] | None = N
 
 def _song_row(like: SavedTrack, reasons: Mapping[str, str] | None) -> str:
     track = like.track
-    dates = short_day(timezone.localtime(like.added_at))
-    if like.removed_at:
-        dates += f" – {short_day(timezone.localtime(like.removed_at))}"
+    days = [short_day(timezone.localtime(at)) for at in (like.added_at, like.removed_at) if at]
     reason = ""
     if reasons:
         words = reasons.get(track.pk) or "Spotify gave no reason."
@@ -65,7 +63,7 @@ def _song_row(like: SavedTrack, reasons: Mapping[str, str] | None) -> str:
         artists=artist_links(track.artists),
         reason=reason,
         album=escape(plain(track.album_name)),
-        dates=dates,
+        days=" – ".join(days),
         length=duration(track.duration_ms),
     )
 

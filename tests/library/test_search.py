@@ -362,7 +362,7 @@ def test_a_page_is_a_slice_of_the_list_and_counts_what_it_saw(q: str) -> None:
         start = (number - 1) * PAGE_SIZE
         assert [each.pk for each in page.rows] == ids[start : start + PAGE_SIZE]
         assert page.has_more == (number < last)
-        assert page.count == (MOST_COUNTED + 1 if q else None)
+        assert page.total == (MOST_COUNTED + 1 if q else None)
 
 
 @pytest.mark.parametrize("q", ["", "looped"])
@@ -373,4 +373,4 @@ def test_a_list_of_one_page_is_counted(ada: User, q: str) -> None:
 
     page = page_of(query, search(ada, query, zone=UTC), 1)
 
-    assert (len(page.rows), page.has_more, page.count) == (3, False, 3)
+    assert (len(page.rows), page.has_more, page.total) == (3, False, 3)
