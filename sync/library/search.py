@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, fields, replace
 from datetime import date, timedelta, tzinfo
 from typing import TYPE_CHECKING, NamedTuple, Self
@@ -21,7 +21,7 @@ from django.db.models import (
     Value,
 )
 from django.db.models.expressions import Combinable
-from django.db.models.functions import Collate, Least, StrIndex
+from django.db.models.functions import Collate, Least, NullIf, StrIndex
 
 from sync.library.continued import changed_by, in_playlists
 from sync.library.duplicates import Grade
@@ -197,11 +197,8 @@ class Page(NamedTuple):
 
 def search(user: User, query: Query, *, zone: tzinfo) -> QuerySet[SavedTrack]:
     """The listener's likes that match ``query``, in its order."""
-    rows = _base(user, query, zone)
-    # The planner expects few matches of LIKE and @>, and then reads the songs of all listeners.
-    # It expects many matches of these functions, so it begins with the listener's likes.
-    if places := [StrIndex("track__search", Value(word)) for word in query.words]:
-        rows = rows.alias(least=Least(*places, Value(1))).filter(least__gt=0)
+    rows = _with_words(_base(user, query, zone), query.words)
+    # As for words: the planner expects few matches of @>.
     if query.artist:
         place = Func(F("track__artists"), Value(query.artist), function="array_position")
         place.output_field = IntegerField()
@@ -221,6 +218,24 @@ def search(user: User, query: Query, *, zone: tzinfo) -> QuerySet[SavedTrack]:
     if query.explicit:
         rows = rows.filter(track__explicit=query.explicit == "yes")
     return rows.order_by(*_order(query))
+
+
+def _with_words(rows: QuerySet[SavedTrack], words: Sequence[str]) -> QuerySet[SavedTrack]:
+    """The ``rows`` whose title, artists or album have all ``words``.
+
+    The planner expects few matches of LIKE, and then reads the songs of all listeners. It expects
+    many matches of these functions, so it begins with the listener's likes.
+    """
+    places = [StrIndex("track__search", Value(word)) for word in words]
+    if places and max(map(len, words)) == 1:
+        # Most songs have a letter. Of "is not null", the planner expects that: it walks the likes
+        # in their order until a page is full.
+        found = {f"place{number}": NullIf(place, 0) for number, place in enumerate(places)}
+        return rows.alias(**found).filter(**{f"{name}__isnull": False for name in found})
+    if places:
+        # Of ">", it expects a third. With one condition for each word it would expect too few.
+        return rows.alias(least=Least(*places, Value(1))).filter(least__gt=0)
+    return rows
 
 
 def page_of(query: Query, likes: QuerySet[SavedTrack], number: int) -> Page:
