@@ -6,7 +6,7 @@ from datetime import date, datetime, time, timedelta, tzinfo
 from typing import TYPE_CHECKING, NamedTuple
 
 from django.db import connection
-from django.db.models import Exists, OuterRef, Q, QuerySet
+from django.db.models import Exists, Max, OuterRef, Q, QuerySet
 
 from sync.models import SavedTrack
 
@@ -46,11 +46,12 @@ def open_at(user: User, moment: datetime) -> QuerySet[SavedTrack]:
     between the two the newer like counts.
     """
     held = SavedTrack.objects.filter(_holds(moment), user=user)
-    # Only an ended like has a newer one of its song. The database finds these few first, instead
-    # of looking for a newer like of every song.
-    newer = held.filter(track=OuterRef("track"), id__gt=OuterRef("id"))
-    replaced = held.filter(Exists(newer), removed_at__isnull=False)
-    return held.exclude(pk__in=replaced.values("pk"))
+    # Only ended likes have newer ones of the same song, and these are few. No condition compares
+    # likes with each other: the planner would underestimate them, and do it pair by pair.
+    still = held.filter(track=OuterRef("track"), removed_at=None)
+    ended = held.filter(~Exists(still), removed_at__isnull=False)
+    newest = ended.values("track").annotate(newest=Max("pk")).values("newest")
+    return held.filter(Q(removed_at=None) | Q(pk__in=newest))
 
 
 def gone(user: User) -> QuerySet[SavedTrack]:
