@@ -46,18 +46,14 @@ def open_at(user: User, moment: datetime) -> QuerySet[SavedTrack]:
     between the two the newer like counts.
     """
     held = SavedTrack.objects.filter(_holds(moment), user=user)
-    # Only ended likes have newer ones of the same song, and these are few. No condition compares
-    # likes with each other: the planner would underestimate them, and do it pair by pair.
-    still = held.filter(track=OuterRef("track"), removed_at=None)
-    ended = held.filter(~Exists(still), removed_at__isnull=False)
-    newest = ended.values("track").annotate(newest=Max("pk")).values("newest")
-    return held.filter(Q(removed_at=None) | Q(pk__in=newest))
+    # Only ended likes have newer ones of the same song, and these are few.
+    return held.filter(Q(removed_at=None) | Q(pk__in=_last_ended(held)))
 
 
 def gone(user: User) -> QuerySet[SavedTrack]:
     """Songs that are no longer liked: the last like of each."""
-    later = SavedTrack.objects.filter(user=user, track=OuterRef("track"), id__gt=OuterRef("id"))
-    return SavedTrack.objects.filter(~Exists(later), user=user, removed_at__isnull=False)
+    likes = SavedTrack.objects.filter(user=user)
+    return likes.filter(pk__in=_last_ended(likes))
 
 
 def came(user: User, *, since: datetime, until: datetime) -> QuerySet[SavedTrack]:
@@ -81,6 +77,18 @@ def first_liked_at(user: User) -> datetime | None:
     """The date of the oldest known like."""
     rows = SavedTrack.objects.filter(user=user).order_by("added_at", "-rank")
     return rows.values_list("added_at", flat=True).first()
+
+
+def _last_ended(likes: QuerySet[SavedTrack]) -> QuerySet[SavedTrack, int]:
+    """The last of the ``likes`` of each song, if it has ended.
+
+    No condition compares ended likes with each other: the planner expects hardly any, and would
+    look at all likes for each of them.
+    """
+    still = likes.filter(track=OuterRef("track"), removed_at=None)
+    ended = likes.filter(~Exists(still), removed_at__isnull=False)
+    last = ended.order_by().values("track").annotate(last=Max("pk"))
+    return last.values_list("last", flat=True)
 
 
 def _tracks_at(user: User, moment: datetime) -> QuerySet[SavedTrack, str]:
