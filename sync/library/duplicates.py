@@ -6,7 +6,6 @@ version (3), or perhaps the same (4). Grade 4 is only shown; a person decides.
 
 from collections import defaultdict
 from collections.abc import Collection, Iterable, Iterator
-from dataclasses import dataclass
 from datetime import datetime
 from enum import IntEnum
 from typing import Literal, NamedTuple
@@ -34,8 +33,7 @@ class Grade(IntEnum):
     PERHAPS = 4
 
 
-@dataclass(frozen=True, slots=True)
-class ComparedSong:
+class ComparedSong(NamedTuple):
     id: str
     title: str
     artists: tuple[str, ...]
@@ -64,7 +62,6 @@ class Group(NamedTuple):
 class _Known(NamedTuple):
     song: ComparedSong
     title: Title
-    artist: str
     isrc: str
     album: str
 
@@ -73,17 +70,21 @@ def find_pairs(
     songs: Iterable[ComparedSong], different: Collection[frozenset[str]] = frozenset()
 ) -> list[Pair]:
     """All pairs with a grade, without those that the listener marked as ``different``."""
-    by_name: dict[tuple[str, str], list[_Known]] = defaultdict(list)
-    by_isrc: dict[tuple[str, str], list[_Known]] = defaultdict(list)
-    for song in sorted(songs, key=lambda song: (song.duration_ms, song.id)):
-        artist = folded(song.artists[0]) if song.artists else ""
-        known = _Known(song, fold_title(song.title), artist, _isrc(song), folded(song.album))
-        by_name[artist, known.title.base].append(known)
-        if known.isrc:
-            by_isrc[artist, known.isrc].append(known)
+    by_name: dict[tuple[str, str], list[ComparedSong]] = defaultdict(list)
+    by_isrc: dict[tuple[str, str], list[ComparedSong]] = defaultdict(list)
+    artists: dict[str, str] = {}
+    for song in songs:
+        name = song.artists[0] if song.artists else ""
+        artist = artists.get(name)
+        if artist is None:
+            artist = artists[name] = folded(name)
+        by_name[artist, fold_title(song.title).base].append(song)
+        if isrc := _isrc(song):
+            by_isrc[artist, isrc].append(song)
     found: dict[frozenset[str], Pair] = {}
     for bucket in (*by_name.values(), *by_isrc.values()):
-        for one, other in _near(bucket):
+        # Most songs are alone.
+        for one, other in _near(bucket) if len(bucket) > 1 else ():
             first, second = sorted((one.song.id, other.song.id))
             key = frozenset((first, second))
             if key not in found and key not in different and (grade := _grade(one, other)):
@@ -96,7 +97,9 @@ def find_groups(songs: Collection[ComparedSong], pairs: Iterable[Pair]) -> list[
     pairs = list(pairs)
     sure = [pair for pair in pairs if pair.grade != Grade.PERHAPS]
     unsure = [pair for pair in pairs if pair.grade == Grade.PERHAPS]
-    order = {song.id: place for place, song in enumerate(sorted(songs, key=_newest_first))}
+    grouped = {each for pair in pairs for each in pair[:2]}
+    members = sorted((song for song in songs if song.id in grouped), key=_newest_first)
+    order = {song.id: place for place, song in enumerate(members)}
     groups = [*_groups(sure, order), *_groups(unsure, order)]
     return sorted(groups, key=lambda group: (group.grade, order[group.ids[0]]))
 
@@ -132,10 +135,14 @@ def ids_with_duplicates(pairs: Iterable[Pair]) -> set[str]:
     return {each for pair in pairs if pair.grade != Grade.PERHAPS for each in pair[:2]}
 
 
-def _near(bucket: list[_Known]) -> Iterator[tuple[_Known, _Known]]:
-    for place, one in enumerate(bucket):
+def _near(bucket: list[ComparedSong]) -> Iterator[tuple[_Known, _Known]]:
+    in_order = sorted(bucket, key=lambda song: (song.duration_ms, song.id))
+    known = [
+        _Known(song, fold_title(song.title), _isrc(song), folded(song.album)) for song in in_order
+    ]
+    for place, one in enumerate(known):
         longest = one.song.duration_ms + PERHAPS_APART
-        for other in bucket[place + 1 : place + 1 + NEIGHBOURS]:
+        for other in known[place + 1 : place + 1 + NEIGHBOURS]:
             if other.song.duration_ms > longest:
                 break
             if one.song.id != other.song.id:

@@ -3,10 +3,10 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, fields, replace
 from datetime import date, timedelta, tzinfo
-from typing import TYPE_CHECKING, Self
+from typing import TYPE_CHECKING, NamedTuple, Self
 from urllib.parse import urlencode
 
 from django.db.models import (
@@ -21,12 +21,12 @@ from django.db.models import (
     Value,
 )
 from django.db.models.expressions import Combinable
-from django.db.models.functions import Collate, Least, StrIndex
+from django.db.models.functions import Collate, Least, NullIf, StrIndex
 
 from sync.library.continued import changed_by, in_playlists
 from sync.library.duplicates import Grade
 from sync.library.songs import duplicate_groups
-from sync.library.timeline import came, end_of, open_at, start_of, went
+from sync.library.timeline import came, end_of, gone, open_at, start_of, went
 from sync.models import MirrorTrack, SavedTrack
 from syncify.text import folded
 
@@ -186,13 +186,19 @@ _CHECKS: dict[str, Callable[[str], object]] = {
 }
 
 
+class Page(NamedTuple):
+    """A page of a list of songs."""
+
+    rows: list[SavedTrack]
+    has_more: bool
+    #: The number of songs in the list, for words at most MOST_COUNTED + 1; None if not known.
+    total: int | None
+
+
 def search(user: User, query: Query, *, zone: tzinfo) -> QuerySet[SavedTrack]:
     """The listener's likes that match ``query``, in its order."""
-    rows = _base(user, query, zone)
-    # The planner expects few matches of LIKE and @>, and then reads the songs of all listeners.
-    # It expects many matches of these functions, so it begins with the listener's likes.
-    if places := [StrIndex("track__search", Value(word)) for word in query.words]:
-        rows = rows.alias(least=Least(*places, places[0])).filter(least__gt=0)
+    rows = _with_words(_base(user, query, zone), query.words)
+    # As for words: the planner expects few matches of @>.
     if query.artist:
         place = Func(F("track__artists"), Value(query.artist), function="array_position")
         place.output_field = IntegerField()
@@ -214,23 +220,43 @@ def search(user: User, query: Query, *, zone: tzinfo) -> QuerySet[SavedTrack]:
     return rows.order_by(*_order(query))
 
 
-def page_of(likes: QuerySet[SavedTrack], number: int) -> tuple[list[SavedTrack], bool]:
-    """The rows of a page of a search, and whether more follow.
+def _with_words(rows: QuerySet[SavedTrack], words: Sequence[str]) -> QuerySet[SavedTrack]:
+    """The ``rows`` whose title, artists or album have all ``words``.
+
+    The planner expects few matches of LIKE, and then reads the songs of all listeners. It expects
+    many matches of these functions, so it begins with the listener's likes.
+    """
+    places = [StrIndex("track__search", Value(word)) for word in words]
+    if places and max(map(len, words)) == 1:
+        # Most songs have a letter. Of "is not null", the planner expects that: it walks the likes
+        # in their order until a page is full.
+        found = {f"place{number}": NullIf(place, 0) for number, place in enumerate(places)}
+        return rows.alias(**found).filter(**{f"{name}__isnull": False for name in found})
+    if places:
+        # Of ">", it expects a third. With one condition for each word it would expect too few.
+        return rows.alias(least=Least(*places, Value(1))).filter(least__gt=0)
+    return rows
+
+
+def page_of(query: Query, likes: QuerySet[SavedTrack], number: int) -> Page:
+    """One page of the ``likes`` that ``query`` found.
 
     Only the ids are found in order: tracks and albums are read for the rows that are shown.
     """
     start = (number - 1) * PAGE_SIZE
-    ids = list(likes.values_list("pk", flat=True)[start : start + PAGE_SIZE + 1])
-    rows = SavedTrack.objects.select_related("track__album").in_bulk(ids[:PAGE_SIZE])
-    return [rows[pk] for pk in ids[:PAGE_SIZE] if pk in rows], len(ids) > PAGE_SIZE
-
-
-def count_of(query: Query, likes: QuerySet[SavedTrack]) -> int:
-    """The number of songs that ``query`` finds; for words at most MOST_COUNTED + 1."""
-    if not query.words:
-        return likes.count()
-    # The planner walks the likes in their order, and stops at the limit.
-    return likes.values("pk")[: MOST_COUNTED + 1].count()
+    # A search by words looks at every song once, for the page and for the count.
+    first = 0 if query.words else start
+    end = max(start + PAGE_SIZE, MOST_COUNTED if query.words else 0)
+    found = list(likes.values_list("pk", flat=True)[first : end + 1])
+    ids = found[start - first : start - first + PAGE_SIZE]
+    rows = SavedTrack.objects.select_related("track__album").in_bulk(ids)
+    has_more = len(found) > start - first + PAGE_SIZE
+    total = None
+    if query.words:
+        total = min(len(found), MOST_COUNTED + 1)
+    elif number == 1 and not has_more:
+        total = len(ids)
+    return Page([rows[pk] for pk in ids if pk in rows], has_more, total)
 
 
 def _base(user: User, query: Query, zone: tzinfo) -> QuerySet[SavedTrack]:
@@ -247,17 +273,14 @@ def _base(user: User, query: Query, zone: tzinfo) -> QuerySet[SavedTrack]:
     elif query.sync:
         rows = changed_by(user.pk, int(query.sync))
     elif query.show == "gone":
-        later = SavedTrack.objects.filter(
-            user=user, track=OuterRef("track"), id__gt=OuterRef("id"), removed_at__isnull=False
-        )
-        rows = SavedTrack.objects.filter(~Exists(later), user=user, removed_at__isnull=False)
+        rows = gone(user)
     else:
         rows = liked
     if query.playlist:
         rows = rows.filter(track__in=in_playlists(user.pk, mirror=int(query.playlist)))
     match query.show:
-        case "gone" if not query.since:
-            rows = rows.exclude(track__in=liked.values("track"))
+        case "gone" if (query.at or query.sync) and not query.since:
+            rows = rows.exclude(Exists(liked.filter(track=OuterRef("track"))))
         case "refused":
             rows = rows.filter(track__in=refused_tracks(user).values("track"))
         case "duplicates":

@@ -39,7 +39,7 @@ def load_songs(user_id: int) -> list[ComparedSong]:
     )
     return [
         ComparedSong(key, title, tuple(artists), album, isrc, length, explicit, liked_at)
-        for key, title, artists, album, isrc, length, explicit, liked_at in rows.iterator()
+        for key, title, artists, album, isrc, length, explicit, liked_at in rows
     ]
 
 

@@ -37,14 +37,16 @@ class Day(NamedTuple):
 
 
 # A like that was replaced by a newer one of the same song ended when the newer one began.
+# "IS TRUE" keeps the planner, which expects hardly any ended likes, from a join: it would look at
+# all likes for each of them.
 _DAYS = """
 WITH ended AS (
     SELECT s.removed_at,
            lead(s.added_at) OVER (PARTITION BY s.track_id ORDER BY s.id) AS again_at
       FROM saved_tracks AS s
-     WHERE s.user_id = %(user)s AND s.track_id IN (
+     WHERE s.user_id = %(user)s AND (s.track_id IN (
            SELECT g.track_id FROM saved_tracks AS g
-            WHERE g.user_id = %(user)s AND g.removed_at IS NOT NULL)
+            WHERE g.user_id = %(user)s AND g.removed_at IS NOT NULL)) IS TRUE
 ), changes (moment, liked, came, went) AS (
     SELECT added_at, (removed_at IS NULL)::int, 1, 0 FROM saved_tracks WHERE user_id = %(user)s
     UNION ALL
@@ -143,7 +145,7 @@ class Calendar:
     def of(cls, user: User, *, zone: tzinfo) -> Calendar:
         with connection.cursor() as cursor:
             cursor.execute(_DAYS, {"user": user.pk, "zone": str(zone)})
-            days = [Day(*row) for row in cursor]
+            days = [Day._make(row) for row in cursor.fetchall()]
         months: dict[tuple[int, int], int] = {}
         came = went = 0
         for day in days:
@@ -201,13 +203,14 @@ class Calendar:
         return [
             day
             for day in reversed(self.days)
-            if day.liked
+            if day.day.day == today.day
+            and day.day.month == today.month
             and day.day.year < today.year
-            and (day.day.month, day.day.day) == (today.month, today.day)
+            and day.liked
         ]
 
     def _liked(self, year: int | None) -> Iterable[Day]:
-        return (day for day in self.days if day.liked and year in {None, day.day.year})
+        return (day for day in self.days if day.liked and (not year or day.day.year == year))
 
     @property
     def version(self) -> str:

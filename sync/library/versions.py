@@ -3,10 +3,9 @@
 from __future__ import annotations
 
 import re
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, NamedTuple
 
 from django.db.models import F, Func, IntegerField, Q, QuerySet, Value
-from django.db.models.functions import StrIndex
 
 from sync.models import Mirror, SavedTrack, Track
 from syncify.text import folded
@@ -18,6 +17,15 @@ if TYPE_CHECKING:
 
 # " (Remastered 2011)", " [Live]", " - Single Version"
 _VERSION = re.compile(r" [(\[–-].*")
+
+
+class Similar(NamedTuple):
+    """Likes that are like a song, newest first."""
+
+    #: With the same title by one of the same artists, in any version.
+    versions: list[SavedTrack]
+    #: By the song's first artist.
+    others: list[SavedTrack]
 
 
 def likes_of_track(user: User, track_id: str) -> list[SavedTrack]:
@@ -32,23 +40,19 @@ def playlists_with(user: User, track_id: str) -> QuerySet[Mirror]:
     return Mirror.objects.filter(user=user, **holding).order_by("-is_main", "name").distinct()
 
 
-def other_versions(user: User, track: Track) -> list[SavedTrack]:
-    """Likes with the same title by one of the same artists, in any version."""
+def similar(user: User, track: Track, *, most: int) -> Similar:
+    """The likes that are like ``track``; at most ``most`` others by its artist."""
+    # All likes are looked at once; then only the found ones are read.
+    likes = SavedTrack.objects.filter(user=user, removed_at=None).exclude(track=track)
+    by_artists = _by_one_of(likes.order_by("-added_at", "rank"), track.artists)
+    known = list(by_artists.values_list("pk", "track__name", "track__artists"))
     base = base_title(track.name)
-    rows = _by_one_of(_other_likes(user, track), track.artists)
-    rows = rows.alias(base_at=StrIndex("track__search", Value(base))).filter(base_at__gt=0)
-    return [like for like in rows if base_title(like.track.name) == base]
-
-
-def others_by_artist(user: User, track: Track, *, most: int) -> list[SavedTrack]:
-    """The newest likes by the song's first artist."""
-    return list(_by_one_of(_other_likes(user, track), track.artists[:1])[:most])
-
-
-def _other_likes(user: User, track: Track) -> QuerySet[SavedTrack]:
-    """All likes but that of ``track``, newest first."""
-    rows = SavedTrack.objects.filter(user=user, removed_at=None).exclude(track=track)
-    return rows.select_related("track__album").order_by("-added_at", "rank")
+    versions = [pk for pk, name, _ in known if base_title(name) == base]
+    others = [pk for pk, _, artists in known if track.artists[0] in artists][:most]
+    rows = SavedTrack.objects.select_related("track__album").in_bulk({*versions, *others})
+    return Similar(
+        [rows[pk] for pk in versions if pk in rows], [rows[pk] for pk in others if pk in rows]
+    )
 
 
 def _by_one_of(rows: QuerySet[SavedTrack], artists: Sequence[str]) -> QuerySet[SavedTrack]:

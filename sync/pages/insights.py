@@ -18,7 +18,7 @@ from django.views.decorators.http import require_safe
 from accounts.models import User
 from sync.library.search import UNKNOWN, Query, refused_tracks
 from sync.library.stats import Calendar, Day, Facts, facts_of
-from sync.library.timeline import end_of, start_of
+from sync.library.timeline import end_of, gone, start_of
 from sync.library.version import Version, likes_version
 from sync.models import SavedTrack
 from sync.pages.charts import BarChart, Entry, bar_chart, heat_map, line_chart, steps
@@ -204,10 +204,11 @@ def songs_behind(
     for day in days:
         moments = (start_of(day.day, zone), end_of(day.day, zone))
         wanted |= Q(added_at__gte=moments[0], added_at__lt=moments[1])
-    wanted &= Q(removed_at=None)
+    found = SavedTrack.objects.filter(wanted, user=user, removed_at=None).values("pk")
     if gone is not None:
-        wanted |= Q(pk__in=gone.values("pk"))
-    rows = SavedTrack.objects.filter(wanted, user=user)
+        # As one more condition of the filter, the planner would expect half of all likes.
+        found = found.union(gone.values("pk"), all=True)
+    rows = SavedTrack.objects.filter(user=user, pk__in=found)
     likes = list(rows.select_related("track__album").order_by("-added_at", "rank"))
     by_pk = {like.pk: like for like in likes}
     dates = {day.day for day in days}
@@ -226,9 +227,7 @@ def songs_behind(
 
 def _gone(user: User) -> QuerySet[SavedTrack]:
     """The songs that are no longer liked, the latest first; not all of them."""
-    liked = SavedTrack.objects.filter(user=user, removed_at=None).values("track")
-    gone = SavedTrack.objects.filter(user=user, removed_at__isnull=False).exclude(track__in=liked)
-    return gone.order_by("-removed_at", "-id")[:_SHOWN]
+    return gone(user).order_by("-removed_at", "-id")[:_SHOWN]
 
 
 def _newest(user: User, first: date, end: date) -> list[SavedTrack]:

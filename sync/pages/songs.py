@@ -22,12 +22,11 @@ from sync.library.search import (
     UNKNOWN,
     Period,
     Query,
-    count_of,
     page_of,
     refused_tracks,
     search,
 )
-from sync.library.timeline import came, end_of, first_liked_at, went
+from sync.library.timeline import changed, end_of, first_liked_at
 from sync.models import Album, Mirror, SavedTrack, SyncRequest
 from sync.pages.downloads import download
 from sync.pages.words import at, full_day
@@ -54,7 +53,7 @@ def songs(request: Request) -> HttpResponse:
     query, notes, chips = _asked(request)
     number = _page_number(request)
     likes = search(request.user, query, zone=timezone.get_current_timezone())
-    rows, has_more = page_of(likes, number)
+    page = page_of(query, likes, number)
     between = _between(request.user, query) if query.since else None
     first_at = first_liked_at(request.user)
     context = {
@@ -62,16 +61,16 @@ def songs(request: Request) -> HttpResponse:
         "query": query,
         "notes": notes,
         "chips": chips,
-        "rows": rows,
+        "rows": page.rows,
         "number": number,
-        "count": _count(query, likes, between, None if has_more or number > 1 else len(rows)),
-        "more": f"{query.urlencoded()}&page={number + 1}".lstrip("&") if has_more else "",
-        "reasons": _reasons(request.user, rows) if query.show == "refused" else {},
+        "count": _count(query, likes, between) if page.total is None else page.total,
+        "more": f"{query.urlencoded()}&page={number + 1}".lstrip("&") if page.has_more else "",
+        "reasons": _reasons(request.user, page.rows) if query.show == "refused" else {},
         "first_at": first_at,
         "between": between,
         "most": MOST_COUNTED if query.words else None,
         "today": timezone.localdate(),
-        **_choices(first_at),
+        **_choices(query, first_at),
     }
     response = render(request, "songs/songs.html", context)
     if request.htmx and number == 1:
@@ -94,8 +93,7 @@ def song(request: Request, track_id: str) -> HttpResponse:
         "is_liked": any(like.removed_at is None for like in likes),
         "mirrors": versions.playlists_with(request.user, track_id),
         "refusals": refused_tracks(request.user).filter(track=track_id).select_related("mirror"),
-        "versions": versions.other_versions(request.user, track),
-        "others": versions.others_by_artist(request.user, track, most=_OF_ARTIST),
+        **versions.similar(request.user, track, most=_OF_ARTIST)._asdict(),
     }
     return render(request, "songs/song.html", context)
 
@@ -215,32 +213,33 @@ _NAMES: Mapping[str, Callable[[User, str], str]] = {
 # --- Texts and numbers around the list -----------------------------------------------------------
 
 
-def _choices(first_at: datetime | None) -> dict[str, Any]:
+def _choices(query: Query, first_at: datetime | None) -> dict[str, Mapping[str, str]]:
+    """The choices of each field, with a text for each value."""
     this_year = timezone.localdate().year
     first_year = timezone.localtime(first_at).year if first_at else this_year
-    decades = range(this_year // 10 * 10, _FIRST_DECADE - 10, -10)
+    years = {str(year): str(year) for year in range(this_year, first_year - 1, -1)}
+    decades = {
+        str(decade): f"{decade}s" for decade in range(this_year // 10 * 10, _FIRST_DECADE - 10, -10)
+    }
+    # A link may have others, such as a month.
+    if query.liked and query.liked not in years:
+        years = {query.liked: query.liked, **years}
+    if query.decade and query.decade != UNKNOWN:
+        decades.setdefault(query.decade, f"{query.decade}s")
     return {
         "sorts": SORTS,
         "shows": SHOWS,
         "explicits": EXPLICIT,
-        "years": [str(year) for year in range(this_year, first_year - 1, -1)],
-        "decades": [str(decade) for decade in decades],
-        "unknown": UNKNOWN,
+        "years": {"": "Any year", **years},
+        "decades": {"": "Any decade", **decades, UNKNOWN: "Unknown"},
     }
 
 
-def _count(
-    query: Query,
-    likes: QuerySet[SavedTrack],
-    between: Mapping[str, Any] | None,
-    all_on_page: int | None,
-) -> int:
-    """The number of songs in the list; queried only if it is not known otherwise."""
-    if all_on_page is not None:
-        return all_on_page
+def _count(query: Query, likes: QuerySet[SavedTrack], between: Mapping[str, Any] | None) -> int:
+    """The number of songs in the list."""
     if between is not None and query.filters.keys() <= {"since", "at", "show"}:
         return int(between["went" if query.show == "gone" else "came"])
-    return count_of(query, likes)
+    return likes.count()
 
 
 def _reasons(user: User, rows: Sequence[SavedTrack]) -> dict[str, str]:
@@ -257,8 +256,7 @@ def _between(user: User, query: Query) -> dict[str, Any]:
         "until": end_of(date.fromisoformat(query.at), zone),
     }
     return {
-        "came": came(user, **moments).count(),
-        "went": went(user, **moments).count(),
+        **changed(user, **moments)._asdict(),
         "came_url": _address(query.but(show="")),
         "went_url": _address(query.but(show="gone")),
         "since": date.fromisoformat(query.since),

@@ -9,12 +9,21 @@ from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
 from accounts.models import User
-from sync.library.search import LONGEST_SEARCH, SORTS, Period, Query, search
+from sync.library.search import (
+    LONGEST_SEARCH,
+    MOST_COUNTED,
+    PAGE_SIZE,
+    SORTS,
+    Period,
+    Query,
+    page_of,
+    search,
+)
 from sync.models import Album, MirrorTrack, Playlist, PlaylistItems, SavedTrack
 from syncify.text import folded
 from tests.builders import make_request, make_user
 from tests.library.libraries import WORDS, Drawn, libraries, liked, names, stored
-from tests.library.rows import add_song, at, like
+from tests.library.rows import add_song, at, big_library, like
 
 pytestmark = pytest.mark.django_db
 
@@ -333,3 +342,35 @@ def test_nobody_finds_a_song_of_somebody_else(ada: User) -> None:
     ):
         assert found(ada, **params) == []
     assert SavedTrack.objects.count() == 2
+
+
+# --- Pages ----------------------------------------------------------------------------------------
+
+
+@pytest.mark.parametrize("q", ["", "e"])
+def test_a_page_is_a_slice_of_the_list_and_counts_what_it_saw(q: str) -> None:
+    ada = big_library("ada", songs=MOST_COUNTED + 150, syncs=4)
+    query = Query(q=q)
+    likes = search(ada, query, zone=UTC)
+    ids = list(likes.values_list("pk", flat=True))
+    assert len(ids) > MOST_COUNTED + PAGE_SIZE
+    last = (len(ids) - 1) // PAGE_SIZE + 1
+
+    for number in (1, 2, MOST_COUNTED // PAGE_SIZE, MOST_COUNTED // PAGE_SIZE + 1, last, last + 1):
+        page = page_of(query, likes, number)
+
+        start = (number - 1) * PAGE_SIZE
+        assert [each.pk for each in page.rows] == ids[start : start + PAGE_SIZE]
+        assert page.has_more == (number < last)
+        assert page.total == (MOST_COUNTED + 1 if q else None)
+
+
+@pytest.mark.parametrize("q", ["", "looped"])
+def test_a_list_of_one_page_is_counted(ada: User, q: str) -> None:
+    for number in range(3):
+        like(ada, add_song(f"song{number}", name="Looped"), at("2020-01-01"))
+    query = Query(q=q)
+
+    page = page_of(query, search(ada, query, zone=UTC), 1)
+
+    assert (len(page.rows), page.has_more, page.total) == (3, False, 3)

@@ -7,7 +7,15 @@ import pytest
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
-from sync.library.timeline import came, end_of, first_liked_at, open_at, went
+from sync.library.timeline import (
+    came,
+    changed,
+    end_of,
+    first_liked_at,
+    gone,
+    open_at,
+    went,
+)
 from sync.models import SavedTrack
 from tests.builders import make_user
 from tests.library.libraries import BEGIN, Drawn, libraries, stored
@@ -62,9 +70,23 @@ def test_two_days_are_compared_by_their_songs(
         before, after = replayed(likes, since), replayed(likes, until)
 
         new = {each.track_id for each in came(ada, since=since, until=until)}
-        gone = {each.track_id for each in went(ada, since=since, until=until)}
+        lost = {each.track_id for each in went(ada, since=since, until=until)}
+        numbers = changed(ada, since=since, until=until)
 
-    assert (new, gone) == (after.keys() - before.keys(), before.keys() - after.keys())
+    assert (new, lost) == (after.keys() - before.keys(), before.keys() - after.keys())
+    assert numbers == (len(new), len(lost))
+
+
+@drawing
+@given(drawn=libraries)
+def test_gone_are_the_last_likes_of_songs_that_are_not_liked(drawn: list[Drawn]) -> None:
+    with stored(drawn) as ada:
+        likes = list(SavedTrack.objects.filter(user=ada).order_by("pk"))
+        last = {each.track_id: each for each in likes}
+
+        rows = {each.pk for each in gone(ada)}
+
+    assert rows == {each.pk for each in last.values() if each.removed_at}
 
 
 def test_a_day_ends_at_the_listeners_midnight() -> None:

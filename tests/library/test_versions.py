@@ -6,7 +6,7 @@ from django.utils import timezone
 from accounts.models import User
 from sync.library.songs import call_alike, call_different
 from sync.library.version import likes_version
-from sync.library.versions import other_versions, others_by_artist
+from sync.library.versions import similar
 from sync.models import SavedTrack
 from tests.builders import make_user
 from tests.library.rows import add_song, at, like
@@ -35,7 +35,7 @@ def test_other_versions_have_the_title_and_one_of_the_artists(ada: User) -> None
     like(make_user("bea"), add_song("hers", name="Looped"), at("2024-01-01"))
     SavedTrack.objects.filter(track="gone").update(removed_at=timezone.now())
 
-    assert [found.track_id for found in other_versions(ada, song)] == ["remix", "live"]
+    assert [found.track_id for found in similar(ada, song, most=9).versions] == ["remix", "live"]
 
 
 def test_others_by_the_artist_are_the_newest_likes_of_the_first_artist(ada: User) -> None:
@@ -46,7 +46,7 @@ def test_others_by_the_artist_are_the_newest_likes_of_the_first_artist(ada: User
         like(ada, track, at(f"2024-02-0{number}"))
     like(ada, add_song("b", artists=["Bonobo"]), at("2024-03-01"))
 
-    assert [found.track_id for found in others_by_artist(ada, song, most=3)] == ["k4", "k3", "k2"]
+    assert [found.track_id for found in similar(ada, song, most=3).others] == ["k4", "k3", "k2"]
 
 
 @pytest.mark.parametrize("title", ["100% (Live)", "_", "", "\\", "'; --"])
@@ -55,7 +55,7 @@ def test_odd_titles_and_songs_without_artists_have_no_versions(ada: User, title:
     like(ada, song, at("2024-01-01"))
     like(ada, add_song("other", name="Other"), at("2024-01-02"))
 
-    assert other_versions(ada, song) == others_by_artist(ada, song, most=3) == []
+    assert similar(ada, song, most=3) == ([], [])
 
 
 def test_the_version_of_the_likes_changes_with_each_change_of_them(ada: User) -> None:
