@@ -13,7 +13,7 @@ _AS_IT_IS = {"autocomplete": "off", "autocapitalize": "off", "spellcheck": "fals
 
 
 class CredentialsForm(forms.Form):
-    """Client ID and secret. What was entered as secret is never sent back to a page."""
+    """Client ID and secret. No page contains the secret that was entered."""
 
     client_id = forms.CharField(
         label="Client ID", max_length=100, widget=forms.TextInput(attrs=_AS_IT_IS)
@@ -35,8 +35,8 @@ class CredentialsForm(forms.Form):
         return secret
 
     def clean(self) -> dict[str, Any]:
-        """Ask Spotify, if all else is right."""
-        from syncify.spotify import probe  # noqa: PLC0415 - it brings an HTTP library
+        """Check the credentials at Spotify, if all fields are valid."""
+        from syncify.spotify import probe  # noqa: PLC0415 - imports an HTTP library
 
         cleaned = self.cleaned_data
         if self.errors:

@@ -50,5 +50,5 @@ def wish_from(token: str) -> Wish | None:
         scopes, path, *app = signing.loads(token, salt=_SALT, max_age=_LIFE)
     except signing.BadSignature:
         return None
-    # The version before named no app.
+    # The previous version stored no app.
     return Wish(tuple(scopes), path, *app)

@@ -7,8 +7,8 @@ from accounts.models import SpotifyConnection, User
 from accounts.scopes import Wish
 from accounts.spotify_apps import App, all_apps, free_app, own_app
 
-#: Holds the Client ID of the app that knows the person in this browser: that of their invitation,
-#: or of their latest sign-in. Ids are public, as Spotify's pages have them in their addresses.
+#: The cookie with the Client ID for this browser's next sign-in: that of an invitation or of the
+#: latest sign-in. Client IDs are public: addresses of Spotify's pages contain them.
 COOKIE = "spotify-app"
 _YEAR = 60 * 60 * 24 * 365
 
@@ -16,8 +16,8 @@ _YEAR = 60 * 60 * 24 * 365
 def app_for(request: HttpRequest, wish: Wish) -> App | None:
     """The app for a sign-in that begins now; None while there is no app at all.
 
-    The one that ``wish`` names, else the one of their connection, else the one that this
-    browser knows, else the first with a free seat.
+    The one that ``wish`` names, else that of the listener's connection, else that of the cookie,
+    else the first with a free seat.
     """
     apps = all_apps()
     if len(apps) <= 1:
@@ -35,7 +35,7 @@ def others(app: App) -> list[App]:
 
 
 def remember(request: HttpRequest, response: HttpResponse, client_id: str) -> None:
-    """Let this browser's next sign-in begin with the app, where there are several."""
+    """Store the app in a cookie for this browser's next sign-in, if there are several apps."""
     if request.COOKIES.get(COOKIE, "") == client_id or len(all_apps()) <= 1:
         return
     response.set_cookie(

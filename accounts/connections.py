@@ -16,11 +16,11 @@ State, Reason = SpotifyConnection.State, SpotifyConnection.Reason
 #: A refused listener is tried again after this long: the operator may have added them at Spotify.
 RETRY_AFTER = timedelta(days=1)
 
-#: ``is_retry_due`` for raw SQL, of the row ``c`` of ``spotify_connections``.
+#: ``retry_due_q`` for raw SQL, of the row ``c`` of ``spotify_connections``.
 RETRY_DUE_SQL = """(c.state = 'refused' AND c.state_reason <> 'scope_missing'
     AND coalesce(c.retry_at, c.state_since + interval '1 day') <= statement_timestamp())"""
 
-#: ``may_be_synced`` for raw SQL, likewise.
+#: ``may_be_synced_q`` for raw SQL, likewise.
 MAY_BE_SYNCED_SQL = f"(c.state = 'connected' OR {RETRY_DUE_SQL})"
 
 
@@ -41,7 +41,7 @@ def may_be_synced_q() -> Q:
 
 def near_q(now: datetime) -> Q:
     """Connections whose consent is at any stage but ConsentStage.FAR."""
-    # Each state by name, so that the index of state and date finds them.
+    # The states are listed, so that PostgreSQL uses the index of state and date.
     has_token = Q(state__in=[State.CONNECTED, State.REFUSED])
     return Q(state=State.SIGN_IN_NEEDED) | has_token & Q(
         authorized_at__lte=now + NEAR - CONSENT_LIFE

@@ -38,7 +38,7 @@ class Consent:
 
 
 def consent(*, ends_at: datetime, has_ended: bool, now: datetime) -> Consent:
-    """Only Spotify knows that it ``has_ended``; ``ends_at`` is when we expect it, early."""
+    """``has_ended`` is what Spotify said; ``ends_at`` is an estimate, rather early than late."""
     days = max(0, ceil((ends_at - now) / timedelta(days=1)))
     if has_ended:
         return Consent(ends_at, days_left=0, stage=ConsentStage.ENDED)

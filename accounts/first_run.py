@@ -17,15 +17,15 @@ from accounts.spotify_apps import FIRST_LABEL, NotChanged, first_app, keep_app
 from syncify.redirect import advice
 from syncify.visitors import log_refusal
 
-#: In the session of who entered the app: the digest of their code. They become operator when they
-#: sign in.
+#: The session key for the digest of the code with which a person entered the app. This person
+#: becomes operator at the sign-in.
 FIRST_RUN = "first_run"
 #: Pages that work without an app: health checks, metrics, static files, and the first run itself.
 _WITHOUT_APP = ("/first-run/", "/healthz", "/metrics", "/static/", "/favicon.ico", "/robots.txt")
 
 
 class FirstRunMiddleware(MiddlewareMixin):
-    """Leads every page to that of the first run until there is an app."""
+    """Redirects every page to the page of the first run until there is an app."""
 
     def __init__(self, get_response: Callable[[HttpRequest], HttpResponse]) -> None:
         if settings.SPOTIFY_CLIENT_ID or settings.SPOTIFY_APPS:
@@ -36,7 +36,7 @@ class FirstRunMiddleware(MiddlewareMixin):
     def process_request(self, request: HttpRequest) -> HttpResponse | None:
         if self._is_over or request.path.startswith(_WITHOUT_APP):
             return None
-        # Asked until there is one. A sign-in asks again, should the last app be deleted.
+        # Not looked up again once there is one. If the last app is deleted, a sign-in notices.
         self._is_over = first_app() is not None
         return None if self._is_over else redirect("first_run")
 
@@ -46,7 +46,7 @@ class FirstRunMiddleware(MiddlewareMixin):
 def page(request: HttpRequest) -> HttpResponse:
     """Stores the Client ID and secret that an operator enters with the code from the log.
 
-    Once there is an app, there is no such page; the one who entered it may still come back.
+    Once there is an app, the answer is 404, or a redirect for the person who entered it.
     """
     if first_app() is not None:
         if FIRST_RUN in request.session:

@@ -39,7 +39,7 @@ class User(AbstractBaseUser):
     account_id = models.CharField(max_length=255, unique=True, null=True)  # noqa: DJ001
     display_name = models.CharField(max_length=255, blank=True)
     is_active = models.BooleanField(default=True)
-    #: Made an operator by a code. Ask ``is_operator`` instead.
+    #: Set by an operator code. Read ``is_operator`` instead.
     is_operator_by_code = models.BooleanField(default=False, db_column="is_operator")
     #: The Spotify ids by which a setting may name this listener: those that this account was the
     #: first to use here. Null, as an older version leaves it, stands for ``spotify_id``.
@@ -87,7 +87,7 @@ class SpotifyApp(models.Model):
     label = models.CharField(max_length=60)
     client_id = models.CharField(max_length=100, unique=True)
     secret = EncryptedTextField()
-    #: Who owns the developer account at Spotify; "": the same as of the first app.
+    #: The owner of the developer account at Spotify; "": that of the first app.
     developer = models.CharField(max_length=60, blank=True, db_default="")
     #: Takes no further listeners.
     is_resting = models.BooleanField(db_default=False)
@@ -135,7 +135,7 @@ class SpotifyConnection(models.Model):
     retry_at = models.DateTimeField(null=True)
     #: The app that got the consent; "", as older versions leave it, is the first one.
     client_id = models.CharField(max_length=100, blank=True, db_default="")
-    #: The app at which the listener's next sign-in asks; "" unless an operator wants another one.
+    #: The app that an operator chose for the listener's next sign-in; "" if none was chosen.
     move_to = models.CharField(max_length=100, blank=True, db_default="")
 
     class Meta:
@@ -162,8 +162,8 @@ class SpotifyConnection(models.Model):
 class ListenerSession(AbstractBaseSession):
     """Django's table of sessions, with a column for the user.
 
-    Another model of the same table, so that sessions outlast the upgrade, and the version before
-    runs beside this one.
+    A second model of the same table, so that an upgrade keeps the sessions, and the previous
+    version can run beside this one.
     """
 
     #: Null before a sign-in.

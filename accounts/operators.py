@@ -20,7 +20,7 @@ _ALPHABET = "23456789abcdefghjkmnpqrstuvwxyz"
 
 
 def is_operator(user: User) -> bool:
-    """Named in SYNCIFY_OPERATORS or, if that is empty, by a code. Ask at every request."""
+    """Named in SYNCIFY_OPERATORS or, if that is empty, by a code. Check it at every request."""
     return user.is_operator
 
 
@@ -67,9 +67,9 @@ def become_operator_by_digest(user: User, digest: str) -> bool:
 
 
 def tell_operator_code() -> None:
-    """At the first start of an installation without operators: make a code and log it.
+    """Make and log a code at the first start of an installation without operators.
 
-    Until there is a Spotify app, at every start, because the page of the first run needs one.
+    Without a Spotify app, make one at every start, because the page of the first run needs it.
     """
     try:
         if first_app() is None:
@@ -81,7 +81,7 @@ def tell_operator_code() -> None:
         code = _new_code()
         _, is_first = OperatorCode.objects.get_or_create(pk=1, defaults={"digest": _digest(code)})
     except DatabaseError as error:
-        logger.warning("operators not known error=%s", error)
+        logger.warning("operator code not made error=%s", error)
         return
     if is_first:
         logger.warning(

@@ -23,7 +23,7 @@ class NotAnAnswer(ValueError):
 
 
 def read_pasted(text: str, *, spotify: str) -> Answer:
-    """From a whole address or its query alone; ``spotify`` is the host of the consent page.
+    """The answer in a whole address or its query; ``spotify`` is the host of the consent page.
 
     Raises NotAnAnswer.
     """

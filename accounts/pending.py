@@ -1,7 +1,7 @@
-"""Sign-ins that a browser has begun and that have not come back from Spotify yet.
+"""Sign-ins between the redirect to Spotify and its answer.
 
 Each is kept in the session, so that it works once, and in a signed cookie of its own, so that it
-survives when two tabs begin at once (each gets a new session) or when a sign-in in another tab
+survives two tabs that begin at once (each gets a new session), and a sign-in in another tab that
 replaces the session.
 """
 
@@ -42,7 +42,7 @@ class SignIn:
     #: All scopes that were asked for.
     scopes: tuple[str, ...]
     by_paste: bool
-    #: The app that was asked with; "" is the first one.
+    #: The app that requested the consent; "" is the first one.
     client_id: str = ""
 
 
@@ -163,6 +163,6 @@ def _from_cookie(request: HttpRequest, state: str) -> dict[str, Any]:
 
 
 def _cookie_name(state: str) -> str:
-    # By this prefix a browser takes no such cookie from a neighbouring name or over http.
+    # Browsers accept a cookie with this prefix only over https, and from this host alone.
     prefix = "__Host-" if settings.SESSION_COOKIE_SECURE else ""
     return f"{prefix}sign-in-{state[:8]}"

@@ -55,7 +55,7 @@ class SignInFailed(Exception):
 
 
 def problem_of(error: str) -> Problem:
-    """The problem behind the ``error`` with which Spotify leads back."""
+    """The problem for an ``error`` in Spotify's redirect."""
     match error:
         case "access_denied":
             return Problem.DENIED
@@ -181,8 +181,8 @@ WORDS = {
 }
 
 
-#: The messages where there are several apps: these problems are those of one of them, whose
-#: ``label`` and ``owner`` they name.
+#: The messages if there are several apps; they name ``label`` and ``owner`` of the app that has the
+#: problem.
 OF_AN_APP = {
     Problem.NOT_REGISTERED: (
         "This sign-in used the Spotify app “{label}”, and you are not on its list. Only {owner} "

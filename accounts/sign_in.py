@@ -76,7 +76,7 @@ def finish_sign_in(app: Credentials, *, code: str, verifier: str) -> Connected:
 def connect_spotify(*, profile: Profile, grant: Grant, client_id: str = "") -> Connected:
     """Store the consent of ``profile`` for its listener, who is created if new.
 
-    It was given to the app ``client_id``, which the listener then belongs to; nothing else of
+    The listener then belongs to the app ``client_id``, which got the consent; nothing else of
     theirs changes. Raises SignInFailed if they may not use this installation, or if the grant
     cannot be renewed.
     """

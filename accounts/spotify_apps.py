@@ -1,7 +1,7 @@
 """The apps at Spotify that this installation has, and which of them a listener belongs to.
 
-They come from SPOTIFY_CLIENT_ID, from SPOTIFY_APPS and from the operator's page, in this order: the
-first of them is *the first app*. An id that two of them name counts where it stands first.
+They come from SPOTIFY_CLIENT_ID, from SPOTIFY_APPS and from the operator's page, in this order; the
+one at the top is *the first app*. An id that appears again is ignored.
 """
 
 import logging
@@ -22,7 +22,7 @@ from syncify.spotify.quota import current_block
 
 logger = logging.getLogger(__name__)
 
-#: Listeners that Spotify lets an app in development mode have.
+#: The number of listeners that Spotify allows for an app in Development Mode.
 SEATS = 5
 FIRST_LABEL = "First app"
 
@@ -52,7 +52,7 @@ class App:
 
     @property
     def owner(self) -> str:
-        """Who can add people to it at Spotify, within a sentence."""
+        """The person who can add people to the app at Spotify, as part of a sentence."""
         return self.developer or "the operator"
 
 
@@ -192,7 +192,7 @@ def hold_app(client_id: str) -> bool:
 
 @transaction.atomic
 def keep_app(*, label: str, client_id: str, secret: str, developer: str, by: User | None) -> None:
-    """Add an app, or replace what is kept of the one with this id.
+    """Add an app, or replace the stored app with this id.
 
     Raises NotChanged where a setting has this id, or another app this label.
     """
@@ -211,23 +211,23 @@ def keep_app(*, label: str, client_id: str, secret: str, developer: str, by: Use
             "created_by": by,
         },
     )
-    logger.info("spotify app kept client_id=%s", client_id)
+    logger.info("spotify app stored client_id=%s", client_id)
 
 
 def same_developer(name: str) -> str:
-    """``name`` as an app has it already: letters of another case make no other account."""
+    """``name`` as an app already has it: upper and lower case make no difference."""
     known = {app.developer.casefold(): app.developer for app in all_apps()}
     return known.get(name.casefold(), name)
 
 
 def rest_app(pk: int, *, rests: bool) -> None:
-    """Let an app take no further listeners, or take them again."""
+    """Stop an app from taking further listeners, or let it take them again."""
     SpotifyApp.objects.filter(pk=pk).update(is_resting=rests)
 
 
 @transaction.atomic
 def delete_app(pk: int) -> None:
-    """Forget an app. Raises NotChanged while listeners belong to it."""
+    """Delete an app. Raises NotChanged while listeners belong to it."""
     kept = SpotifyApp.objects.select_for_update().filter(pk=pk).first()
     if kept is None:
         return
@@ -242,7 +242,7 @@ def delete_app(pk: int) -> None:
 
 
 def listeners_of(client_id: str) -> int:
-    """All whose connection belongs to the app, those without a seat too."""
+    """The number of connections that belong to the app, with or without a seat."""
     first = first_app()
     ids = {client_id, ""} if first and first.client_id == client_id else {client_id}
     return SpotifyConnection.objects.filter(client_id__in=ids).count()
@@ -250,10 +250,10 @@ def listeners_of(client_id: str) -> int:
 
 @transaction.atomic
 def ask_to_move(user_id: int, app: App) -> None:
-    """Let the listener's next sign-in ask at ``app``; until then everything stays as it is.
+    """Make the listener's next sign-in use ``app``; until then nothing changes.
 
-    For the app that they are at, this takes an earlier wish back. Raises NotChanged if it rests or
-    has no free seat.
+    For the app that they belong to, this cancels an earlier call. Raises NotChanged if the app
+    rests or has no free seat.
     """
     held = SpotifyConnection.objects.select_for_update().filter(user=user_id).first()
     if held is None:

@@ -35,7 +35,7 @@ def spotify_client_for(
     sleep: Callable[[float], None] = time.sleep,
     before_send: Callable[[], None] = lambda: None,
 ) -> SpotifyClient:
-    """Spotify as ``user``; with ``reserve``, calls may use the last of the daily budget.
+    """A client that acts for ``user``; with ``reserve``, its calls may use the quota's reserve.
 
     ``sleep`` and ``before_send`` are those of SpotifyClient.
     """
@@ -165,7 +165,7 @@ def _refresh_locked(user_id: int, *, unlike: str | None) -> SpotifyConnection | 
     held.access_token, held.access_expires_at = grant.access_token, grant.expires_at
     held.refresh_token = grant.refresh_token or held.refresh_token
     held.scopes = held.scopes if grant.scopes is None else grant.scopes
-    # Written down, so that another app that comes first later does not take this one's place.
+    # Stored, because another app may become the first one later.
     held.client_id = app.client_id
     held.save(
         update_fields=[

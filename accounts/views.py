@@ -53,7 +53,7 @@ _SHOW_DIALOG = "spotify_show_dialog"
 @require_POST
 @limited("sign-in", per_address=60)
 def log_in(request: HttpRequest) -> HttpResponse:
-    """Redirect to Spotify, unless Spotify could not be asked for the profile afterwards.
+    """Redirect to Spotify, unless a block prevents the request for the profile afterwards.
 
     A sign-in by pasting is explained first; that page posts with ``explained``.
     """
@@ -177,8 +177,8 @@ def _signed_in(request: HttpRequest, begun: SignIn, app: App, connected: Connect
     request.session.set_expiry(timezone.now() + settings.SESSION_LIFE)
     forgotten = [scope for scope in connected.lost if scope not in begun.scopes]
     if forgotten and not begun.by_paste:
-        # Only now it is known who signed in, and which optional scopes to ask for. Spotify has
-        # asked about them before, so it leads straight back.
+        # Who signed in, and so which optional scopes to request, is known only now. The listener
+        # has granted them before, so Spotify redirects back without a question.
         wish = Wish((*begun.wish.scopes, *forgotten), begun.wish.next)
         return pending.begin_sign_in(
             request,

@@ -51,13 +51,13 @@ def main() -> None:
                 check_life(stack)
             check_nothing_is_left()
             for commit in commits:
-                with running(checked_out(commit, Path(folder) / commit), Path(folder)) as older:
-                    newer = Stack(ROOT, Path(folder))
-                    try:
-                        check_upgrade(older, newer)
-                    finally:
-                        # It has volumes that the older version does not know.
-                        newer("down", "--volumes", "--timeout", "10")
+                released = checked_out(commit, Path(folder) / commit)
+                with (
+                    running(released, Path(folder)) as older,
+                    # It has volumes that the older version does not know.
+                    removed_afterwards(Stack(ROOT, Path(folder))) as newer,
+                ):
+                    check_upgrade(older, newer)
                 check_nothing_is_left()
         except (CheckFailed, DemoFailed, subprocess.CalledProcessError) as failure:
             sys.exit(f"FAILED: {failure}\n{getattr(failure, 'stderr', '') or ''}")
@@ -125,11 +125,17 @@ class Stack:
 @contextmanager
 def running(folder: Path, scratch: Path) -> Iterator[Stack]:
     """A new installation, removed afterwards with its data."""
-    stack = Stack(folder, scratch)
-    try:
+    with removed_afterwards(Stack(folder, scratch)) as stack:
         with timed(f"{folder.name}: up from nothing"):
             stack("up", "--detach", "--build")
             wait_until("the services are healthy", lambda: stack.is_healthy("db", "web"))
+        yield stack
+
+
+@contextmanager
+def removed_afterwards(stack: Stack) -> Iterator[Stack]:
+    """Removes the containers and volumes of ``stack``; prints the logs first if a check failed."""
+    try:
         yield stack
     except BaseException:
         with suppress(subprocess.CalledProcessError):
@@ -209,7 +215,7 @@ def check_stop(stack: Stack, visitor: requests.Session) -> None:
     """Each container stops cleanly in time, a worker even in the middle of a sync."""
     slow_down()
     change_library("ada")
-    press(visitor, PAGES, "/sync/")
+    press_sync(visitor)
     wait_until("a sync is under way", lambda: bool(running_sync(stack)))
     for service, longest in (("worker", 10), ("web", 10), ("db", 10)):
         ended = [one["Id"] for one in stack.containers(service) if one["State"]["Running"]]
@@ -238,7 +244,7 @@ def check_upgrade(older: Stack, newer: Stack) -> None:
     newer("build")
     slow_down()
     change_library("ada")
-    press(ada, PAGES, "/sync/")
+    press_sync(ada)
     wait_until("a sync is under way", lambda: bool(running_sync(older)))
     with timed("newer migrations, beside the older containers"):
         newer("run", "--rm", "--no-deps", "-T", "migrate")
@@ -252,7 +258,7 @@ def check_upgrade(older: Stack, newer: Stack) -> None:
         wait_until("all is healthy", lambda: newer.is_healthy("db", "web", "worker"))
     expect("Sign out" in ada.get(f"{PAGES}/", timeout=10).text, "the visitor was signed out")
     change_library("ada")
-    press(ada, PAGES, "/sync/")
+    press_sync(ada)
     await_sync(newer, "ada", 3)
     expect_mirrored(newer, "ada")
     added = newer.sql("SELECT added FROM sync_requests ORDER BY id DESC LIMIT 1")
@@ -272,6 +278,15 @@ def check_nothing_is_left() -> None:
 def running_sync(stack: Stack) -> str:
     """The id of a running request with some progress."""
     return stack.sql("SELECT id FROM sync_requests WHERE stage <> '' LIMIT 1")
+
+
+def press_sync(visitor: requests.Session) -> None:
+    """Press the sync button; if the last press was less than a minute ago, wait first."""
+    answer = press(visitor, PAGES, "/sync/")
+    if answer.status_code == 429:
+        time.sleep(int(answer.headers["Retry-After"]))
+        answer = press(visitor, PAGES, "/sync/")
+    expect(answer.status_code < 400, f"the sync button was answered with {answer.status_code}")
 
 
 def await_sync(stack: Stack, listener: str, number: int) -> None:

@@ -74,7 +74,7 @@ CSRF_TRUSTED_ORIGINS = [BASE_URL]
 CSRF_COOKIE_HTTPONLY = True
 SESSION_COOKIE_SECURE = CSRF_COOKIE_SECURE = _IS_HTTPS
 if _IS_HTTPS:
-    # By this prefix a browser takes no such cookie from a neighbouring name or over http.
+    # Browsers accept cookies with this prefix only over https, and from this host alone.
     SESSION_COOKIE_NAME, CSRF_COOKIE_NAME = "__Host-sessionid", "__Host-csrftoken"
 SESSION_ENGINE = "syncify.sessions"
 #: A sign-in that was begun is remembered this long; one that succeeded lasts SESSION_LIFE.

@@ -60,7 +60,7 @@ class WebServer(Child):
         try:
             asking.request("GET", "/healthz")
             return asking.getresponse().status == 200
-        except ConnectionError:
+        except (ConnectionError, TimeoutError):  # the worker process is still starting
             return False
         finally:
             asking.close()

@@ -7,6 +7,7 @@ from collections.abc import Iterable
 from pathlib import Path
 
 import pytest
+from django.apps import apps
 
 from sync.models import SyncRequest
 from syncify import __version__
@@ -15,6 +16,7 @@ ROOT = Path(__file__).parent.parent
 READ = re.compile(r'(?:env_\w+|environ\.get)\(\s*"([A-Z_]+)"')
 WRITTEN_HERE = re.compile(r"\$\{([A-Z_]+)")
 DOCUMENTED = re.compile(r"^\| `([A-Z_]+)` \|", re.MULTILINE)
+OUR_APPS = ("accounts", "spotify", "sync")
 #: Old names, documented beside the ones that took their place.
 ALIASES = {"SPOTIPY_CLIENT_ID", "SPOTIPY_CLIENT_SECRET"}
 
@@ -65,13 +67,25 @@ def test_links_between_pages_lead_somewhere(page: Path) -> None:
     assert [link for link in links if not (page.parent / link).exists()] == []
 
 
-def test_every_state_and_column_of_a_request_is_in_the_glossary() -> None:
+def test_every_kind_state_and_column_of_a_request_is_in_the_glossary() -> None:
     glossary = (ROOT / "docs" / "glossary.md").read_text(encoding="utf-8")
 
     names = [field.column for field in SyncRequest._meta.concrete_fields]
-    missing = [name for name in (*names, *SyncRequest.State.values) if f"`{name}`" not in glossary]
+    names += [*SyncRequest.State.values, *SyncRequest.Kind.values]
+    missing = [name for name in names if f"`{name}`" not in glossary]
 
     assert missing == []
+
+
+def test_every_table_is_in_the_glossary() -> None:
+    glossary = (ROOT / "docs" / "glossary.md").read_text(encoding="utf-8")
+
+    ours = [model for app in OUR_APPS for model in apps.get_app_config(app).get_models()]
+    missing = {
+        model._meta.db_table for model in ours if f"`{model._meta.db_table}`" not in glossary
+    }
+
+    assert missing == set()
 
 
 def test_what_people_see_is_quoted_as_the_pages_say_it() -> None:

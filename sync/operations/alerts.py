@@ -123,7 +123,7 @@ def _close(over: QuerySet[Incident]) -> None:
     if ended:
         Incident.objects.filter(pk__in=ended, closed=None).update(closed=Now())
     for key in ended.values():
-        logger.info("incident over key=%s", key)
+        logger.info("incident closed key=%s", key)
 
 
 def _open(troubles: Sequence[OpenProblem]) -> None:

@@ -38,7 +38,7 @@ def metrics(request: HttpRequest) -> HttpResponse:
         raise Http404
     given = request.headers.get("Authorization", "")
     if not constant_time_compare(given, f"Bearer {settings.METRICS_TOKEN}"):
-        response = _plain("SYNCIFY_METRICS_TOKEN is wanted as a bearer token", status=401)
+        response = _plain("Send SYNCIFY_METRICS_TOKEN as a bearer token.", status=401)
         response["WWW-Authenticate"] = "Bearer"
         return response
     from sync.operations.metrics import exposition  # noqa: PLC0415 - 8 MB, for those who are asked

@@ -187,7 +187,7 @@ class Stream:
                 try:
                     message = await self._next(cards)
                 except (Error, ObjectDoesNotExist) as error:  # no database, or no such listener
-                    logger.warning("stream waits user=%s error=%s", self.user_id, error)
+                    logger.warning("stream interrupted user=%s error=%s", self.user_id, error)
                     self.wake()
                     await asyncio.sleep(RETRY)
                     continue

@@ -11,7 +11,7 @@ from sync.queue.portions import a_portion
 
 #: A service is checked this often even without new likes: it may have new songs.
 EVERY = timedelta(days=1)
-#: The number of services for one turn of the scheduler; with more, each has its turn within hours.
+#: Services that one turn of the scheduler checks; with more, each is checked within hours.
 _MOST = 200
 _WORKING = [Connection.State.ACTIVE, Connection.State.FAILING]
 

@@ -1,4 +1,4 @@
-"""What worker and scheduler do in an installation that has no Spotify app yet: they wait."""
+"""Makes worker and scheduler wait while the installation has no Spotify app."""
 
 import logging
 import time
@@ -13,15 +13,14 @@ from syncify.database import is_passing
 
 logger = logging.getLogger(__name__)
 
-#: Seconds between two looks, and between two signs of life.
+#: Seconds between two checks for an app, and between two updates of the row of the process.
 LOOK, SIGN = 2.0, 15.0
 
 
 def await_app(stopping: Callable[[], bool], kind: str) -> None:
     """Return once there is an app, or ``stopping`` returns true; the process counts as alive.
 
-    Nothing is claimed meanwhile: should a setting that was there be lost, no listener of its app
-    is taken for signed out.
+    No job is claimed meanwhile, so that a lost setting does not sign out the listeners of its app.
     """
     is_told, signed = False, -SIGN
     while not stopping():

@@ -67,7 +67,7 @@ _NEXT_DUE = """(
                    AND extract(dow FROM due AT TIME ZONE zone) = mod(l.user_id, 7))
            ) AS preferred (next))"""
 
-# Connections ``c`` of some apps. The first app has all that no other one has.
+# Connections ``c`` of some apps. Those of no other app belong to the first one.
 _OF_APPS = """(c.client_id = ANY(%(apps)s::text[])
                                         OR %(with_first)s AND c.client_id <> ALL(%(others)s))"""
 
@@ -130,7 +130,7 @@ class Scheduled:
 
 @dataclass(frozen=True, slots=True)
 class _Whose:
-    """The listeners of ``some`` of all ``apps``. The first app has all that no other one has."""
+    """The listeners of ``some`` of all ``apps``. Those of no other app belong to the first one."""
 
     apps: Sequence[App]
     some: Sequence[App]

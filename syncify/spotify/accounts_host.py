@@ -161,6 +161,6 @@ def _refusal(app: Credentials, status: int, body: Any) -> Exception:
 
 def _blocked_for(app: Credentials, wait: timedelta) -> Blocked:
     """A wait that Spotify names concerns every listener of the app's developer account."""
-    logger.warning("token endpoint asks for a wait seconds=%d", wait.total_seconds())
+    logger.warning("token endpoint asked for a pause seconds=%d", wait.total_seconds())
     gate = QuotaGate(reserve=True, app=app)
     return Blocked(gate.block(for_=block_for(wait), because="quota"), "quota")
