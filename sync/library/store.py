@@ -54,7 +54,8 @@ def store_likes(job: Job, known: Sequence[Like], likes: Sequence[Like]) -> Chang
         with connection.cursor() as cursor:
             cursor.execute(_LIKES, values)
     if likes != tuple(known):
-        _rank(current, ranks)
+        inserted = {like.track_id for like in fresh}
+        _rank(current, {song: rank for song, rank in ranks.items() if song not in inserted})
     if ended or fresh:
         enqueue_connected(job.request.user_id)
     return found
@@ -71,6 +72,8 @@ def _ranks(likes: Sequence[Like]) -> dict[str, int]:
 
 
 def _rank(rows: QuerySet[SavedTrack], ranks: dict[str, int]) -> None:
+    if not ranks:
+        return
     changed = []
     for row in rows.filter(track__in=list(ranks)).only("rank", "track"):
         if row.rank != ranks[row.track_id]:

@@ -15,13 +15,12 @@ from collections.abc import Iterable, Sequence
 from datetime import datetime, timedelta
 from typing import Any, TypedDict, Unpack
 
-from django.db import connection, transaction
+from django.db import connection
 
 from sync.models import SyncRequest
-from sync.queue.locks import lock_user
 from sync.queue.sweeps import EVER
 from syncify.database import not_awaited
-from syncify.postgresql.prepared import prepared_rows
+from syncify.postgresql.prepared import prepared_cursor, prepared_rows
 
 #: The length of a lease, unless a heartbeat extends it.
 LEASE = timedelta(seconds=60)
@@ -47,6 +46,10 @@ _TOLD = f"pg_notify('{CHANGES}', r.user_id || ' ' || r.id)::text AS told"
 _WOKEN = f"""{_TOLD},
     CASE WHEN r.state = 'queued' AND r.run_at <= statement_timestamp()
          THEN pg_notify('{WAKE}', '')::text END AS woken"""
+
+# Whether the attempt still holds its job.
+_HELD = """r.id = %(id)s AND r.attempt = %(attempt)s AND r.state = 'running'
+           AND r.started IS NOT DISTINCT FROM %(claimed)s"""
 
 # A conflict updates the open request even if nothing changes, so that its row is returned. A manual
 # request during a run is stored in ``again``, because that run may have read its data already.
@@ -107,6 +110,29 @@ _FAILED = f"failures = r.failures + 1, errors = {_ERRORS}, {_ERROR}"
 # The lease of a job that was handed over; its rescue counts nothing.
 _HANDED_OVER = "handed over"
 
+# The rows of ``ended`` have just ended or been queued again, and their users are locked: a new row
+# needs its user, who is locked before the request (``locks.py``). A sync that was requested during
+# a run that has ended is queued. The insert cannot conflict: the row that has ended was the open
+# one until this statement, and whoever adds another waits for its commit.
+_FOLLOWED = f"""
+followers AS (
+    INSERT INTO sync_requests AS r (user_id, kind, trigger, priority)
+    SELECT user_id, kind, again, {_PRIORITY["manual"]} FROM ended
+     WHERE again <> '' AND completed IS NOT NULL
+    RETURNING {_WOKEN})
+SELECT state, (SELECT count(told) FROM followers) AS followers FROM ended"""
+
+# An end of the attempt. A wish of this moment either waits for the commit of this statement and
+# makes a new request, or was first; then the update waits for it and reads ``again`` anew.
+_END = f"""
+WITH listener AS MATERIALIZED (SELECT id FROM users WHERE id = %(user)s FOR KEY SHARE),
+ended AS (
+    UPDATE sync_requests AS r SET {{changes}}
+      FROM listener
+     WHERE {_HELD} AND r.user_id = listener.id
+    RETURNING r.user_id, r.kind, r.again, r.state, r.completed, {_WOKEN}),
+{_FOLLOWED}"""
+
 _RESCUE = f"""
 WITH lost AS MATERIALIZED (
     SELECT q.id, leased_by <> '{_HANDED_OVER}' AS counts,
@@ -116,16 +142,18 @@ WITH lost AS MATERIALIZED (
       FROM sync_requests AS q JOIN users AS u ON u.id = q.user_id
      WHERE state = 'running' AND leased_until < statement_timestamp()
      ORDER BY q.id LIMIT 100
-       FOR UPDATE OF q SKIP LOCKED FOR KEY SHARE OF u SKIP LOCKED)
-UPDATE sync_requests AS r
-   SET {_NO_LEASE}, state = verdict,
-       completed = CASE WHEN verdict = 'queued' THEN NULL ELSE statement_timestamp() END,
-       rescues = r.rescues + counts::int,
-       errors = CASE WHEN counts THEN {_ERRORS} ELSE r.errors END,
-       error_code = CASE WHEN counts THEN %(code)s::text ELSE '' END,
-       error_message = CASE WHEN counts THEN %(message)s::text ELSE '' END
-  FROM lost WHERE r.id = lost.id
-RETURNING r.*, {_WOKEN}"""
+       FOR UPDATE OF q SKIP LOCKED FOR KEY SHARE OF u SKIP LOCKED),
+ended AS (
+    UPDATE sync_requests AS r
+       SET {_NO_LEASE}, state = verdict,
+           completed = CASE WHEN verdict = 'queued' THEN NULL ELSE statement_timestamp() END,
+           rescues = r.rescues + counts::int,
+           errors = CASE WHEN counts THEN {_ERRORS} ELSE r.errors END,
+           error_code = CASE WHEN counts THEN %(code)s::text ELSE '' END,
+           error_message = CASE WHEN counts THEN %(message)s::text ELSE '' END
+      FROM lost WHERE r.id = lost.id
+    RETURNING r.user_id, r.kind, r.again, r.state, r.completed, {_WOKEN}),
+{_FOLLOWED}"""
 
 # Requests that wait for the end of a block.
 _UNPARK = f"""
@@ -278,11 +306,7 @@ def ask_cancel(request: SyncRequest) -> SyncRequest | None:
 def rescue() -> Counter[str]:
     """Requeue or end the jobs whose lease ran out; returns the number for each new state."""
     message = "The worker that ran this sync disappeared."
-    with transaction.atomic():
-        rescued = _rows(_RESCUE, code="worker_lost", message=message)
-        for request in rescued:
-            _run_again(request)
-    return Counter(request.state for request in rescued)
+    return Counter(_states(_RESCUE, code="worker_lost", message=message))
 
 
 def unpark(codes: Sequence[str] = ("credentials", "premium")) -> int:
@@ -312,39 +336,53 @@ def _finish(
     job: SyncRequest, state: str, changes: list[str], fields: Fields, **params: Any
 ) -> None:
     final = [_NO_LEASE, "state = %(state)s", "completed = statement_timestamp()"]
-    with transaction.atomic():
-        lock_user(job.user_id)
-        _run_again(_update_held(job, [*final, *changes], fields, told=_TOLD, state=state, **params))
+    _end(job, [*final, *changes], fields, state=state, **params)
 
 
 def _requeue(job: SyncRequest, changes: list[str], fields: Fields, **params: Any) -> None:
-    with transaction.atomic():
-        lock_user(job.user_id)
-        _run_again(_update_held(job, [_REQUEUED, *changes], fields, told=_WOKEN, **params))
+    _end(job, [_REQUEUED, *changes], fields, **params)
 
 
-def _run_again(request: SyncRequest) -> None:
-    """Queue the sync that was requested during the run of an ended request."""
-    if request.again and not request.is_open:
-        enqueue(request.user_id, request.kind, trigger=request.again)
+def _end(job: SyncRequest, changes: list[str], fields: Fields, **params: Any) -> None:
+    """End the attempt, and queue the sync that was requested during a run that has ended."""
+    statement = _END.format(changes=_assigned(changes, fields))
+    if not _states(statement, **_held(job), user=job.user_id, **fields, **params):
+        raise _lost(job)
 
 
 def _update_held(
     job: SyncRequest, changes: list[str], fields: Fields, *, told: str = "", **params: Any
 ) -> SyncRequest:
     """Apply ``changes`` and ``fields`` where the attempt still holds the job; returns the row."""
-    columns = [f"{name} = %({name})s" for name in fields]
     statement = f"""
-        UPDATE sync_requests AS r SET {", ".join([*changes, *columns])}
-         WHERE r.id = %(id)s AND r.attempt = %(attempt)s AND r.state = 'running'
-           AND r.started IS NOT DISTINCT FROM %(claimed)s
+        UPDATE sync_requests AS r SET {_assigned(changes, fields)}
+         WHERE {_HELD}
         RETURNING {", ".join(filter(None, ["r.*", told]))}"""
-    held = {"id": job.pk, "attempt": job.attempt, "claimed": job.started}
-    rows = _rows(statement, **params, **fields, **held)
+    rows = _rows(statement, **_held(job), **fields, **params)
     if not rows:
-        raise LeaseLost(f"request={job.pk} attempt={job.attempt}")
+        raise _lost(job)
     return rows[0]
+
+
+def _assigned(changes: list[str], fields: Fields) -> str:
+    return ", ".join([*changes, *(f"{name} = %({name})s" for name in fields)])
+
+
+def _held(job: SyncRequest) -> dict[str, Any]:
+    """What ``_HELD`` compares with."""
+    return {"id": job.pk, "attempt": job.attempt, "claimed": job.started}
+
+
+def _lost(job: SyncRequest) -> LeaseLost:
+    return LeaseLost(f"request={job.pk} attempt={job.attempt}")
 
 
 def _rows(statement: str, **params: Any) -> list[SyncRequest]:
     return prepared_rows(SyncRequest, statement, params)
+
+
+def _states(statement: str, **params: Any) -> list[str]:
+    """The new states of the requests that ended."""
+    with prepared_cursor() as cursor:
+        cursor.execute(statement, params)
+        return [state for state, _ in cursor.fetchall()]

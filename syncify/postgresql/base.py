@@ -17,6 +17,9 @@ from psycopg.errors import FeatureNotSupported, ReadOnlySqlTransaction
 
 
 class DatabaseWrapper(base.DatabaseWrapper):
+    #: Of the last ``prepared_cursor``.
+    _reusable: "_ReusableCursor | None" = None
+
     @cached_property
     def wrap_database_errors(self) -> DatabaseErrorWrapper:
         return _ErrorWrapper(self)
@@ -31,10 +34,24 @@ class DatabaseWrapper(base.DatabaseWrapper):
         self.close_if_health_check_failed()
         self.ensure_connection()
         with self.wrap_database_errors:
-            cursor: CursorWrapper = self._prepare_cursor(  # type: ignore[attr-defined] # not in stubs
-                Cursor(self.connection)
-            )
+            used = self._reusable
+            if used is None or used.in_use or used.connection is not self.connection:
+                used = self._reusable = _ReusableCursor(self.connection)
+            used.in_use = True
+            cursor: CursorWrapper = self._prepare_cursor(used)  # type: ignore[attr-defined] # not in stubs
         return cursor
+
+
+class _ReusableCursor(Cursor[Any]):
+    """Stays open, as it knows how to convert the types of earlier statements.
+
+    A new cursor finds out anew, which takes longer than to send a short statement.
+    """
+
+    in_use = False
+
+    def close(self) -> None:
+        self.in_use = False
 
 
 class _ErrorWrapper(DatabaseErrorWrapper):

@@ -16,6 +16,7 @@ from django.db.models.functions import Now
 from django.utils import timezone
 
 from syncify.database import not_awaited
+from syncify.postgresql.prepared import prepared_cursor
 from syncify.spotify.credentials import Credentials
 from syncify.spotify.errors import Blocked, BudgetSpent
 from syncify.spotify.models import ApiHour, AppBlock, Block, DeveloperHour, Silence
@@ -35,19 +36,19 @@ _ADMIT = """
 WITH blocked AS (
     SELECT until, because FROM spotify_blocks
     WHERE until > statement_timestamp()
-    AND CASE because WHEN 'quota' THEN %(developer)s ELSE %(app)s END = ''
+    AND CASE because WHEN 'quota' THEN %(developer)s::text ELSE %(app)s::text END = ''
     UNION ALL
     SELECT until, because FROM spotify_app_blocks
-    WHERE until > statement_timestamp() AND key = ANY(%(keys)s)
+    WHERE until > statement_timestamp() AND key = ANY(%(keys)s::text[])
     ORDER BY until DESC LIMIT 1
 ), spent AS (
     SELECT coalesce(sum(calls), 0) AS calls FROM {hours}
-    WHERE hour > statement_timestamp() - make_interval(secs => %(counted)s) {whose}
+    WHERE hour > statement_timestamp() - make_interval(secs => %(counted)s::float8) {whose}
 ), counted AS (
     INSERT INTO {hours} AS held ({account} hour, calls)
     SELECT {value} date_trunc('hour', statement_timestamp(), 'UTC'), 1
     WHERE NOT EXISTS (SELECT FROM blocked)
-    AND (%(limit)s = 0 OR (SELECT calls FROM spent) < %(limit)s)
+    AND (%(limit)s::int = 0 OR (SELECT calls FROM spent) < %(limit)s::int)
     ON CONFLICT ({account} hour) DO UPDATE SET calls = held.calls + 1
     RETURNING calls
 )
@@ -56,9 +57,9 @@ SELECT (SELECT until FROM blocked), (SELECT because FROM blocked), (SELECT calls
 _ADMIT_FIRST = _ADMIT.format(hours="spotify_api_hours", whose="", account="", value="")
 _ADMIT_OTHER = _ADMIT.format(
     hours="spotify_developer_hours",
-    whose="AND developer = %(developer)s",
+    whose="AND developer = %(developer)s::text",
     account="developer,",
-    value="%(developer)s,",
+    value="%(developer)s::text,",
 )
 
 # A shorter wait never replaces a longer one that still runs.
@@ -93,7 +94,7 @@ class QuotaGate:
             "app": app.key,
             "keys": _keys(app),
         }
-        with connection.cursor() as cursor:
+        with prepared_cursor() as cursor:
             # A crash of the database may cost the count of a few calls.
             cursor.execute((_ADMIT_OTHER if app.developer else _ADMIT_FIRST) + not_awaited(), asked)
             until, because, counted, _ = cursor.fetchone()
