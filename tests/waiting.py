@@ -32,6 +32,7 @@ def wait_until_blocked() -> None:
 
     def somebody_waits() -> bool:
         with connection.cursor() as cursor:
+            cursor.execute("SELECT pg_stat_clear_snapshot()")  # a transaction keeps its first look
             cursor.execute(waiting)
             return bool(cursor.fetchone()[0])
 

@@ -2,7 +2,9 @@
 
 from collections import Counter
 from collections.abc import Callable, Iterator
+from concurrent.futures import ThreadPoolExecutor
 from datetime import timedelta
+from threading import Event
 from typing import Any
 
 import psycopg
@@ -16,7 +18,7 @@ from sync.queue import store as queue
 from sync.queue.store import CHANGES, HANDOVER, LEASE, MOST_RESCUES, SPOTIFY_ASKED, WAKE, LeaseLost
 from sync.queue.wake import listen_parameters
 from tests.builders import make_request
-from tests.waiting import PATIENCE, at_once
+from tests.waiting import PATIENCE, at_once, in_thread, wait_until_blocked
 
 pytestmark = pytest.mark.django_db
 
@@ -779,3 +781,24 @@ def test_rescuers_at_once_count_each_lost_job_once() -> None:
 
     assert sum(at_once(*[rescue_all] * 4), Counter()) == {"queued": 300}
     assert set(SyncRequest.objects.values_list("state", "rescues")) == {("queued", 1)}
+
+
+@pytest.mark.django_db(transaction=True)
+def test_a_wish_waits_for_who_holds_the_listener_before_it_makes_a_request() -> None:
+    user, is_held = listener(), Event()
+
+    @transaction.atomic
+    def sign_in() -> None:
+        list(User.objects.select_for_update().filter(pk=user.pk))
+        is_held.set()
+        wait_until_blocked()
+        queue.enqueue(user.pk, trigger="first")
+
+    with ThreadPoolExecutor(2) as pool:
+        signing_in = in_thread(pool, sign_in)
+        assert is_held.wait(PATIENCE)
+        wish = in_thread(pool, lambda: queue.enqueue(user.pk, trigger="manual"))
+        signing_in.result(PATIENCE)
+        assert not wish.result(PATIENCE)[1]
+
+    assert SyncRequest.objects.get().trigger == "first"
