@@ -1,8 +1,13 @@
 """What the database may lose, and what a failure of it means."""
 
-from django.db import InterfaceError, OperationalError, connection
+from collections.abc import Iterator
+from contextlib import contextmanager
+
+from django.db import InterfaceError, OperationalError, connection, transaction
 from django.db.utils import Error
 from psycopg.errors import ReadOnlySqlTransaction
+
+_NOT_AWAITED = "set_config('synchronous_commit', 'off', true) AS commit_mode"
 
 
 def is_passing(error: BaseException) -> bool:
@@ -24,4 +29,15 @@ def not_awaited() -> str:
     """
     if connection.in_atomic_block:
         return "NULL::text AS commit_mode"
-    return "set_config('synchronous_commit', 'off', true) AS commit_mode"
+    return _NOT_AWAITED
+
+
+@contextmanager
+def transaction_not_awaited() -> Iterator[None]:
+    """A transaction to which the same applies as to a statement with ``not_awaited``."""
+    is_outermost = not connection.in_atomic_block
+    with transaction.atomic():
+        if is_outermost:
+            with connection.cursor() as cursor:
+                cursor.execute(f"SELECT {_NOT_AWAITED}")
+        yield

@@ -3,6 +3,7 @@
 from datetime import timedelta
 from typing import Any
 
+from django.test import Client
 from django.utils import timezone
 
 from accounts.models import SpotifyConnection, User
@@ -41,6 +42,13 @@ def make_user(spotify_id: str) -> User:
     Library.objects.create(user=user)
     Mirror.objects.create(user=user, name=f"Liked Songs of {user.display_name}")
     return user
+
+
+def as_user(user: User) -> Client:
+    """A browser in which the listener is signed in."""
+    client = Client()
+    client.force_login(user)
+    return client
 
 
 def main_mirror(user: User) -> Mirror:

@@ -14,7 +14,7 @@ from hypothesis import HealthCheck
 from hypothesis import settings as hypothesis
 
 from accounts.models import User
-from sync.mirrors import adoption, mirror_sync, model
+from sync.mirrors import adoption, mirror_sync
 from sync.mirrors.planner import plan_mirror
 from syncify.simulator.server import Simulator
 from syncify.spotify.calls import quiet_times
@@ -22,12 +22,13 @@ from tests.builders import connect
 from tests.fake_model import FakeModel, serving
 from tests.scratch import address_of
 
-# A busy machine is no failure; all else is as Hypothesis has it, here or in CI.
+# A busy machine is no failure, and examples may share the rows of a fixture; all else is as
+# Hypothesis has it, here or in CI.
 hypothesis.register_profile(
     "unhurried",
     hypothesis.default,
     deadline=None,
-    suppress_health_check=[HealthCheck.too_slow],
+    suppress_health_check=[HealthCheck.too_slow, HealthCheck.function_scoped_fixture],
 )
 hypothesis.load_profile("unhurried")
 
@@ -97,11 +98,10 @@ def inbox(settings: Any) -> Iterator[list[dict[str, str]]]:
 
 
 @pytest.fixture
-def llm(settings: Any, monkeypatch: pytest.MonkeyPatch) -> Iterator[FakeModel]:
+def llm(settings: Any) -> Iterator[FakeModel]:
     """The language model that the settings name."""
     with serving() as fake:
         settings.LLM_URL, settings.LLM_MODEL = fake.url, "small"
-        monkeypatch.setattr(model, "TIMEOUT", 0.5)
         yield fake
 
 

@@ -4,11 +4,12 @@ import signal
 import socket
 import subprocess
 import sys
-import time
-from collections.abc import Callable, Iterator
+from collections.abc import Iterator
 from contextlib import contextmanager
 from http.client import HTTPConnection
 from pathlib import Path
+
+from tests.waiting import PATIENCE, wait_until
 
 ROOT = Path(__file__).parent.parent
 
@@ -39,13 +40,34 @@ class Child:
         self.process.send_signal(number)
 
     def ends(self) -> int:
-        return self.process.wait(timeout=20)
+        return self.process.wait(timeout=PATIENCE)
 
     def close(self) -> None:
         if self.process.poll() is None:
             self.process.kill()
             self.process.wait()
         self._file.close()
+
+
+def manage(
+    env: dict[str, str], *arguments: str, folder: Path = ROOT, given: bytes = b""
+) -> "subprocess.CompletedProcess[bytes]":
+    """A management command that has ended."""
+    return subprocess.run(  # noqa: S603 - our own command
+        [sys.executable, "manage.py", *arguments],
+        cwd=folder,
+        env=env,
+        input=given,
+        capture_output=True,
+        check=False,
+    )
+
+
+def managed(env: dict[str, str], *arguments: str, folder: Path = ROOT, given: bytes = b"") -> bytes:
+    """What a management command says, which must succeed."""
+    done = manage(env, *arguments, folder=folder, given=given)
+    assert done.returncode == 0, (done.stderr + done.stdout).decode()
+    return done.stdout
 
 
 class WebServer(Child):
@@ -56,7 +78,7 @@ class WebServer(Child):
         self.port = port
 
     def is_up(self) -> bool:
-        asking = HTTPConnection("127.0.0.1", self.port, timeout=10)
+        asking = HTTPConnection("127.0.0.1", self.port, timeout=PATIENCE)
         try:
             asking.request("GET", "/healthz")
             return asking.getresponse().status == 200
@@ -83,10 +105,3 @@ def free_port() -> int:
     with socket.create_server(("127.0.0.1", 0)) as free:
         port: int = free.getsockname()[1]
     return port
-
-
-def wait_until(is_so: Callable[[], bool], explain: Callable[[], str] = str) -> None:
-    until = time.monotonic() + 30
-    while not is_so():
-        assert time.monotonic() < until, explain()
-        time.sleep(0.05)

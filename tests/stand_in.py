@@ -1,7 +1,6 @@
 """A host for answers of Spotify's that the simulator does not give."""
 
 import threading
-import time
 from collections.abc import Iterator
 from contextlib import suppress
 from http.server import BaseHTTPRequestHandler, HTTPServer
@@ -25,7 +24,7 @@ class StandIn:
 @pytest.fixture
 def stand_in(settings: Any) -> Iterator[StandIn]:
     """Both of Spotify's hosts, for answers that the simulator does not give."""
-    answer = StandIn()
+    answer, ended = StandIn(), threading.Event()
 
     class Handler(BaseHTTPRequestHandler):
         def do_POST(self) -> None:
@@ -35,9 +34,10 @@ def stand_in(settings: Any) -> Iterator[StandIn]:
             for name, value in {**answer.headers, "Content-Length": len(answer.body)}.items():
                 self.send_header(name, str(value))
             self.end_headers()
-            for byte in answer.body if answer.pause else [answer.body]:
-                time.sleep(answer.pause)
-                with suppress(OSError):  # the caller may have gone
+            with suppress(OSError):  # the caller may have gone
+                for byte in answer.body if answer.pause else [answer.body]:
+                    if ended.wait(answer.pause):
+                        break
                     self.wfile.write(bytes([byte]) if isinstance(byte, int) else byte)
 
         do_GET = do_POST  # noqa: N815
@@ -50,4 +50,5 @@ def stand_in(settings: Any) -> Iterator[StandIn]:
         address = f"http://127.0.0.1:{server.server_port}"
         settings.SPOTIFY_ACCOUNTS_URL, settings.SPOTIFY_API_URL = address, f"{address}/v1/"
         yield answer
+        ended.set()
         server.shutdown()

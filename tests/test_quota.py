@@ -1,12 +1,10 @@
 """The quota gate on real PostgreSQL: what it counts, when it stops everybody, when it lets go."""
 
-from concurrent.futures import ThreadPoolExecutor
 from contextlib import nullcontext
 from datetime import datetime, timedelta
 from typing import Any
 
 import pytest
-from django.db import connection
 from django.utils import timezone
 from pytest_django.fixtures import DjangoAssertNumQueries
 
@@ -23,6 +21,7 @@ from syncify.spotify.quota import (
     lift_operator_block,
 )
 from tests.builders import make_request, make_user
+from tests.waiting import at_once
 
 pytestmark = pytest.mark.django_db
 
@@ -73,14 +72,12 @@ def test_old_hours_are_removed_when_a_new_hour_begins() -> None:
 
 @pytest.mark.django_db(transaction=True)
 def test_calls_of_many_threads_are_all_counted() -> None:
-    def call_ten_times(_: int) -> None:
+    def call_ten_times() -> None:
         gate = QuotaGate(reserve=False)
         for _ in range(10):
             gate.admit()
-        connection.close()
 
-    with ThreadPoolExecutor(4) as pool:
-        list(pool.map(call_ten_times, range(4)))
+    at_once(*[call_ten_times] * 4)
 
     assert calls_last_day() == 40
 

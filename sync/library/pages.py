@@ -15,6 +15,7 @@ from sync.library.likes import Like, LikesPage
 from sync.models import StoredPage
 from sync.queue.locks import lock_user
 from sync.queue.store import LeaseLost
+from syncify.database import transaction_not_awaited
 
 if TYPE_CHECKING:
     from sync.library.meanwhile import Step
@@ -63,21 +64,13 @@ def fetch_page(
     is_kept = keep and page.total is not None
 
     def save() -> None:
-        with transaction.atomic():
-            _need_not_last()
+        with transaction_not_awaited():  # what is lost in a crash is read again
             if is_kept:
                 _store(job, page)
             store_songs(songs)
 
     store(save)
     return page
-
-
-def _need_not_last() -> None:
-    """The commit does not wait for the disk: a page that is lost in a crash is read again."""
-    if len(connection.savepoint_ids) == 0:
-        with connection.cursor() as cursor:
-            cursor.execute("SET LOCAL synchronous_commit = off")
 
 
 def _page(answer: SavedTracksPage, dates: Mapping[str, datetime]) -> LikesPage:

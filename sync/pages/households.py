@@ -9,18 +9,22 @@ from django.http import Http404, HttpResponse
 from django.shortcuts import render
 from django.views.decorators.http import require_POST, require_safe
 
-from sync.mirrors.rules import OFS_OF_HOUSEHOLD, HouseholdSongs, OfHousehold
-from sync.pages.together import KINDS_OF_HOUSEHOLD, number_of, presses, see_other, url_of
+from sync.mirrors.rules import OFS_OF_HOUSEHOLD, HouseholdSongs
+from sync.pages.together import (
+    KINDS_OF_HOUSEHOLD,
+    chosen,
+    make_playlist,
+    number_of,
+    presses,
+    see_other,
+    shared,
+    url_of,
+)
 from sync.pages.zone import library_of
 from sync.sharing import households
 from sync.sharing.codes import TogetherError
 from sync.sharing.households import House
-from sync.sharing.playlists import (
-    create_household_mirror,
-    playlists_over,
-    tracks_with_owners,
-    whose_songs,
-)
+from sync.sharing.playlists import create_household_mirror, playlists_over, tracks_with_owners
 from syncify.http import Request
 
 
@@ -31,7 +35,8 @@ def start(request: Request) -> HttpResponse:
     """Start a household with a first playlist, and show an invitation into it."""
     try:
         household = households.start(request.user)
-        create_household_mirror(request.user, household.pk, _kind(request) or "everyone")
+        of = chosen(request, OFS_OF_HOUSEHOLD) or "everyone"
+        create_household_mirror(request.user, household.pk, of)
         code = households.invite(request.user, household.pk)
     except TogetherError as error:
         messages.error(request, str(error))
@@ -89,16 +94,7 @@ def leave(request: Request, pk: int) -> HttpResponse:
 def playlist(request: Request, pk: int) -> HttpResponse:
     """Make a playlist for the visitor with songs of the household."""
     _house(request, pk)
-    if (of := _kind(request)) is None:
-        messages.error(request, "Choose the songs of the playlist.")
-        return see_other("household", pk)
-    try:
-        create_household_mirror(request.user, pk, of)
-    except TogetherError as error:
-        messages.error(request, str(error))
-    else:
-        messages.success(request, "The sync that starts now makes the playlist.")
-    return see_other("household", pk)
+    return make_playlist(request, "household", pk, OFS_OF_HOUSEHOLD, create_household_mirror)
 
 
 def _page(request: Request, house: House, **context: Any) -> HttpResponse:
@@ -106,12 +102,10 @@ def _page(request: Request, house: House, **context: Any) -> HttpResponse:
     playlists = playlists_over(request.user, HouseholdSongs, house.household.pk)
     users = house.users_in
     tracks = tracks_with_owners(chain(*(each.ids for each in playlists)), users)
-    made = {each.mirror.rule["source"]["of"] for each in playlists if each.mirror.rule}
     context |= {
         "house": house,
         "most": households.MOST_MEMBERS,
-        "playlists": [(each, whose_songs(each, tracks, request.user, users)) for each in playlists],
-        "kinds": {of: words for of, words in KINDS_OF_HOUSEHOLD.items() if of not in made},
+        **shared(request.user, playlists, tracks, users, KINDS_OF_HOUSEHOLD),
     }
     return render(request, "together/household.html", context)
 
@@ -121,8 +115,3 @@ def _house(request: Request, pk: int) -> House:
     if house is None:
         raise Http404
     return house
-
-
-def _kind(request: Request) -> OfHousehold | None:
-    given = request.POST.get("of", "")
-    return next((of for of in OFS_OF_HOUSEHOLD if of == given), None)

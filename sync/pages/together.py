@@ -1,7 +1,7 @@
 """Together: invitations, and the page of a pair."""
 
 import re
-from collections.abc import Mapping
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from itertools import chain
 from typing import Any
 
@@ -14,12 +14,15 @@ from django.urls import reverse
 from django.views.decorators.http import require_http_methods, require_POST, require_safe
 
 from accounts.limits import limited
+from accounts.models import User
 from sync.mirrors.rules import OFS, Of, OfHousehold, PairSongs
 from sync.pages.zone import library_of
 from sync.sharing import codes, common, households, pairs
 from sync.sharing.codes import TogetherError
 from sync.sharing.pairs import Partner
 from sync.sharing.playlists import (
+    OwnedTrack,
+    SharedPlaylist,
     create_shared_mirror,
     playlists_over,
     tracks_with_owners,
@@ -129,7 +132,6 @@ def pair(request: Request, pk: int) -> HttpResponse:
     songs, suggestions, newest = (
         [tracks[key].track for key in ids if key in tracks] for ids in lists[:3]
     )
-    made = {each.mirror.rule["source"]["of"] for each in playlists if each.mirror.rule}
     context = {
         "partner": partner,
         "other": str(partner.user),
@@ -137,8 +139,7 @@ def pair(request: Request, pk: int) -> HttpResponse:
         "songs": songs,
         "suggestions": suggestions,
         "newest": newest,
-        "playlists": [(each, whose_songs(each, tracks, request.user, both)) for each in playlists],
-        "kinds": {of: words for of, words in KINDS.items() if of not in made},
+        **shared(request.user, playlists, tracks, both, KINDS),
     }
     return render(request, "together/pair.html", context)
 
@@ -169,17 +170,7 @@ def newest(request: Request, pk: int) -> HttpResponse:
 def playlist(request: Request, pk: int) -> HttpResponse:
     """Make a playlist with songs of the pair."""
     _partner(request, pk)
-    of = request.POST.get("of", "")
-    if of not in OFS:
-        messages.error(request, "Choose the songs of the playlist.")
-        return see_other("pair", pk)
-    try:
-        create_shared_mirror(request.user, pk, of)
-    except TogetherError as error:
-        messages.error(request, str(error))
-    else:
-        messages.success(request, "The sync that starts now makes the playlist.")
-    return see_other("pair", pk)
+    return make_playlist(request, "pair", pk, OFS, create_shared_mirror)
 
 
 def _together(request: Request, **context: Any) -> HttpResponse:
@@ -198,6 +189,48 @@ def _partner(request: Request, pk: int) -> Partner:
     if partner is None:
         raise Http404
     return partner
+
+
+def chosen[Kind: str](request: Request, kinds: Iterable[Kind]) -> Kind | None:
+    """The one of these kinds of playlist whose button was pressed."""
+    given = request.POST.get("of", "")
+    return next((kind for kind in kinds if kind == given), None)
+
+
+def make_playlist[Kind: str](
+    request: Request,
+    place: str,
+    pk: int,
+    kinds: Iterable[Kind],
+    create: Callable[[User, int, Kind], object],
+) -> HttpResponse:
+    """Make the chosen playlist of the pair or household ``pk``, and redirect to its ``place``."""
+    kind = chosen(request, kinds)
+    if kind is None:
+        messages.error(request, "Choose the songs of the playlist.")
+        return see_other(place, pk)
+    try:
+        create(request.user, pk, kind)
+    except TogetherError as error:
+        messages.error(request, str(error))
+    else:
+        messages.success(request, "The sync that starts now makes the playlist.")
+    return see_other(place, pk)
+
+
+def shared(
+    me: User,
+    playlists: Iterable[SharedPlaylist],
+    tracks: Mapping[str, OwnedTrack],
+    users: Sequence[User],
+    kinds: Mapping[Any, str],
+) -> dict[str, Any]:
+    """For the page: playlists with their songs, and the kinds of which there is none yet."""
+    made = {each.mirror.rule["source"]["of"] for each in playlists if each.mirror.rule}
+    return {
+        "playlists": [(each, whose_songs(each, tracks, me, users)) for each in playlists],
+        "kinds": {of: words for of, words in kinds.items() if of not in made},
+    }
 
 
 def url_of(code: str) -> str:

@@ -54,8 +54,11 @@ _HELD = """r.id = %(id)s AND r.attempt = %(attempt)s AND r.state = 'running'
 # A conflict updates the open request even if nothing changes, so that its row is returned. A manual
 # request during a run is stored in ``again``, because that run may have read its data already.
 _ENQUEUE = f"""
+WITH listener AS MATERIALIZED (SELECT id FROM users WHERE id = %(user)s FOR KEY SHARE)
 INSERT INTO sync_requests AS r (user_id, kind, trigger, priority, run_at)
-VALUES (%(user)s, %(kind)s, %(trigger)s, %(priority)s, statement_timestamp() + %(wait)s)
+SELECT coalesce(id, %(user)s), %(kind)s, %(trigger)s, %(priority)s,
+       statement_timestamp() + %(wait)s
+  FROM (SELECT) AS one LEFT JOIN listener ON true  -- locked before the request, as in locks.py
 ON CONFLICT (user_id, kind) WHERE completed IS NULL DO UPDATE
    SET trigger = CASE WHEN r.state = 'queued' AND excluded.priority > r.priority
                       THEN excluded.trigger ELSE r.trigger END,

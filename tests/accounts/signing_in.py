@@ -42,7 +42,7 @@ def go_to_spotify(client: Client, **form: Any) -> str:
 def consent(address: str, listener: str, *, answer: str = "agree") -> dict[str, str]:
     """Answer Spotify's consent page; returns the query of the address that it leads back to."""
     parts = urlsplit(address)
-    spotify = HTTPConnection(parts.netloc, timeout=10)
+    spotify = HTTPConnection(parts.netloc, timeout=60)
     form = urlencode({"listener": listener, "answer": answer})
     kind = {"Content-Type": "application/x-www-form-urlencoded"}
     spotify.request("POST", f"{parts.path}?{parts.query}", form, kind)

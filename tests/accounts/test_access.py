@@ -1,6 +1,5 @@
 """Whose account a profile is, who may use the installation, and signing out."""
 
-from concurrent.futures import ThreadPoolExecutor
 from typing import Any
 
 import pytest
@@ -18,6 +17,7 @@ from syncify.spotify.accounts_host import Grant
 from syncify.spotify.types import Profile
 from tests.accounts.signing_in import is_signed_in, sign_in
 from tests.builders import make_user
+from tests.waiting import at_once
 
 pytestmark = pytest.mark.django_db
 
@@ -28,52 +28,51 @@ def connect_as(spotify_id: str, account_id: str | None) -> User:
     return connect_spotify(profile=profile, grant=grant).user
 
 
-def test_a_listener_whose_spotify_id_changed_is_the_same() -> None:
-    before = connect_as("ada", "A1")
+#: Sign-ins as (spotify_id, account_id, whose account it is), and the accounts that are left.
+SIGN_INS = [
+    pytest.param(
+        [("ada", "A1", "ada"), ("ada-2", "A1", "ada")],
+        {("ada-2", "A1")},
+        id="another spotify_id",
+    ),
+    pytest.param(
+        [("ada", None, "ada"), ("ada", "A1", "ada"), ("ada", None, "ada")],
+        {("ada", "A1")},
+        id="an account_id for the first time",
+    ),
+    pytest.param(
+        [("ada", "A1", "ada"), ("ada", "B2", "stranger"), ("ada-2", "A1", "ada")],
+        {("ada", "B2"), ("ada-2", "A1")},
+        id="a spotify_id that was taken over",
+    ),
+    pytest.param(
+        [("ada", "A1", "ada"), ("bea", "B2", "bea"), ("bea", "A1", "ada"), ("ada", "B2", "bea")],
+        {("bea", "A1"), ("ada", "B2")},
+        id="two who trade their spotify_ids",
+    ),
+]
 
-    after = connect_as("ada-2", "A1")
 
-    assert after == before
-    assert User.objects.get().spotify_id == "ada-2"
+@pytest.mark.parametrize(("sign_ins", "left"), SIGN_INS)
+def test_an_account_follows_the_account_id(
+    sign_ins: list[tuple[str, str | None, str]], left: set[tuple[str, str]]
+) -> None:
+    accounts: dict[str, User] = {}
+    for spotify_id, account_id, whose in sign_ins:
+        user = connect_as(spotify_id, account_id)
+        assert accounts.setdefault(whose, user) == user
 
-
-def test_a_listener_gets_an_account_id_once_spotify_sends_one_and_keeps_it() -> None:
-    before = connect_as("ada", None)
-
-    assert connect_as("ada", "A1") == connect_as("ada", None) == before
-    assert User.objects.get().account_id == "A1"
-
-
-def test_who_takes_over_a_spotify_id_does_not_get_the_account() -> None:
-    ada = connect_as("ada", "A1")
-
-    stranger = connect_as("ada", "B2")
-
-    assert stranger != ada
-    assert connect_as("ada-2", "A1") == ada
-
-
-def test_two_who_trade_their_spotify_ids_stay_who_they_are() -> None:
-    ada, bea = connect_as("ada", "A1"), connect_as("bea", "B2")
-
-    assert connect_as("bea", "A1") == ada
-    assert connect_as("ada", "B2") == bea
-    assert User.objects.count() == 2
+    assert len({user.pk for user in accounts.values()}) == len(accounts)
+    assert set(User.objects.values_list("spotify_id", "account_id")) == left
 
 
 @pytest.mark.django_db(transaction=True)
 def test_two_tabs_that_finish_a_first_sign_in_at_once_make_one_listener(
     connected: list[Any],
 ) -> None:
-    def finish(_: int) -> int:
-        try:
-            return connect_as("ada", "A1").pk
-        finally:
-            connection.close()
+    listeners = at_once(*[lambda: connect_as("ada", "A1")] * 4)
 
-    with ThreadPoolExecutor(4) as pool:
-        assert len(set(pool.map(finish, range(4)))) == 1
-
+    assert len({listener.pk for listener in listeners}) == 1
     assert sorted(first for _, first in connected) == [False, False, False, True]
 
 

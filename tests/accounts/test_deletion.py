@@ -1,9 +1,8 @@
 """Deleting an account: all of it, nothing else, and while a worker is writing."""
 
 from collections.abc import Callable
-from concurrent.futures import Future, ThreadPoolExecutor
+from concurrent.futures import ThreadPoolExecutor
 from contextlib import suppress
-from functools import partial
 from threading import Event
 from time import monotonic, sleep
 from typing import Any
@@ -39,6 +38,7 @@ from syncify.spotify.types import Profile
 from tests.accounts.signing_in import is_signed_in, sign_in
 from tests.builders import connect, make_request, make_user
 from tests.driving import worker
+from tests.waiting import PATIENCE, in_thread, wait_until_blocked
 
 pytestmark = pytest.mark.django_db
 
@@ -128,31 +128,6 @@ def test_a_deletion_that_fails_leaves_the_listener_signed_in(
 # --- While others write -------------------------------------------------------------------------
 
 
-def in_thread[T](pool: ThreadPoolExecutor, work: Callable[[], T]) -> Future[T]:
-    def call() -> T:
-        try:
-            return work()
-        finally:
-            connection.close()
-
-    return pool.submit(call)
-
-
-def wait_until_blocked() -> None:
-    """Until some other transaction waits for a lock."""
-    deadline = monotonic() + 10
-    while monotonic() < deadline:
-        with connection.cursor() as cursor:
-            cursor.execute(
-                "SELECT count(*) FROM pg_stat_activity "
-                "WHERE datname = current_database() AND wait_event_type = 'Lock'"
-            )
-            if cursor.fetchone()[0]:
-                return
-        sleep(0.01)
-    raise AssertionError("nobody waits for a lock")
-
-
 def _fence(request: SyncRequest) -> None:
     """As a worker begins each of its transactions."""
     lock_listener(request.user_id)
@@ -208,17 +183,17 @@ def test_changes_of_an_account_wait_for_writers_and_never_deadlock_with_them(
         with transaction.atomic():
             lock(request)
             holds_locks.set()
-            assert is_waited_for.wait(10)
+            assert is_waited_for.wait(PATIENCE)
             write(request)
 
     with ThreadPoolExecutor(2) as pool:
         writer = in_thread(pool, work)
-        assert holds_locks.wait(5)
-        changer = in_thread(pool, lambda: change(ada))
+        assert holds_locks.wait(PATIENCE)
+        changer = in_thread(pool, change, ada)
         wait_until_blocked()
         is_waited_for.set()
-        writer.result(20)
-        changer.result(20)
+        writer.result(PATIENCE)
+        changer.result(PATIENCE)
 
     assert User.objects.exists() == (change is not _delete)
     assert SavedTrack.objects.exists() == (change is not _delete and write is _store_a_like)
@@ -298,8 +273,8 @@ def test_nothing_that_changes_a_listener_deadlocks_with_anything_else() -> None:
         return times
 
     with ThreadPoolExecutor(len(changes)) as pool:
-        threads = [in_thread(pool, partial(repeat, change)) for change in changes]
-        assert all(thread.result(60) for thread in threads)
+        threads = [in_thread(pool, repeat, change) for change in changes]
+        assert all(thread.result(PATIENCE) for thread in threads)
 
 
 @pytest.mark.django_db(transaction=True)
@@ -316,10 +291,10 @@ def test_an_account_may_be_deleted_while_a_first_copy_is_stored(
 
     with ThreadPoolExecutor(1) as pool:
         sync = in_thread(pool, worker().run_one)
-        assert is_read.wait(60)
+        assert is_read.wait(PATIENCE)
         sleep(delay)
         response: Any = client.post("/accounts/delete/", {"confirm": "delete"})
-        sync.result(60)
+        sync.result(PATIENCE)
 
     assert response.status_code == 302
     for model in (User, SpotifyConnection, Mirror, SavedTrack, SyncRequest, Session):

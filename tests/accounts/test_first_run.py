@@ -11,6 +11,7 @@ from django.core.management import CommandError, call_command
 from django.db import connection
 from django.test import Client
 
+from accounts.first_run import FIRST_LABEL
 from accounts.models import OperatorCode, SpotifyApp, User
 from accounts.operators import make_code, tell_operator_code
 from accounts.spotify_apps import first_app
@@ -19,6 +20,7 @@ from sync.queue.first_run import await_app
 from syncify.simulator.server import Simulator
 from syncify.spotify_apps import ListedApp
 from tests.accounts.signing_in import is_signed_in, sign_in
+from tests.waiting import PATIENCE, wait_until
 
 pytestmark = pytest.mark.django_db
 
@@ -51,6 +53,9 @@ def test_from_the_code_of_the_log_to_the_first_sync(
     stored = client.post(PAGE, {**RIGHT, "code": code})
     assert (stored.status_code, stored.headers["Location"]) == (303, "/")
     assert "Sign in with Spotify" in client.get("/").content.decode()
+    # Who entered it may come back, and nobody else.
+    assert client.get(PAGE).headers["Location"] == "/"
+    assert Client().get(PAGE).status_code == 404
     sign_in(client, simulator, "ada")
 
     assert is_signed_in(client)
@@ -108,6 +113,17 @@ def test_nothing_is_stored_while_spotify_does_not_answer(client: Client, setting
 
     assert "Spotify does not answer" in answer.content.decode()
     assert first_app() is None
+
+
+def test_of_two_who_enter_an_app_at_once_the_first_wins(
+    client: Client, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    code = make_code()
+    SpotifyApp.objects.create(label=FIRST_LABEL, client_id="first", secret="x")
+    monkeypatch.setattr("accounts.first_run.first_app", lambda: None)  # as it looked before
+
+    assert client.post(PAGE, {**RIGHT, "code": code}).status_code == 404
+    assert [app.client_id for app in SpotifyApp.objects.all()] == ["first"]
 
 
 def test_guesses_are_limited(client: Client) -> None:
@@ -169,12 +185,11 @@ def test_a_worker_waits_with_one_line_and_goes_on_when_there_is_an_app(
     waiting = threading.Thread(target=wait, daemon=True)
     with caplog.at_level(logging.WARNING):
         waiting.start()
-        while not Process.objects.filter(kind="worker").exists():
-            time.sleep(0.01)
+        wait_until(Process.objects.filter(kind="worker").exists)
         time.sleep(0.2)
         assert waiting.is_alive()
         SpotifyApp.objects.create(label="First app", client_id="x", secret="x")
-        waiting.join(20)
+        waiting.join(PATIENCE)
 
     assert not waiting.is_alive()
     assert log_of(caplog).count("no Spotify app yet") == 1

@@ -2,18 +2,16 @@
 
 import logging
 import re
-from collections.abc import Iterator
-from concurrent.futures import ThreadPoolExecutor
 from datetime import timedelta
+from itertools import chain
 from pathlib import Path
 
 import pytest
 from django.conf import settings as django_settings
 from django.contrib.sessions.models import Session
-from django.db import connection
 from django.db.models import F
 from django.test import Client
-from django.urls import URLPattern, URLResolver, get_resolver
+from django.urls import get_resolver
 from django.utils import timezone
 
 from accounts.limits import PERIOD, _duration, fill, prune
@@ -21,6 +19,8 @@ from accounts.models import RateLimit, User
 from accounts.operators import make_code
 from sync.queue.scheduler import take_turn
 from tests.builders import at_playlist, make_user
+from tests.test_abuse import routes
+from tests.waiting import at_once
 
 pytestmark = pytest.mark.django_db
 
@@ -66,16 +66,12 @@ def test_of_several_buckets_each_counts_and_the_longest_wait_is_told() -> None:
 
 @pytest.mark.django_db(transaction=True)
 def test_of_many_who_ask_at_once_no_more_come_in_than_may() -> None:
-    def ask(_: int) -> bool:
-        try:
-            return fill({"door": 10, "house": 100}) is None
-        finally:
-            connection.close()
+    def ask() -> list[bool]:
+        return [fill({"door": 10, "house": 100}) is None for _ in range(5)]
 
-    with ThreadPoolExecutor(8) as pool:
-        came_in = list(pool.map(ask, range(40)))
+    came_in = chain(*at_once(*[ask] * 8))
 
-    assert came_in.count(True) == 10
+    assert sum(came_in) == 10
 
 
 def test_the_table_names_nobody_and_keeps_nothing_that_is_over() -> None:
@@ -117,14 +113,6 @@ UNLIMITED = {
     "operator/<int:pk>/retry/": "for operators only; everybody else gets a 404",
     "operator/listeners/<int:listener>/block/": "for operators only; everybody else gets a 404",
 }
-
-
-def routes(resolver: URLResolver, before: str = "") -> Iterator[str]:
-    for each in resolver.url_patterns:
-        if isinstance(each, URLPattern):
-            yield f"{before}{each.pattern}"
-        else:
-            yield from routes(each, f"{before}{each.pattern}")
 
 
 def test_every_address_that_takes_a_post_has_a_limit_or_a_reason(

@@ -2,19 +2,18 @@
 
 import re
 import runpy
-from concurrent.futures import ThreadPoolExecutor
+from functools import partial
 from io import StringIO
 from types import SimpleNamespace
 from typing import Any
 
 import pytest
 from django.core.management import CommandError, call_command
-from django.db import connection
-from django.test import Client
 
 from accounts.models import OperatorCode, User
 from accounts.operators import become_operator, has_unused_code, make_code, tell_operator_code
-from tests.builders import make_user
+from tests.builders import as_user, make_user
+from tests.waiting import at_once
 
 pytestmark = pytest.mark.django_db
 
@@ -27,9 +26,7 @@ def bea() -> User:
 
 
 def enter(user: User, code: str) -> int:
-    client = Client()
-    client.force_login(user)
-    return client.post("/operator/code/", {"code": code}).status_code
+    return as_user(user).post("/operator/code/", {"code": code}).status_code
 
 
 def operators() -> set[str]:
@@ -69,14 +66,7 @@ def test_a_new_code_ends_the_one_before(bea: User) -> None:
 def test_of_two_who_enter_a_code_at_once_one_becomes_operator() -> None:
     people, code = [make_user(f"listener-{number}") for number in range(6)], make_code()
 
-    def try_it(user: User) -> bool:
-        try:
-            return become_operator(user, code=code)
-        finally:
-            connection.close()
-
-    with ThreadPoolExecutor(6) as pool:
-        outcomes = list(pool.map(try_it, people))
+    outcomes = at_once(*[partial(become_operator, user, code=code) for user in people])
 
     assert outcomes.count(True) == len(operators()) == 1
 

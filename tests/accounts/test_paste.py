@@ -1,7 +1,5 @@
 """Signing in where Spotify cannot lead back to us, and what may come back in its place."""
 
-import time
-from collections.abc import Callable
 from contextlib import suppress
 from html import unescape
 from typing import Any
@@ -9,7 +7,7 @@ from urllib.parse import urlencode
 
 import pytest
 from django.test import Client
-from hypothesis import HealthCheck, given
+from hypothesis import given
 from hypothesis import settings as hypothesis
 from hypothesis import strategies as st
 
@@ -184,39 +182,24 @@ def test_a_paste_that_cannot_be_read_may_be_mended(client: Client, simulator: Si
     assert "end of the address is missing" in page_of(cut_off)
 
 
-def _denied(client: Client) -> dict[str, str]:
-    return consent(open_spotify(client), "ada", answer="cancel")
-
-
-def _of_another_browser(client: Client) -> dict[str, str]:
-    open_spotify(client)
-    return consent(open_spotify(Client()), "ada")
-
-
-def _too_old(client: Client) -> dict[str, str]:
-    query = consent(open_spotify(client), "ada")
-    session = client.session
-    session["spotify_sign_ins"][query["state"]]["at"] = time.time() - 16 * 60
-    session.save()
-    return query
-
-
 @pytest.mark.usefixtures("nas", "db")
 @pytest.mark.parametrize(
-    ("come_back", "problem"),
+    ("answer", "minutes", "own", "problem"),
     [
-        (_denied, Problem.DENIED),
-        (_of_another_browser, Problem.UNKNOWN_STATE),
-        (_too_old, Problem.EXPIRED),
+        ("cancel", 0, True, Problem.DENIED),
+        ("agree", 0, False, Problem.UNKNOWN_STATE),
+        ("agree", 16, True, Problem.EXPIRED),
     ],
 )
 def test_a_pasted_answer_is_checked_as_the_callback_does(
-    client: Client,
-    simulator: Simulator,
-    come_back: Callable[[Client], dict[str, str]],
-    problem: Problem,
+    client: Client, simulator: Simulator, answer: str, minutes: int, own: bool, problem: Problem
 ) -> None:
-    query = come_back(client)
+    address = open_spotify(client)
+    query = consent(address if own else open_spotify(Client()), "ada", answer=answer)
+    session = client.session
+    for begun in session["spotify_sign_ins"].values():
+        begun["at"] -= minutes * 60
+    session.save()
     simulator.forget_requests()
 
     response = client.post(PASTE, {"address": address_of(query)})
@@ -257,9 +240,7 @@ QUERIES = st.dictionaries(
 
 
 @pytest.mark.django_db
-@hypothesis(
-    max_examples=60, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture]
-)
+@hypothesis(max_examples=60)
 @given(sent=QUERIES, begun=st.booleans(), swapped=st.booleans())
 def test_no_forged_answer_signs_anybody_in_or_asks_spotify(
     simulator: Simulator, sent: dict[str, str], begun: bool, swapped: bool
@@ -281,9 +262,7 @@ def test_no_forged_answer_signs_anybody_in_or_asks_spotify(
 
 
 @pytest.mark.django_db
-@hypothesis(
-    max_examples=30, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture]
-)
+@hypothesis(max_examples=30)
 @given(data=st.data())
 def test_a_code_that_was_tampered_with_signs_nobody_in(
     simulator: Simulator, data: st.DataObject

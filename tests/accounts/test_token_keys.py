@@ -22,6 +22,7 @@ from syncify.simulator.server import Simulator
 from tests.accounts.signing_in import sign_in
 from tests.builders import connect
 from tests.driving import card, outcome, run, run_again, worker
+from tests.waiting import PATIENCE, in_thread
 
 
 def new_key() -> str:
@@ -77,15 +78,9 @@ def test_a_token_that_is_refreshed_meanwhile_is_not_written_over(
     asked = Event()
     simulator.after_request(lambda one: one.path == "/api/token", asked.set)
 
-    def refresh() -> str:
-        try:
-            return ConnectionTokens(ada.pk).current()
-        finally:
-            connection.close()
-
     with ThreadPoolExecutor(1) as pool:
-        refreshed = pool.submit(refresh)
-        assert asked.wait(5)
+        refreshed = in_thread(pool, ConnectionTokens(ada.pk).current)
+        assert asked.wait(PATIENCE)
         assert rotate_token_keys() == (1, 0)
 
     access, refresh_token = tokens(ada)

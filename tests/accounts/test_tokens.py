@@ -4,11 +4,10 @@ import logging
 from collections.abc import Iterator
 from concurrent.futures import ThreadPoolExecutor
 from datetime import timedelta
-from threading import Barrier, Event
+from threading import Event
 from typing import Any
 
 import pytest
-from django.db import connection
 from django.test import Client
 from django.utils import timezone
 
@@ -22,6 +21,7 @@ from syncify.spotify.errors import Blocked, SignInNeeded, SpotifyError, Unavaila
 from syncify.spotify.quota import QuotaGate, calls_last_day, current_block
 from tests.accounts.signing_in import sign_in
 from tests.builders import connect
+from tests.waiting import PATIENCE, at_once, in_thread
 
 TOKEN = "/api/token"
 
@@ -113,18 +113,12 @@ def test_workers_that_refresh_at_once_make_one_token_request(
     if not refused:
         expire(ada)
     simulator.fault("latency", path=TOKEN, seconds=0.3, times=0)
-    together = Barrier(3)
 
-    def refresh(_: int) -> str:
+    def refresh() -> str:
         tokens = ConnectionTokens(ada.pk)
-        together.wait(5)
-        try:
-            return tokens.renewed(old) if refused else tokens.current()
-        finally:
-            connection.close()
+        return tokens.renewed(old) if refused else tokens.current()
 
-    with ThreadPoolExecutor(3) as pool:
-        found = set(pool.map(refresh, range(3)))
+    found = set(at_once(*[refresh] * 3))
 
     assert found == {SpotifyConnection.objects.get().access_token} != {old}
     assert simulator.count(path_prefix=TOKEN) == 1
@@ -229,20 +223,16 @@ def test_a_refresh_that_waits_too_long_for_another_gives_up(
     ada = connect(simulator, "ada")
     expire(ada)
     monkeypatch.setattr("accounts.tokens.LOCK_TIMEOUT", "50ms")
-    simulator.fault("latency", path=TOKEN, seconds=1)
-    together = Barrier(2)
+    simulator.fault("latency", path=TOKEN, seconds=PATIENCE)  # until it is let go
 
-    def refresh(_: int) -> str:
-        together.wait(5)
+    def refresh() -> str:
         try:
             return ConnectionTokens(ada.pk).current()
         except SpotifyError as error:
+            simulator.let_go()
             return type(error).__name__
-        finally:
-            connection.close()
 
-    with ThreadPoolExecutor(2) as pool:
-        found = set(pool.map(refresh, range(2)))
+    found = set(at_once(refresh, refresh))
 
     assert found == {SpotifyConnection.objects.get().access_token, "Unavailable"}
 
@@ -255,15 +245,9 @@ def test_an_account_may_be_deleted_while_a_worker_refreshes(simulator: Simulator
     simulator.fault("latency", path=TOKEN, seconds=0.3)
     simulator.after_request(lambda one: one.path == TOKEN, asked.set)
 
-    def work() -> str:
-        try:
-            return spotify_client_for(ada, reserve=True).me().id
-        finally:
-            connection.close()
-
     with ThreadPoolExecutor(1) as pool:
-        profile = pool.submit(work)
-        assert asked.wait(5)
+        profile = in_thread(pool, lambda: spotify_client_for(ada, reserve=True).me().id)
+        assert asked.wait(PATIENCE)
         delete_account(ada)
 
     assert profile.result() == "ada"

@@ -4,7 +4,7 @@ import os
 import shutil
 import subprocess
 import sys
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from pathlib import Path
 
@@ -14,6 +14,7 @@ from playwright.sync_api import Browser, Page, expect, sync_playwright
 from sync.models import Process
 from tests.browser.states import PHONE, STATES, Stop, cookies_for, stops
 from tests.processes import ROOT, Child, WebServer, free_port, web_server
+from tests.waiting import wait_until
 
 # A busy machine is no failure.
 expect.set_options(timeout=20_000)
@@ -75,6 +76,11 @@ def started(chromium: str) -> Iterator[Browser]:
         browser = playwright.chromium.launch(executable_path=chromium, args=FLAGS)
         yield browser
         browser.close()
+
+
+def until(page: Page, is_so: Callable[[], object]) -> None:
+    """Wait until it is so, while the browser goes on."""
+    wait_until(is_so, pause=lambda _: page.wait_for_timeout(250))
 
 
 @pytest.fixture

@@ -3,17 +3,16 @@
 import signal
 from datetime import timedelta
 from pathlib import Path
-from threading import Thread
 from urllib.parse import urlsplit
 
 import pytest
-from django.db import connection
 from playwright.sync_api import ConsoleMessage, Page, Request, expect
 
 from accounts.models import User
 from sync.mirrors.services import pause_mirror
 from syncify.simulator.server import Simulator
 from tests.processes import WebServer, web_server
+from tests.waiting import at_once
 
 pytestmark = [pytest.mark.browser, pytest.mark.slow]
 
@@ -84,13 +83,7 @@ def is_failed_stream(request: Request) -> bool:
 def pause_elsewhere() -> None:
     """As from another device; in a thread, as Django refuses the database to Playwright's."""
 
-    def pause() -> None:
-        pause_mirror(User.objects.get())
-        connection.close()
-
-    thread = Thread(target=pause)
-    thread.start()
-    thread.join()
+    at_once(lambda: pause_mirror(User.objects.get()))
 
 
 def hide(page: Page, *, hidden: bool) -> None:

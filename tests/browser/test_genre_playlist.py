@@ -1,19 +1,19 @@
 """A listener makes “jazz from the 90s” by sentence: the right songs are in Spotify, and follow."""
 
 from collections.abc import Iterator
-from concurrent.futures import ThreadPoolExecutor
 from typing import Any
 
 import pytest
-from django.db import connection
 from playwright.sync_api import Page, expect
 
 from sync.library.genres import queue_lookups
 from syncify.simulator.musicbrainz import MusicBrainzServer
 from syncify.simulator.server import Simulator
+from tests.browser.conftest import until
 from tests.browser.test_browser import A_WHILE
 from tests.browser.test_playlists import in_spotify, let_the_button_rest
 from tests.browser.test_targets import looked_over
+from tests.waiting import at_once
 
 pytestmark = [pytest.mark.browser, pytest.mark.slow]
 
@@ -37,12 +37,7 @@ def musicbrainz(process_env: dict[str, str], settings: Any) -> Iterator[MusicBra
 def look_genres_up() -> None:
     """As the scheduler does; in a thread, as Django refuses the database to Playwright's."""
 
-    def queue() -> None:
-        assert queue_lookups() == 1
-        connection.close()
-
-    with ThreadPoolExecutor(1) as pool:
-        pool.submit(queue).result()
+    assert at_once(queue_lookups) == [1]
 
 
 def song(simulator: Simulator, genre: str, released: str) -> str:
@@ -52,11 +47,7 @@ def song(simulator: Simulator, genre: str, released: str) -> str:
 def holds(page: Page, simulator: Simulator, *tracks: str) -> None:
     """Wait until the playlist in Spotify holds exactly these songs, in this order."""
     wanted = [f"spotify:track:{track}" for track in tracks]
-    for _ in range(120):
-        if in_spotify(simulator, "Jazz") == wanted:
-            break
-        page.wait_for_timeout(250)
-    assert in_spotify(simulator, "Jazz") == wanted
+    until(page, lambda: in_spotify(simulator, "Jazz") == wanted)
 
 
 def test_jazz_from_the_90s_by_sentence_is_in_spotify_and_follows_the_likes(

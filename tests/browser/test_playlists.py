@@ -1,19 +1,19 @@
 """A listener makes a playlist by a sentence, and it follows their likes."""
 
-from concurrent.futures import ThreadPoolExecutor
 from datetime import timedelta
 from pathlib import Path
 from time import sleep
 
 import pytest
-from django.db import connection
 from django.db.models import F
 from playwright.sync_api import Page, Route, expect
 
 from sync.models import SyncRequest
 from syncify.simulator.server import Simulator
+from tests.browser.conftest import until
 from tests.browser.test_browser import A_WHILE
 from tests.browser.test_targets import looked_over
+from tests.waiting import at_once
 
 pytestmark = [pytest.mark.browser, pytest.mark.slow]
 
@@ -23,12 +23,7 @@ NINETIES = ("1990", "2000")
 def let_the_button_rest() -> None:
     """As after a minute; in a thread, as Django refuses the database to Playwright's."""
 
-    def age() -> None:
-        SyncRequest.objects.update(created=F("created") - timedelta(minutes=2))
-        connection.close()
-
-    with ThreadPoolExecutor(1) as pool:
-        pool.submit(age).result()
+    at_once(lambda: SyncRequest.objects.update(created=F("created") - timedelta(minutes=2)))
 
 
 def nineties(simulator: Simulator) -> list[str]:
@@ -43,15 +38,6 @@ def in_spotify(simulator: Simulator, name: str) -> list[str | None]:
         if simulator.playlist(playlist_id).name == name:
             return simulator.playlist_uris(playlist_id)
     return []
-
-
-def wait_for(page: Page, simulator: Simulator, name: str) -> list[str | None]:
-    """What the playlist holds, once it holds the right songs or the time is over."""
-    for _ in range(120):
-        if in_spotify(simulator, name) == nineties(simulator):
-            break
-        page.wait_for_timeout(250)
-    return in_spotify(simulator, name)
 
 
 def press(page: Page, name: str) -> None:
@@ -125,7 +111,7 @@ def test_a_playlist_is_made_by_a_sentence_and_follows_the_likes(
     page.get_by_role("button", name="Make this playlist").last.click()
 
     expect(page.get_by_role("heading", name="Nineties")).to_be_visible()
-    assert wait_for(page, simulator, "Nineties") == nineties(simulator)
+    until(page, lambda: in_spotify(simulator, "Nineties") == nineties(simulator))
     complaints += looked_over(page)
 
     # A like comes, another one goes.
@@ -134,7 +120,7 @@ def test_a_playlist_is_made_by_a_sentence_and_follows_the_likes(
     let_the_button_rest()
     page.reload()
     page.get_by_role("button", name="Sync now").click()
-    assert wait_for(page, simulator, "Nineties") == nineties(simulator)
+    until(page, lambda: in_spotify(simulator, "Nineties") == nineties(simulator))
     assert len(nineties(simulator)) == int(count)
 
     for path in ("/playlists/", "/playlists/new/", "/duplicates/", "/plays/"):

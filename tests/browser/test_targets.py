@@ -9,7 +9,7 @@ from django.test import Client
 from playwright.sync_api import Browser, Page, expect
 
 from syncify.simulator.subsonic import MusicServer
-from tests.browser.conftest import started
+from tests.browser.conftest import started, until
 from tests.browser.states import PHONE
 from tests.browser.test_scan import barriers
 from tests.builders import make_user
@@ -62,11 +62,7 @@ def test_a_music_server_is_connected_and_a_song_found_by_hand(
     page.get_by_role("link", name="Connect").first.click()
     complaints += looked_over(page)
     page.get_by_role("button", name=f"Connect {music.url}").click()
-    for _ in range(60):
-        page.reload()
-        if page.get_by_text("Last run").is_visible():
-            break
-        page.wait_for_timeout(500)
+    until(page, lambda: page.reload() and page.get_by_text("Last run").is_visible())
     expect(page.get_by_role("heading", name=re.compile("8 of 9 found"))).to_be_visible()
     complaints += looked_over(page)
 

@@ -8,8 +8,9 @@ from axe_playwright_python.sync_playwright import Axe
 from playwright.sync_api import Browser, Page, expect
 
 from syncify.simulator.server import Simulator
-from tests.browser.conftest import started
+from tests.browser.conftest import started, until
 from tests.browser.states import PHONE
+from tests.browser.test_playlists import in_spotify
 
 pytestmark = [pytest.mark.browser, pytest.mark.slow]
 
@@ -86,14 +87,8 @@ def test_song_of_a_friend_becomes_a_like_with_two_presses(
     page.get_by_role("button", name="Agree").click()
     expect(page).to_have_url(f"{site}/inbox/")
     expect(page.get_by_text("Nothing waits for you")).to_be_visible()
-    for _ in range(60):
-        if len(simulator.liked("ada")) > liked:
-            break
-        page.wait_for_timeout(500)
-    assert len(simulator.liked("ada")) == liked + 1
-    page.wait_for_timeout(1_500)
-    page.reload()
-    expect(page.get_by_text("Liked", exact=True)).to_be_visible()
+    until(page, lambda: len(simulator.liked("ada")) == liked + 1)
+    until(page, lambda: page.reload() and page.get_by_text("Liked", exact=True).is_visible())
     assert barriers(page) == []
 
 
@@ -120,13 +115,9 @@ def test_two_listeners_agree_and_a_third_sees_nothing(
     ada.goto(pair)
     ada.get_by_role("button", name="The newest likes of each in turn").click()
     expect(ada.get_by_text("The sync that starts now makes the playlist")).to_be_visible()
-    for _ in range(60):
-        if len(simulator.playlists("ada")) == 2:
-            break
-        ada.wait_for_timeout(500)
-    ada.wait_for_timeout(2_000)
-    ada.reload()
-    ada.get_by_text("Whose songs these are").click()
+    whose = ada.get_by_text("Whose songs these are")
+    until(ada, lambda: ada.reload() and whose.is_visible())
+    whose.click()
     expect(ada.locator(".whose li").first).to_be_visible()
     expect(ada.get_by_role("heading", name="Newest likes of")).to_be_visible()
     assert barriers(ada) == []
@@ -144,25 +135,13 @@ def test_two_listeners_agree_and_a_third_sees_nothing(
     assert response is not None
     assert response.status == 404
     [both, _] = simulator.playlists("ada")
-    for _ in range(60):
-        if not simulator.playlist_uris(both):
-            break
-        ada.wait_for_timeout(500)
-    assert simulator.playlist_uris(both) == []
+    until(ada, lambda: simulator.playlist_uris(both) == [])
 
 
 def wait_for_songs(page: Page, simulator: Simulator, name: str, *owners: str) -> None:
     """Until the playlist of Ada holds the likes of exactly these listeners."""
     wanted = {uri for owner in owners for uri in simulator.liked(owner)}
-    found: set[str | None] = set()
-    for _ in range(120):
-        for playlist_id in simulator.playlists("ada"):
-            if simulator.playlist(playlist_id).name == name:
-                found = set(simulator.playlist_uris(playlist_id))
-        if found == wanted:
-            break
-        page.wait_for_timeout(500)
-    assert found == wanted
+    until(page, lambda: set(in_spotify(simulator, name)) == wanted)
 
 
 def test_three_keep_a_household_and_a_fourth_sees_nothing(

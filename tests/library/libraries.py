@@ -100,4 +100,4 @@ def stored(drawn: list[Drawn]) -> Iterator[User]:
 
 def liked(user: User) -> list[SavedTrack]:
     rows = SavedTrack.objects.filter(user=user, removed_at=None)
-    return list(rows.select_related("track").order_by("-added_at", "rank"))
+    return list(rows.select_related("track").order_by("-added_at", "rank", "id"))

@@ -32,7 +32,6 @@ from sync.models import (
     PlaylistItems,
     ShareLink,
     StoredPage,
-    SyncRequest,
     SyncResult,
     TargetCatalogue,
     TargetPlaylist,
@@ -173,8 +172,3 @@ def test_the_download_is_offered(client: Client, path: str) -> None:
     client.force_login(make_user("ada"))
 
     assert 'href="/accounts/export/"' in client.get(path).content.decode()
-
-
-def test_a_stranger_downloads_nothing(client: Client) -> None:
-    assert client.get("/accounts/export/").status_code == 302
-    assert not SyncRequest.objects.exists()

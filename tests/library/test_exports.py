@@ -7,7 +7,7 @@ from datetime import UTC, date
 from io import StringIO
 
 import pytest
-from hypothesis import HealthCheck, given, settings
+from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from sync.library import exports
@@ -36,11 +36,7 @@ NAMES = [
     "שלום",
     "🎈",
 ]
-drawing = settings(
-    max_examples=40,
-    deadline=None,
-    suppress_health_check=[HealthCheck.function_scoped_fixture, HealthCheck.too_slow],
-)
+drawing = settings(max_examples=40)
 
 
 @st.composite

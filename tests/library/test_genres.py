@@ -1,8 +1,6 @@
 """Genres: the tree, the calls to MusicBrainz and their turns, and the job that makes them."""
 
-import threading
 from collections.abc import Iterator
-from concurrent.futures import ThreadPoolExecutor
 from datetime import UTC, datetime, timedelta
 from importlib import import_module
 from typing import Any
@@ -40,6 +38,7 @@ from sync.queue.errors import GiveUp, RetryLater, SnoozeUntil
 from sync.queue.job import Job
 from syncify.simulator.musicbrainz import MusicBrainzServer, mbid_of
 from tests.builders import make_like, make_request, make_user
+from tests.waiting import at_once
 
 
 @pytest.mark.parametrize(
@@ -227,19 +226,13 @@ def test_a_shorter_rest_does_not_end_a_longer_one() -> None:
 @pytest.mark.django_db(transaction=True)
 def test_two_workers_never_take_the_same_turn() -> None:
     apart = timedelta(seconds=1.1)
-    begun = threading.Barrier(2)
     begin = now()
 
-    def work(_number: int) -> None:
-        begun.wait()
-        try:
-            for _ in range(10):
-                take_turn("x", apart=apart, patience=timedelta(minutes=1))
-        finally:
-            connection.close()
+    def work() -> None:
+        for _ in range(10):
+            take_turn("x", apart=apart, patience=timedelta(minutes=1))
 
-    with ThreadPoolExecutor(2) as workers:
-        list(workers.map(work, range(2)))
+    at_once(work, work)
 
     assert ServiceGate.objects.get(service="x").next_at - begin >= 20 * apart
 

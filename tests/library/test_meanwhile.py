@@ -9,6 +9,7 @@ from django.db import connection, transaction
 from accounts.models import User
 from sync.library.meanwhile import Meanwhile
 from tests.builders import make_user
+from tests.waiting import PATIENCE, wait_until
 
 
 @pytest.mark.django_db(transaction=True)
@@ -18,7 +19,7 @@ class TestOutsideATransaction:
         may_end = threading.Event()
 
         def slow() -> None:
-            assert may_end.wait(10)
+            assert may_end.wait(PATIENCE)
             done.append("slow")
 
         with Meanwhile() as meanwhile:
@@ -40,10 +41,7 @@ class TestOutsideATransaction:
             meanwhile(lambda: seen.append(backend()))
 
         assert seen != [backend()]
-        deadline = time.monotonic() + 10
-        while is_connected(seen[0]):
-            assert time.monotonic() < deadline
-            time.sleep(0.02)
+        wait_until(lambda: not is_connected(seen[0]))
 
     def test_an_error_is_raised_by_the_next_call(self) -> None:
         done: list[str] = []

@@ -5,7 +5,7 @@ from zoneinfo import ZoneInfo
 
 import pytest
 from django.utils import timezone
-from hypothesis import HealthCheck, given, settings
+from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from accounts.models import User
@@ -28,11 +28,7 @@ from tests.library.rows import add_song, at, big_library, like
 pytestmark = pytest.mark.django_db
 
 TODAY = date(2026, 11, 27)
-drawing = settings(
-    max_examples=60,
-    deadline=None,
-    suppress_health_check=[HealthCheck.function_scoped_fixture, HealthCheck.too_slow],
-)
+drawing = settings(max_examples=60)
 
 
 def found(user: User, zone: ZoneInfo | None = None, **params: str) -> list[str]:

@@ -8,7 +8,7 @@ from zoneinfo import ZoneInfo
 
 import pytest
 from django.core.cache import cache
-from hypothesis import HealthCheck, given, settings
+from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from sync.library.search import Query, search
@@ -21,11 +21,7 @@ from tests.library.rows import add_song, at, like
 pytestmark = pytest.mark.django_db
 
 ZONES = st.sampled_from(["UTC", "Pacific/Auckland", "America/St_Johns"]).map(ZoneInfo)
-drawing = settings(
-    max_examples=60,
-    deadline=None,
-    suppress_health_check=[HealthCheck.function_scoped_fixture, HealthCheck.too_slow],
-)
+drawing = settings(max_examples=60)
 
 
 @pytest.fixture(autouse=True)

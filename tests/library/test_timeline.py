@@ -4,7 +4,7 @@ from datetime import UTC, datetime, timedelta
 from zoneinfo import ZoneInfo
 
 import pytest
-from hypothesis import HealthCheck, given, settings
+from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from sync.library.timeline import (
@@ -24,11 +24,7 @@ from tests.library.rows import add_song, at, like
 pytestmark = pytest.mark.django_db
 
 moments = st.integers(-10, 24 * 1500).map(lambda hours: BEGIN + timedelta(hours=hours))
-drawing = settings(
-    max_examples=80,
-    deadline=None,
-    suppress_health_check=[HealthCheck.function_scoped_fixture, HealthCheck.too_slow],
-)
+drawing = settings(max_examples=80)
 
 
 def replayed(likes: list[SavedTrack], until: datetime) -> dict[str, int]:

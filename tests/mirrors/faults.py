@@ -1,4 +1,4 @@
-"""Scenes of Spotify's faults: a listener with ten songs, and what the tests ask of them."""
+"""Scenes of Spotify's faults around Emil, who likes ten songs, and what the tests ask of them."""
 
 from datetime import timedelta
 from typing import Any
@@ -7,13 +7,9 @@ import pytest
 
 from accounts.models import SpotifyConnection, User
 from sync.mirrors import services
-from sync.mirrors import writer as playlists
 from sync.models import Mirror, SyncRequest
-from sync.queue.job import Job
 from syncify.simulator.server import Simulator
 from tests import driving
-from tests.builders import connect
-from tests.driving import outcome
 
 HOUR = timedelta(hours=1)
 DONE = ("succeeded", "", 0)
@@ -22,38 +18,6 @@ DONE = ("succeeded", "", 0)
 def run(user: User, trigger: str = "scheduled") -> SyncRequest:
     """Without the look that a person gets who asks for a sync."""
     return driving.run(user, trigger)
-
-
-@pytest.fixture(autouse=True)
-def naps(monkeypatch: pytest.MonkeyPatch) -> list[float]:
-    """The seconds that a sync would have waited between two requests."""
-    naps: list[float] = []
-    monkeypatch.setattr(playlists, "SETTLE", 0)
-    monkeypatch.setattr(Job, "sleep", lambda _, seconds: naps.append(seconds))
-    return naps
-
-
-@pytest.fixture
-def emil(db: None, simulator: Simulator) -> User:
-    """Likes ten songs."""
-    simulator.set_liked("emil", *(simulator.new_track() for _ in range(10)))
-    return connect(simulator, "emil")
-
-
-@pytest.fixture
-def bea(bea: User, simulator: Simulator) -> User:
-    """Likes five songs."""
-    simulator.set_liked("bea", *(simulator.new_track() for _ in range(5)))
-    return bea
-
-
-@pytest.fixture
-def mirror_of_emil(emil: User, simulator: Simulator) -> str:
-    """The id of the playlist that a first sync has made; nothing is recorded of that."""
-    assert outcome(run(emil)) == DONE
-    simulator.forget_requests()
-    [playlist_id] = simulator.playlists("emil")
-    return playlist_id
 
 
 def fault(simulator: Simulator, trouble: str, **keys: Any) -> None:

@@ -13,7 +13,6 @@ from django.utils import timezone
 
 from accounts.models import User
 from sync.mirrors import mirror_sync, planner, services
-from sync.mirrors import writer as playlists
 from sync.models import (
     Mirror,
     MirrorTrack,
@@ -23,7 +22,6 @@ from sync.models import (
     SyncRequest,
 )
 from sync.queue import store as queue
-from sync.queue.job import Job
 from syncify.simulator import api
 from syncify.simulator.faults import WAYS
 from syncify.simulator.server import Simulator
@@ -245,8 +243,6 @@ def chaos(bystander: Bystander, simulator: Simulator, monkeypatch: pytest.Monkey
     small = partial(planner.plan_mirror, capacity=CAPACITY, hand_down=HAND_DOWN)
     monkeypatch.setattr(mirror_sync, "plan_mirror", small)
     monkeypatch.setattr(api, "PLAYLIST_MAX", CAPACITY)
-    monkeypatch.setattr(playlists, "SETTLE", 0)
-    monkeypatch.setattr(Job, "sleep", lambda *_: None)
     real = SpotifyClient._send
     monkeypatch.setattr(SpotifyClient, "_send", lambda *args: chaos.send(real, *args))
     return chaos

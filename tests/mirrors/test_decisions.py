@@ -8,7 +8,7 @@ from django.utils import timezone
 
 from accounts.models import SpotifyConnection, User
 from sync.mirrors import decisions
-from sync.models import InboxItem, Library, Mirror, Playlist, SyncRequest
+from sync.models import InboxItem, Library, Playlist, SyncRequest
 from syncify.simulator.server import Simulator
 from tests.builders import main_mirror
 from tests.driving import end_waits, mirrored, run, run_again, run_confirmed, run_for
@@ -46,19 +46,6 @@ def ids(uris: list[str]) -> set[str]:
 
 def library_calls(simulator: Simulator) -> list[str]:
     return [one.method for one in simulator.requests if one.path.endswith("/me/library")]
-
-
-def test_song_of_a_friend_waits_with_who_added_it(
-    simulator: Simulator, ada: User, shared: str
-) -> None:
-    [track] = add(simulator, shared)
-
-    run(ada)
-
-    item = items(ada).get()
-    assert (item.track_id, item.added_by, item.state) == (track, "bea", "waiting")
-    assert item.name == simulator.known_song(track).name
-    assert mirrored(simulator, ada) == simulator.liked("ada")
 
 
 def test_like_reaches_spotify_with_the_next_sync_which_puts_the_song_back(
@@ -119,49 +106,6 @@ def test_ninety_likes_take_three_calls(simulator: Simulator, ada: User, shared: 
 
     assert library_calls(simulator) == ["PUT"] * 3
     assert len(simulator.liked("ada")) == SONGS + 90
-
-
-def test_dismissed_song_stays_so_until_it_is_removed_and_added_again(
-    simulator: Simulator, ada: User, shared: str
-) -> None:
-    Mirror.objects.filter(user=ada).update(keeps_additions=True)
-    [track] = add(simulator, shared)
-    run(ada)
-    decisions.dismiss(ada, items(ada))
-
-    run(ada)
-    add(simulator, shared, by="cleo")  # another edit, which makes the sync look
-    run(ada)
-    assert list(items(ada, track_id=track).values_list("state", flat=True)) == ["dismissed"]
-
-    simulator.take_out(shared, f"spotify:track:{track}")
-    run(ada)
-    simulator.advance(LATER)
-    simulator.insert(shared, f"spotify:track:{track}", position=0, by="bea")
-    run(ada)
-
-    states = items(ada, track_id=track).order_by("id").values_list("state", flat=True)
-    assert list(states) == ["dismissed", "waiting"]
-
-
-def test_song_added_by_two_people_waits_once(simulator: Simulator, ada: User, shared: str) -> None:
-    [track] = add(simulator, shared)
-    simulator.insert(shared, f"spotify:track:{track}", position=3, by="cleo")
-
-    run(ada)
-
-    assert items(ada).count() == 1
-
-
-def test_ten_thousand_songs_give_one_notice_and_no_items(
-    simulator: Simulator, ada: User, shared: str
-) -> None:
-    add(simulator, shared, count=9_900)
-
-    request = run(ada)
-
-    assert items(ada).count() == 0
-    assert "the inbox lists none of it" in request.note
 
 
 def test_unlike_is_done_only_for_a_song_that_was_taken_out_and_is_liked(

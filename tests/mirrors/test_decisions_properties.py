@@ -4,15 +4,13 @@ from dataclasses import dataclass, field
 from datetime import timedelta
 
 import pytest
-from hypothesis import HealthCheck, given, settings
+from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from accounts.models import User
 from sync.mirrors import decisions
-from sync.mirrors import writer as playlists
 from sync.models import InboxItem, Mirror, Playlist, SyncRequest
 from sync.queue import store as queue
-from sync.queue.job import Job
 from syncify.simulator.server import Simulator
 from tests.builders import connect
 from tests.driving import run, run_again, run_for
@@ -117,18 +115,11 @@ def _uri(item: InboxItem) -> str:
     return f"spotify:track:{item.track_id}"
 
 
-@settings(
-    max_examples=30, suppress_health_check=[HealthCheck.function_scoped_fixture], deadline=None
-)
+@settings(max_examples=30)
 @given(steps=STEPS, keeps=st.booleans())
 def test_no_like_is_removed_and_each_foreign_song_waits_once(
-    simulator: Simulator,
-    monkeypatch: pytest.MonkeyPatch,
-    steps: list[tuple[str, int]],
-    keeps: bool,
+    simulator: Simulator, steps: list[tuple[str, int]], keeps: bool
 ) -> None:
-    monkeypatch.setattr(playlists, "SETTLE", 0)
-    monkeypatch.setattr(Job, "sleep", lambda *_: None)
     name = f"listener{simulator.new_track()}"
     simulator.add_listener(name)
     simulator.set_liked(name, *[simulator.new_track() for _ in range(8)])

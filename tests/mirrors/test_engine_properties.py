@@ -9,16 +9,14 @@ from typing import Any
 
 import pytest
 from django.db.models import QuerySet
-from hypothesis import HealthCheck, given, settings
+from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from accounts.models import User
 from sync.mirrors import mirror_sync
-from sync.mirrors import writer as playlists
 from sync.mirrors.planner import plan_mirror
 from sync.models import Library, Playlist, SyncRequest
 from sync.queue import store as queue
-from sync.queue.job import Job
 from syncify.simulator import api
 from syncify.simulator.server import Simulator
 from syncify.simulator.state import Recorded
@@ -51,8 +49,6 @@ def small_playlists(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(
         mirror_sync, "plan_mirror", partial(plan_mirror, capacity=CAPACITY, hand_down=20)
     )
-    monkeypatch.setattr(playlists, "SETTLE", 0)
-    monkeypatch.setattr(Job, "sleep", lambda *_: None)
 
 
 @dataclass
@@ -279,12 +275,7 @@ histories = st.lists(
 )
 
 
-@settings(
-    max_examples=40,
-    deadline=None,
-    derandomize=True,
-    suppress_health_check=[HealthCheck.function_scoped_fixture, HealthCheck.too_slow],
-)
+@settings(max_examples=40, derandomize=True)
 @given(size=st.integers(0, 150), history=histories)
 @pytest.mark.usefixtures("small_playlists")
 def test_the_mirror_follows_its_library_through_everything(

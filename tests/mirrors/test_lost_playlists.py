@@ -16,9 +16,7 @@ from tests.driving import (
     time_for_a_second_look,
     wait_of,
 )
-from tests.mirrors.faults import DONE, HOUR, bea, emil, fault, like_one, mirror_of_emil, naps, run
-
-__all__ = ["bea", "emil", "mirror_of_emil", "naps"]
+from tests.mirrors.faults import DONE, HOUR, fault, like_one, run
 
 pytestmark = [pytest.mark.django_db, pytest.mark.usefixtures("bystander")]
 

@@ -5,14 +5,12 @@ from datetime import datetime, timedelta
 from random import Random
 
 import pytest
-from hypothesis import HealthCheck, Phase, example, given, settings
+from hypothesis import Phase, example, given, settings
 from hypothesis import strategies as st
 
 from accounts.models import User
-from sync.mirrors import writer as playlists
 from sync.models import Mirror, Playlist, SavedTrack
 from sync.queue import store as queue
-from sync.queue.job import Job
 from syncify.simulator.server import Simulator
 from syncify.spotify.models import Block
 from tests.builders import connect
@@ -129,22 +127,14 @@ class History:
         }
 
 
-@pytest.fixture
-def no_waits(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(playlists, "SETTLE", 0)
-    monkeypatch.setattr(Job, "sleep", lambda *_: None)
-
-
 @settings(
     max_examples=12,
     derandomize=True,
     phases=[Phase.explicit, Phase.generate],  # a smaller history is another one altogether
-    suppress_health_check=[HealthCheck.function_scoped_fixture, HealthCheck.too_slow],
 )
 @given(seed=st.integers(0, 2**32), size=st.integers(60, 140))
 @example(seed=14058, size=74)
 @example(seed=56558, size=78)  # the first playlist is not made at once
-@pytest.mark.usefixtures("no_waits")
 def test_odd_answers_cost_little_and_nothing_for_good(
     simulator: Simulator, seed: int, size: int
 ) -> None:

@@ -33,26 +33,6 @@ def make_mirrors(user: User, count: int) -> None:
         create_mirror(user=user, details=Details(f"{name} {number}"), rule=from_json(rule))
 
 
-@pytest.mark.parametrize("count", [1, 5, 50])
-def test_a_scheduled_sync_without_changes_costs_one_call_however_many_playlists(
-    ada: User, count: int
-) -> None:
-    make_mirrors(ada, count)
-    run(ada)
-
-    assert run(ada, "scheduled").api_requests == 1
-
-
-@pytest.mark.parametrize("count", [1, 5, 50])
-def test_the_first_look_of_a_day_costs_at_most_three_calls(ada: User, count: int) -> None:
-    make_mirrors(ada, count)
-    Mirror.objects.filter(rule__refresh="daily").delete()
-    run(ada)
-    a_day_later()
-
-    assert run(ada, "scheduled").api_requests <= 3
-
-
 #: By the number of playlists: how many a new like changes, and how many of these a song may have
 #: to leave as well: limited ones always, "one per artist" where that artist had a song. One request
 #: cannot both add and remove without new dates for all songs of the playlist.
@@ -60,22 +40,27 @@ CHANGED_BY_A_LIKE = {1: (1, 0), 5: (4, 2), 50: (31, 20)}
 
 
 @pytest.mark.parametrize("count", CHANGED_BY_A_LIKE)
-def test_a_new_like_costs_one_look_and_one_call_for_each_edit(
+def test_what_a_quiet_sync_a_new_like_and_the_first_look_of_a_day_cost(
     simulator: Simulator, ada: User, count: int
 ) -> None:
     make_mirrors(ada, count)
     run(ada)
+    assert run(ada, "scheduled").api_requests == 1
+
     simulator.like("ada", simulator.new_track(release_date="1995-05-01"))
     simulator.forget_requests()
-
     spent = run(ada, "scheduled").api_requests
-
     changed, limited = CHANGED_BY_A_LIKE[count]
     written = [one.path for one in simulator.requests if one.method != "GET"]
     assert len(set(written)) == changed
     assert changed <= len(written) <= changed + limited
     # The page of likes, one look at all playlists, and what is written.
     assert spent == 2 + len(written)
+
+    Mirror.objects.filter(rule__refresh="daily").delete()
+    run(ada, "scheduled")
+    a_day_later()
+    assert run(ada, "scheduled").api_requests <= 3
 
 
 def test_an_edit_by_hand_is_noticed_by_the_look_that_playlists_share(

@@ -28,20 +28,22 @@ from tests.mirrors.faults import (
     DONE,
     EDITS,
     HOUR,
-    bea,
     connection_of,
-    emil,
     fault,
     like_one,
-    mirror_of_emil,
-    naps,
     run,
     token_requests,
 )
 
-__all__ = ["bea", "emil", "mirror_of_emil", "naps"]
-
 pytestmark = [pytest.mark.django_db, pytest.mark.usefixtures("bystander")]
+
+
+@pytest.fixture
+def bea(bea: User, simulator: Simulator) -> User:
+    """Likes five songs."""
+    simulator.set_liked("bea", *(simulator.new_track() for _ in range(5)))
+    return bea
+
 
 # --- Tokens and consent --------------------------------------------------------------------------
 

@@ -1,9 +1,10 @@
 """Nothing is stored without the right to store it, and nothing believed that a look denies."""
 
-import threading
 from collections.abc import Callable, Iterator
+from concurrent.futures import ThreadPoolExecutor
 from contextlib import contextmanager
 from datetime import UTC, datetime
+from threading import Event
 
 import pytest
 from django.db import OperationalError, connection, transaction
@@ -12,7 +13,6 @@ from accounts.models import User
 from sync.library.likes import Like, LikesPage
 from sync.library.pages import fetch_page, keep_page
 from sync.mirrors import services
-from sync.mirrors import writer as playlists
 from sync.models import Mirror, Playlist, StoredPage, SyncRequest
 from sync.queue import store as queue
 from sync.queue.job import Job
@@ -22,6 +22,7 @@ from syncify.simulator.server import Simulator
 from syncify.simulator.traffic import Recorded
 from tests.builders import make_request
 from tests.driving import mirrored, run, run_again, time_for_a_second_look
+from tests.waiting import PATIENCE, in_thread
 
 pytestmark = pytest.mark.django_db
 
@@ -32,11 +33,6 @@ def mirror_of(user: User) -> Mirror:
 
 def playlist_of(user: User) -> Playlist:
     return Playlist.objects.get(mirror__user=user)
-
-
-@pytest.fixture(autouse=True)
-def no_waits(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(playlists, "SETTLE", 0)
 
 
 # --- The right to write ---------------------------------------------------------------------------
@@ -75,25 +71,21 @@ def test_a_worker_that_lost_its_lease_stores_no_page(
 @contextmanager
 def locked_elsewhere(user: User) -> Iterator[None]:
     """While another connection holds the listener, as a worker that stores a part of a sync."""
-    is_locked, is_done = threading.Event(), threading.Event()
+    is_locked, is_done = Event(), Event()
 
+    @transaction.atomic
     def hold() -> None:
-        try:
-            with transaction.atomic():
-                lock_listener(user.pk)
-                is_locked.set()
-                is_done.wait(30)
-        finally:
-            connection.close()
+        lock_listener(user.pk)
+        is_locked.set()
+        is_done.wait(PATIENCE)
 
-    thread = threading.Thread(target=hold)
-    thread.start()
-    assert is_locked.wait(30)
-    try:
-        yield
-    finally:
-        is_done.set()
-        thread.join()
+    with ThreadPoolExecutor(1) as pool:
+        in_thread(pool, hold)
+        assert is_locked.wait(PATIENCE)
+        try:
+            yield
+        finally:
+            is_done.set()
 
 
 def impatiently(change: Callable[[User], object], user: User) -> None:

@@ -2,7 +2,6 @@
 
 import os
 import subprocess
-import sys
 from collections.abc import Iterator
 from datetime import timedelta
 from functools import partial
@@ -28,13 +27,13 @@ from tests.models.releases import (
     migrate,
     migrate_to_newest,
 )
+from tests.processes import ROOT, managed
 from tests.scratch import address_of
 
 __all__ = ["executor"]
 
 pytestmark = [pytest.mark.django_db, pytest.mark.slow]
 
-ROOT = Path(__file__).parents[2]
 #: The last commit of 0.1.0.
 RELEASE_COMMIT = "0ac55c0"
 WRITES = ("POST", "PUT", "DELETE")
@@ -61,19 +60,6 @@ def upgraded(executor: MigrationExecutor, monkeypatch: pytest.MonkeyPatch) -> It
     connections["default"], default = connections[SCRATCH], connections["default"]
     yield
     connections["default"] = default
-
-
-def manage(folder: Path, env: dict[str, str], *arguments: str) -> str:
-    done = subprocess.run(  # noqa: S603 - our own command
-        [sys.executable, "manage.py", *arguments],
-        cwd=folder,
-        env=env,
-        capture_output=True,
-        text=True,
-        check=False,
-    )
-    assert done.returncode == 0, done.stderr
-    return done.stdout
 
 
 def install(apps: Apps, simulator: Simulator, name: str, *, looked_at: timedelta) -> str:
@@ -158,7 +144,7 @@ def test_the_next_sync_writes_no_song_again(
     simulator.forget_requests()
 
     migrate_to_newest(executor)
-    manage(ROOT, env, "runworker", "--drain")
+    managed(env, "runworker", "--drain")
 
     calls = {}
     for name, playlist_id in playlists.items():
@@ -213,21 +199,21 @@ def test_old_containers_take_the_button_and_the_job(
     migrate_to_newest(executor)
     ada = User.objects.using(SCRATCH).get()
 
-    pressed = manage(old_code, env, "shell", "-v0", "-c", PRESS)
-    manage(old_code, env, "schedule_syncs")
+    pressed = managed(env, "shell", "-v0", "-c", PRESS, folder=old_code).decode()
+    managed(env, "schedule_syncs", folder=old_code)
     assert pressed.split()[:2] == ["303", "303"]  # a pool may complain at the end
     [request] = SyncRequest.objects.using(SCRATCH).filter(user=ada, completed=None)
     assert (request.trigger, request.kind) == ("manual", "spotify")
 
     simulator.like("ada", simulator.new_track())
-    manage(old_code, env, "runworker", "--drain")
+    managed(env, "runworker", "--drain", folder=old_code)
     request.refresh_from_db()
     assert (request.state, request.added) == ("succeeded", 1)
 
     # The newest code goes on with what the old code wrote.
     simulator.forget_requests()
     SyncRequest.objects.using(SCRATCH).create(user=ada, trigger="scheduled")
-    manage(ROOT, env, "runworker", "--drain")
+    managed(env, "runworker", "--drain")
     newest = SyncRequest.objects.using(SCRATCH).latest("pk")
     assert (newest.state, newest.api_requests) == ("succeeded", 1)
     playlist = Playlist.objects.using(SCRATCH).get()

@@ -22,6 +22,7 @@ from sync.queue.alerted import was_delivered
 from sync.queue.sweeps import LATELY
 from syncify.spotify.models import Block
 from tests.builders import make_request, make_user
+from tests.waiting import at_once
 
 pytestmark = pytest.mark.django_db
 
@@ -394,18 +395,8 @@ def test_what_nobody_was_told_for_want_of_an_address_is_told_once_there_is_one(
 @pytest.mark.django_db(transaction=True)
 def test_of_two_schedulers_one_sends(inbox: list[dict[str, str]]) -> None:
     Incident.objects.create(key="worker", message="Once.", alert_due=timezone.now())
-    both = threading.Barrier(2)
 
-    def turn() -> None:
-        both.wait()
-        deliver_alerts()
-        connection.close()
-
-    threads = [threading.Thread(target=turn) for _ in range(2)]
-    for thread in threads:
-        thread.start()
-    for thread in threads:
-        thread.join()
+    at_once(deliver_alerts, deliver_alerts)
 
     assert len(inbox) == 1
 

@@ -3,8 +3,6 @@
 import io
 import json
 import os
-import subprocess
-import sys
 from datetime import timedelta
 from itertools import pairwise
 from pathlib import Path
@@ -30,39 +28,19 @@ from syncify.sealed import CHUNK, SealedReader, SealedWriter, WrongPassphrase
 from syncify.simulator.server import Simulator
 from tests.builders import connect, make_user
 from tests.driving import mirrored, run
+from tests.processes import manage, managed
 from tests.scratch import scratch_database
 
 pytestmark = [pytest.mark.django_db(transaction=True), pytest.mark.slow]
 
-ROOT = Path(__file__).parents[2]
 PASSPHRASE = "correct horse"
-
-
-def manage(env: dict[str, str], *arguments: str, given: bytes = b"") -> bytes:
-    done = subprocess.run(  # noqa: S603 - our own command
-        [sys.executable, "manage.py", *arguments],
-        cwd=ROOT,
-        env=env,
-        input=given,
-        capture_output=True,
-        check=False,
-    )
-    assert done.returncode == 0, (done.stderr + done.stdout).decode()
-    return done.stdout
 
 
 def refused(env: dict[str, str], *arguments: str) -> str:
     """The only line that a command says which does nothing."""
-    done = subprocess.run(  # noqa: S603 - our own command
-        [sys.executable, "manage.py", *arguments],
-        cwd=ROOT,
-        env=env,
-        capture_output=True,
-        text=True,
-        check=False,
-    )
-    assert (done.returncode, done.stdout) == (1, "")
-    [line] = done.stderr.splitlines()
+    done = manage(env, *arguments)
+    assert (done.returncode, done.stdout) == (1, b"")
+    [line] = done.stderr.decode().splitlines()
     return line
 
 
@@ -87,7 +65,7 @@ def test_a_restored_installation_goes_on_without_writing_a_song_again(
     run(bea, "first")
     playlists = simulator.playlists("ada")
     env = {**process_env, "SYNCIFY_BACKUP_PASSPHRASE": passphrase}
-    said = manage(env, "backup", str(tmp_path / "one")).decode()
+    said = managed(env, "backup", str(tmp_path / "one")).decode()
     assert ("not encrypted" in said) is (not passphrase)
     assert (b"manifest.json" in (tmp_path / "one").read_bytes()) is (not passphrase)
     assert (tmp_path / "one").stat().st_mode & 0o777 == 0o600
@@ -100,15 +78,15 @@ def test_a_restored_installation_goes_on_without_writing_a_song_again(
             "SYNCIFY_DATA_DIR": str(tmp_path / "data"),
             "SYNCIFY_TOKEN_KEYS": (key := Fernet.generate_key().decode()),
         }
-        said = manage(there, "restore", str(tmp_path / "one")).decode()
+        said = managed(there, "restore", str(tmp_path / "one")).decode()
         assert "SYNCIFY_DATA_DIR" not in said
         assert rows(restored, "saved_tracks") == SavedTrack.objects.count() > 1000
 
         def sync() -> list[str]:
             """The requests of a sync on what was restored."""
             simulator.forget_requests()
-            manage(there, "sync_now", "ada")
-            manage(there, "runworker", "--drain")
+            managed(there, "sync_now", "ada")
+            managed(there, "runworker", "--drain")
             return [f"{one.method} {one.path}" for one in simulator.requests]
 
         simulator.like("ada", simulator.new_track())
@@ -129,9 +107,9 @@ def test_a_backup_goes_through_standard_output_and_input(
 ) -> None:
     connect(simulator, "ada")
 
-    written = manage(process_env, "backup", "-")
+    written = managed(process_env, "backup", "-")
     with scratch_database() as restored:
-        manage({**process_env, "DATABASE_URL": restored}, "restore", "-", given=written)
+        managed({**process_env, "DATABASE_URL": restored}, "restore", "-", given=written)
 
         assert rows(restored, "users") == 1
 
@@ -147,13 +125,13 @@ def test_settings_and_the_signing_key_come_along(
         "SYNCIFY_PORT": "8123",
     }
     env.pop("SPOTIFY_CLIENT_SECRET")
-    manage(env, "backup", str(tmp_path / "one"))
+    managed(env, "backup", str(tmp_path / "one"))
 
     with scratch_database() as restored:
         there = {**env, "DATABASE_URL": restored, "SYNCIFY_DATA_DIR": str(tmp_path / "there")}
         there["SYNCIFY_PORT"] = "8000"
-        manage(there, "check")
-        told = manage(
+        managed(there, "check")
+        told = managed(
             there, "restore", str(tmp_path / "one"), "--settings-to", str(tmp_path / "env")
         ).decode()
 
@@ -175,10 +153,10 @@ def test_a_database_with_listeners_is_left_alone_and_kept_when_it_is_replaced(
 ) -> None:
     make_user("ada")
     connection.close()
-    manage(process_env, "backup", str(tmp_path / "one"))
+    managed(process_env, "backup", str(tmp_path / "one"))
     with scratch_database() as other:
         env = {**process_env, "DATABASE_URL": other}
-        manage(env, "restore", str(tmp_path / "one"))
+        managed(env, "restore", str(tmp_path / "one"))
         with psycopg.connect(other) as database:
             database.execute("UPDATE users SET spotify_id = 'changed'")
 
@@ -186,17 +164,17 @@ def test_a_database_with_listeners_is_left_alone_and_kept_when_it_is_replaced(
         with psycopg.connect(other) as database:
             assert database.execute("SELECT spotify_id FROM users").fetchone() == ("changed",)
 
-        manage(env, "restore", str(tmp_path / "one"), "--replace")
+        managed(env, "restore", str(tmp_path / "one"), "--replace")
         with psycopg.connect(other) as database:
             assert database.execute("SELECT spotify_id FROM users").fetchone() == ("ada",)
         [kept] = tmp_path.glob("before-restore-*")
-        manage(env, "restore", str(kept), "--replace")
+        managed(env, "restore", str(kept), "--replace")
         with psycopg.connect(other) as database:
             assert database.execute("SELECT spotify_id FROM users").fetchone() == ("changed",)
 
 
 def test_a_database_in_use_is_left_alone(process_env: dict[str, str], tmp_path: Path) -> None:
-    manage(process_env, "backup", str(tmp_path / "one"))
+    managed(process_env, "backup", str(tmp_path / "one"))
     with scratch_database() as other:
         env = {**process_env, "DATABASE_URL": other}
         with psycopg.connect(other, application_name="syncify"):

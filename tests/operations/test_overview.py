@@ -18,7 +18,7 @@ from sync.operations.overview import bars
 from sync.queue.scheduler import enqueue_due_syncs
 from syncify.simulator.server import Simulator
 from syncify.spotify.models import ApiHour, Block
-from tests.builders import make_request, make_user
+from tests.builders import as_user, make_request, make_user
 
 pytestmark = pytest.mark.django_db
 
@@ -47,17 +47,6 @@ def dead(user: User, **fields: Any) -> int:
         {"attempt": 3, "at": "2026-11-20T09:00:00+00:00", "code": "timeout", "message": "Silence."},
     ]
     return make_request(user, state="dead", errors=errors, **fields).pk
-
-
-def test_nobody_but_an_operator_learns_that_the_page_exists(client: Client, bea: User) -> None:
-    letter = dead(bea)
-
-    for visitor in (None, bea):
-        if visitor:
-            client.force_login(visitor)
-        assert client.get("/operator/").status_code == 404
-        assert client.post(f"/operator/{letter}/retry/").status_code == 404
-    assert bea.sync_requests.count() == 1
 
 
 def test_an_empty_installation_has_a_page_too(client: Client, operator: User) -> None:
@@ -299,8 +288,7 @@ def test_blocking_a_listener_ends_their_sessions_and_syncs(
     client: Client, operator: User, bea: User, ended: list[int], state: str, after: str
 ) -> None:
     request = make_request(bea, state=state)
-    beas = Client()
-    beas.force_login(bea)
+    beas = as_user(bea)
     Library.objects.update(next_due=timezone.now())
 
     answer = client.post(f"/operator/listeners/{bea.pk}/block/")
@@ -320,8 +308,7 @@ def test_blocking_a_listener_ends_their_sessions_and_syncs(
 def test_an_unblocked_listener_is_synced_again_and_signs_in_anew(
     client: Client, operator: User, bea: User
 ) -> None:
-    beas = Client()
-    beas.force_login(bea)
+    beas = as_user(bea)
     Library.objects.update(next_due=timezone.now())
     client.post(f"/operator/listeners/{bea.pk}/block/")
 
@@ -335,8 +322,7 @@ def test_an_unblocked_listener_is_synced_again_and_signs_in_anew(
 def test_nobody_blocks_themselves_and_nobody_else_blocks(
     client: Client, operator: User, bea: User
 ) -> None:
-    beas = Client()
-    beas.force_login(bea)
+    beas = as_user(bea)
 
     assert client.post(f"/operator/listeners/{operator.pk}/block/").status_code == 404
     assert beas.post(f"/operator/listeners/{operator.pk}/block/").status_code == 404

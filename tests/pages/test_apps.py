@@ -16,33 +16,36 @@ from syncify.simulator.server import Simulator
 from syncify.spotify.errors import Blocked
 from syncify.spotify_apps import ListedApp
 from tests.accounts.signing_in import CALLBACK, asked, consent, go_to_spotify, is_signed_in
-from tests.builders import make_user
+from tests.builders import as_user, connect, make_user
 from tests.driving import run
 from tests.lent_app import FORM, LENT, SECRET, belong, fill, held_by, lend
 
 pytestmark = pytest.mark.django_db
 
+
 PAGE, LIST = "/operator/apps/", "/operator/invitations/"
+
+
+@pytest.fixture
+def ada(simulator: Simulator, db: None) -> User:
+    return connect(simulator, "ada")
+
+
+@pytest.fixture
+def bea(simulator: Simulator, db: None) -> User:
+    return connect(simulator, "bea")
 
 
 @pytest.fixture
 def operator(db: None) -> Client:
     user = make_user("olga")
     User.objects.filter(pk=user.pk).update(is_operator_by_code=True)
-    client = Client()
-    client.force_login(user)
-    return client
+    return as_user(user)
 
 
 def text_of(client: Client, path: str) -> str:
     text = re.sub(r"</?bdi>", "", client.get(path).content.decode())
     return " ".join(text.split())
-
-
-def listener(user: User) -> Client:
-    client = Client()
-    client.force_login(user)
-    return client
 
 
 # --- The list ---------------------------------------------------------------------------------
@@ -151,7 +154,7 @@ def test_the_operators_page_shows_each_account_and_each_block(
     assert "the owner of the app “Flat 3” to have Premium" in incident.message
     operator.post("/operator/ask-spotify/")
     assert "Its owner has no Premium" not in text_of(operator, PAGE)
-    assert "the owner of your Spotify app" not in text_of(listener(ada), "/")
+    assert "the owner of your Spotify app" not in text_of(as_user(ada), "/")
 
 
 def test_metrics_tell_developer_accounts_apart(
@@ -181,7 +184,7 @@ def test_a_blocked_listener_is_told_whose_premium_has_ended(
     simulator.behaviour.lapsed_developers = frozenset({"grandma"})
     run(bea)
 
-    shown = text_of(listener(bea), "/")
+    shown = text_of(as_user(bea), "/")
 
     assert "Spotify requires the owner of your Spotify app to have Premium" in shown
 
@@ -194,10 +197,10 @@ def test_a_listener_without_a_seat_is_told_who_can_give_one(
 
     assert run(ada).error_code == "not_registered"
 
-    shown = text_of(listener(ada), "/")
+    shown = text_of(as_user(ada), "/")
     assert "may use the Spotify app “Flat 3”. Ask Grandma to add you, then try again." in shown
     SpotifyApp.objects.update(developer="")
-    assert "“Flat 3”. Ask the operator to add you" in text_of(listener(ada), "/")
+    assert "“Flat 3”. Ask the operator to add you" in text_of(as_user(ada), "/")
 
 
 # --- Moving -----------------------------------------------------------------------------------
@@ -210,7 +213,7 @@ def test_a_move_is_one_sign_in_that_keeps_everything(
     assert run(bea).state == "succeeded"
     playlists = list(Playlist.objects.values())
     mirrors, songs = list(Mirror.objects.values("pk", "name", "rule")), SavedTrack.objects.count()
-    client = listener(bea)
+    client = as_user(bea)
     assert "Please sign in again" not in text_of(client, "/")
 
     asks = text_of(operator, f"/operator/listeners/{bea.pk}/move/")
@@ -240,7 +243,7 @@ def test_a_move_to_an_app_that_does_not_know_them_leaves_them_where_they_are(
 ) -> None:
     lend(simulator)
     operator.post(f"/operator/listeners/{ada.pk}/move/", {"app": LENT.id})
-    client = listener(ada)
+    client = as_user(ada)
 
     refused = client.get(CALLBACK, consent(go_to_spotify(client), "ada"))
 

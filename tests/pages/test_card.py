@@ -15,11 +15,6 @@ from tests.sharing.rows import make_mirror, make_playlist, make_songs
 pytestmark = pytest.mark.django_db
 
 
-@pytest.fixture
-def ada() -> User:
-    return make_user("ada")
-
-
 def card_of(user: User, mirror: Mirror | None = None) -> Card:
     return card_for(user, now=timezone.now(), mirror=mirror and mirror.pk)
 

@@ -15,13 +15,24 @@ from accounts.scopes import NEEDED
 from sync.mirrors.wanted import without_duplicates
 from sync.models import DifferentSongs, Mirror, SavedTrack
 from syncify.simulator.server import Simulator
-from tests.builders import main_mirror
+from tests.builders import connect, main_mirror
 from tests.library.rows import add_song, like
 from tests.pages.test_playlists import hold, words
 
 pytestmark = pytest.mark.django_db
 
+
 MODIFY = "user-library-modify"
+
+
+@pytest.fixture
+def ada(simulator: Simulator, db: None) -> User:
+    return connect(simulator, "ada")
+
+
+@pytest.fixture
+def bea(simulator: Simulator, db: None) -> User:
+    return connect(simulator, "bea")
 
 
 @pytest.fixture

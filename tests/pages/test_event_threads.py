@@ -9,6 +9,7 @@ import pytest
 from django.db import connection
 
 from sync.pages.events import Threads
+from tests.waiting import wait_until
 
 pytestmark = pytest.mark.django_db(transaction=True)
 
@@ -41,9 +42,7 @@ def test_calls_that_wait_share_the_connections_of_two_threads() -> None:
 
     assert 1 <= len(set(numbers)) <= 2
     # The answer to the last call comes before its connection is given back.
-    until = time.monotonic() + 10
-    while True in all_of(threads, *[is_connected] * 2):
-        assert time.monotonic() < until
+    wait_until(lambda: True not in all_of(threads, *[is_connected] * 2))
 
 
 def test_calls_of_a_loop_that_has_ended_stop_nobody() -> None:

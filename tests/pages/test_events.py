@@ -31,16 +31,17 @@ from sync.models import Mirror
 from sync.pages import events
 from sync.queue import store as queue
 from sync.queue.wake import listen_parameters
-from tests.builders import main_mirror, make_request, make_user
-from tests.processes import WebServer, wait_until, web_server
+from tests.builders import as_user, main_mirror, make_request, make_user
+from tests.processes import WebServer, web_server
 from tests.sharing.rows import make_mirror
+from tests.waiting import wait_until
 
 pytestmark = [pytest.mark.django_db(transaction=True), pytest.mark.slow]
 
 #: Fewer than the streams that are opened below.
 POOL = 5
 #: Seconds in which a change must have arrived. On an idle machine it takes a hundredth of that.
-SOON = 15.0
+SOON = 60.0
 
 type Open = Callable[..., "Page"]
 
@@ -49,7 +50,7 @@ class Page:
     """An event stream, as a browser holds one open."""
 
     def __init__(self, port: int, cookie: str, path: str) -> None:
-        self._connection = HTTPConnection("127.0.0.1", port, timeout=2 * events.BEAT)
+        self._connection = HTTPConnection("127.0.0.1", port, timeout=SOON)
         headers = {"Cookie": cookie, "Accept-Encoding": "gzip"}
         self._connection.request("GET", path, headers=headers)
         self.response = self._connection.getresponse()
@@ -127,27 +128,11 @@ def open_page(web: WebServer) -> Iterator[Open]:
             port: int = web.port,
             path: str = "/events/",
         ) -> Page:
-            page = Page(port, cookie_of(browser or signed_in(user)), path)
+            page = Page(port, cookie_of(browser or as_user(user)), path)
             pages.callback(page.close)
             return page
 
         yield open_one
-
-
-@pytest.fixture
-def ada() -> User:
-    return make_user("ada")
-
-
-@pytest.fixture
-def bea() -> User:
-    return make_user("bea")
-
-
-def signed_in(user: User) -> Client:
-    browser = Client()
-    browser.force_login(user)
-    return browser
 
 
 def cookie_of(browser: Client) -> str:
@@ -188,7 +173,7 @@ def test_a_card_can_be_used_from_the_browser_that_it_was_sent_to(
 
 
 def test_times_are_told_in_the_zone_of_the_browser(open_page: Open, ada: User) -> None:
-    browser = signed_in(ada)
+    browser = as_user(ada)
     browser.cookies["timezone"] = "Asia/Kathmandu"
     make_request(ada, state="succeeded", completed="2026-01-01T12:00Z")
 
@@ -382,7 +367,7 @@ ENDS: dict[str, Callable[[Client, User], object]] = {
 def test_a_stream_ends_at_once_with_its_session(
     open_page: Open, ada: User, end: Callable[[Client, User], object]
 ) -> None:
-    browser = signed_in(ada)
+    browser = as_user(ada)
     page = open_page(ada, browser)
     page.card()
 
@@ -392,7 +377,7 @@ def test_a_stream_ends_at_once_with_its_session(
 
 
 def test_a_sign_out_leaves_other_browsers_alone(open_page: Open, ada: User) -> None:
-    here, there = signed_in(ada), signed_in(ada)
+    here, there = as_user(ada), as_user(ada)
     page = open_page(ada, there)
     page.card()
 
@@ -407,7 +392,7 @@ def test_who_is_not_signed_in_is_told_not_to_come_back(open_page: Open, ada: Use
 
 
 def test_a_listener_has_room_for_a_few_streams(open_page: Open, ada: User, bea: User) -> None:
-    browser = signed_in(ada)
+    browser = as_user(ada)
     with ThreadPoolExecutor(2 * events.MOST_EACH) as at_once:
         pages = list(at_once.map(open_page, [ada] * 2 * events.MOST_EACH, repeat(browser)))
     told = [page for page in pages if page.event().startswith("event: card")]
@@ -424,7 +409,7 @@ def test_a_listener_has_room_for_a_few_streams(open_page: Open, ada: User, bea: 
 def test_a_process_that_is_full_says_so(monkeypatch: pytest.MonkeyPatch, ada: User) -> None:
     monkeypatch.setattr(events, "MOST_STREAMS", 0)
 
-    response = signed_in(ada).get("/events/")
+    response = as_user(ada).get("/events/")
 
     assert (response.status_code, response.headers["Retry-After"]) == (503, "60")
 
@@ -457,7 +442,7 @@ def test_streams_hold_no_connection_that_pages_need(open_page: Open, web: WebSer
         page.card()
 
     home = HTTPConnection("127.0.0.1", web.port, timeout=SOON)
-    home.request("GET", "/", headers={"Cookie": cookie_of(signed_in(users[0]))})
+    home.request("GET", "/", headers={"Cookie": cookie_of(as_user(users[0]))})
 
     assert b"Liked Songs of Listener-0" in home.getresponse().read()
     home.close()

@@ -16,13 +16,6 @@ from tests.library.rows import add_song, at, like
 pytestmark = pytest.mark.django_db
 
 
-@pytest.fixture
-def ada(client: Client) -> User:
-    user = make_user("ada")
-    client.force_login(user)
-    return user
-
-
 def page_of(client: Client, **params: str) -> str:
     response = client.get("/sync/history/", params)
     assert response.status_code == 200

@@ -11,35 +11,17 @@ from django.test import Client
 
 from accounts import access
 from accounts.models import User
-from sync.models import Household, HouseholdMember, Mirror, SavedTrack, SyncRequest
+from sync.models import Household, HouseholdMember, Mirror, SyncRequest
 from sync.sharing import codes, households
 from sync.sharing.playlists import create_household_mirror
-from tests.builders import make_like, make_user
-from tests.pages.test_together import SECRET, as_user, hold
+from tests.builders import as_user, make_like, make_user
+from tests.pages.test_together import SECRET, ada, bea, hold
+
+__all__ = ["ada", "bea"]
 
 pytestmark = pytest.mark.django_db
 
 ALL = 2**62  #: agrees with all members there are.
-
-
-@pytest.fixture
-def ada(db: None) -> User:
-    """Owns the household."""
-    user = make_user("ada")
-    like = make_like(user, "secret")
-    like.track.name, like.track.artists = f"{SECRET} song", [f"{SECRET} band"]
-    like.track.save()
-    return user
-
-
-@pytest.fixture
-def bea(ada: User) -> User:
-    """Liked Ada's song once."""
-    user = make_user("bea")
-    SavedTrack.objects.create(
-        user=user, track_id="secret", added_at="2025-01-01T00:00Z", removed_at="2025-02-01T00:00Z"
-    )
-    return user
 
 
 @pytest.fixture

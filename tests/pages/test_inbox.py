@@ -14,12 +14,10 @@ pytestmark = pytest.mark.django_db
 
 
 @pytest.fixture
-def ada(client: Client) -> User:
-    """Signed in, with the permission to like songs."""
-    user = make_user("ada")
-    SpotifyConnection.objects.filter(user=user).update(scopes="user-library-modify")
-    client.force_login(user)
-    return user
+def ada(ada: User) -> User:
+    """With the permission to like songs."""
+    SpotifyConnection.objects.filter(user=ada).update(scopes="user-library-modify")
+    return ada
 
 
 def make_item(user: User, track: str = "looped", **fields: Any) -> InboxItem:

@@ -13,7 +13,6 @@ from django.utils import timezone
 
 from accounts.models import User
 from sync.models import MirrorTrack, SavedTrack
-from tests.builders import make_user
 from tests.library.rows import add_song, at, big_library, like
 
 pytestmark = pytest.mark.django_db
@@ -22,13 +21,6 @@ pytestmark = pytest.mark.django_db
 @pytest.fixture(autouse=True)
 def _nothing_kept() -> None:
     cache.clear()
-
-
-@pytest.fixture
-def ada(client: Client) -> User:
-    user = make_user("ada")
-    client.force_login(user)
-    return user
 
 
 def page_of(client: Client, path: str = "/insights/") -> str:

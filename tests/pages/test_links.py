@@ -18,13 +18,6 @@ from tests.sharing.rows import make_mirror, make_playlist, share
 pytestmark = pytest.mark.django_db
 
 
-@pytest.fixture
-def ada(client: Client) -> User:
-    user = make_user("ada")
-    client.force_login(user)
-    return user
-
-
 def make(client: Client, **fields: object) -> Any:
     return client.post("/settings/links/", {"kind": "page", "songs": "all", **fields})
 

@@ -9,7 +9,7 @@ from django.test import Client
 
 from accounts.models import User
 from sync.models import Mirror, SyncRequest
-from tests.builders import make_like, make_user
+from tests.builders import make_like
 from tests.fake_model import FakeModel
 from tests.pages.test_playlists import fields_of
 
@@ -21,11 +21,9 @@ JAZZ = {"tests": [{"field": "title", "op": "contains", "value": "looped"}], "lim
 
 
 @pytest.fixture
-def ada(client: Client) -> User:
-    user = make_user("ada")
-    client.force_login(user)
-    make_like(user, "Looped")
-    return user
+def ada(ada: User) -> User:
+    make_like(ada, "Looped")
+    return ada
 
 
 def press(client: Client, sentence: str = SENTENCE) -> Any:
@@ -100,12 +98,6 @@ def test_what_is_no_rule_ends_in_not_understood(
     assert "suggests" not in page
     assert "<script>alert" not in page
     assert len(llm.requests) == 1
-
-
-def test_silence_ends_in_not_understood(client: Client, ada: User, llm: FakeModel) -> None:
-    llm.say = lambda _: llm.ended.wait(5) and None
-
-    assert "Not understood" in words(press(client))
 
 
 def test_what_the_model_suggests_is_saved_by_the_listener_alone(

@@ -17,13 +17,6 @@ from tests.sharing.rows import make_mirror, make_playlist, make_songs
 pytestmark = pytest.mark.django_db
 
 
-@pytest.fixture
-def ada(client: Client) -> User:
-    user = make_user("ada")
-    client.force_login(user)
-    return user
-
-
 def test_the_dashboard_shows_the_main_playlist_and_a_row_for_each_other(
     client: Client, ada: User
 ) -> None:

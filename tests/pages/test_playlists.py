@@ -16,7 +16,7 @@ from accounts.models import User
 from sync.mirrors import keeping
 from sync.mirrors.rule_json import from_json, to_json
 from sync.models import Mirror, MirrorTrack, Playlist, PlaylistItems, SyncRequest
-from tests.builders import main_mirror, make_user
+from tests.builders import main_mirror
 from tests.library.rows import add_song, like
 
 pytestmark = pytest.mark.django_db
@@ -30,19 +30,12 @@ SONGS = [
 
 
 @pytest.fixture
-def ada(client: Client) -> User:
-    """Signed in, with three likes; no page calls Spotify."""
-    user = make_user("ada")
+def ada(ada: User) -> User:
+    """With three likes."""
     for key, name, artist, year, explicit in SONGS:
         song = add_song(key, name=name, artists=[artist], release_date=year, explicit=explicit)
-        like(user, song, timezone.now())
-    client.force_login(user)
-    return user
-
-
-@pytest.fixture
-def bea() -> User:
-    return make_user("bea")
+        like(ada, song, timezone.now())
+    return ada
 
 
 def keep(user: User, name: str = "Nineties", **fields: Any) -> Mirror:

@@ -25,14 +25,12 @@ SONG = "4uLU6hMCjMI75M1A2tKUQC"
 
 
 @pytest.fixture
-def ada(client: Client) -> User:
-    user = make_user("ada")
+def ada(ada: User) -> User:
     song = add_song(SONG, name="Looped", artists=["Kiasmos"])
     artist = Artist.objects.create(id="kiasmos", name="Kiasmos")
     TrackArtist.objects.create(track=song, artist=artist, position=0)
-    like(user, song, timezone.now())
-    client.force_login(user)
-    return user
+    like(ada, song, timezone.now())
+    return ada
 
 
 def play(at: str = "2020-04-10T12:33:16Z") -> dict[str, object]:

@@ -43,7 +43,7 @@ BY_A, BY_B = asks("artist", "is", "A"), asks("artist", "is", "B")
 GROUPED = from_json({"tests": [JAZZ, {"match": "any", "tests": [BY_A, BY_B]}]})
 
 
-@settings(deadline=None, max_examples=60)
+@settings(max_examples=60)
 @given(rules())
 def test_a_rule_that_is_shown_and_sent_is_the_same_rule(raw: dict[str, Any]) -> None:
     rule = from_json(raw)
@@ -54,7 +54,7 @@ def test_a_rule_that_is_shown_and_sent_is_the_same_rule(raw: dict[str, Any]) -> 
     assert draft.reasons == []
 
 
-@settings(deadline=None, max_examples=40)
+@settings(max_examples=40)
 @given(rules(), st.data())
 def test_adding_changes_no_rule_and_removing_takes_one_test(
     raw: dict[str, Any], data: st.DataObject

@@ -29,13 +29,6 @@ pytestmark = pytest.mark.django_db
 DOWNLOADS = ["songs.csv", "transfer.csv", "songs.jspf"]
 
 
-@pytest.fixture
-def ada(client: Client) -> User:
-    user = make_user("ada")
-    client.force_login(user)
-    return user
-
-
 def page_of(client: Client, path: str = "/songs/", **params: str) -> str:
     response = client.get(path, params)
     assert response.status_code == 200
@@ -366,14 +359,6 @@ def test_under_asgi_a_download_is_sent_while_it_is_written() -> None:
 
 
 # --- Everybody else, and how much it costs --------------------------------------------------------
-
-
-@pytest.mark.parametrize("path", ["", "looped/", *DOWNLOADS])
-def test_a_stranger_is_sent_to_the_start_page(client: Client, path: str) -> None:
-    response = client.get(f"/songs/{path}")
-
-    assert response.status_code == 302
-    assert response.headers["Location"].startswith("/?next=")
 
 
 PATHS: list[tuple[str, dict[str, str]]] = [

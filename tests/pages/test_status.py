@@ -257,10 +257,6 @@ def test_the_outcome_of_a_sync_is_a_headline(fields: dict[str, Any], words: str)
     assert outcome(SyncRequest(**{**BLANK, **fields})) == words
 
 
-def test_a_removed_playlist_is_offered_back() -> None:
-    assert status(done(), mirror={"state": "removed"}).label == "Bring it back"
-
-
 @given(
     request=st.fixed_dictionaries(
         {

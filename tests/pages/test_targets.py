@@ -29,12 +29,10 @@ def server(settings: Any) -> Iterator[MusicServer]:
 
 
 @pytest.fixture
-def ada(client: Client) -> User:
-    user = make_user("ada")
+def ada(ada: User) -> User:
     for number in range(10):
-        like(user, number)
-    client.force_login(user)
-    return user
+        like(ada, number)
+    return ada
 
 
 @pytest.fixture

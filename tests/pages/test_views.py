@@ -11,29 +11,13 @@ from django.test import Client
 from django.test.utils import CaptureQueriesContext
 from django.utils import timezone
 
-from accounts.models import SpotifyConnection, User
+from accounts.models import User
 from sync.models import (
-    ArtistGenre,
-    Connection,
-    DifferentSongs,
-    Household,
-    HouseholdMember,
-    InboxItem,
-    Incident,
-    Invitation,
     Library,
-    ListeningHistory,
     Mirror,
-    Pair,
-    PairInvitation,
-    Play,
     Playlist,
     PlaylistItems,
-    SavedTrack,
-    ShareLink,
-    StoredPage,
     SyncRequest,
-    UploadPart,
 )
 from sync.queue import store as queue
 from tests.builders import (
@@ -42,7 +26,6 @@ from tests.builders import (
     make_like,
     make_refused,
     make_request,
-    make_user,
 )
 from tests.sharing.rows import make_playlist, make_songs
 
@@ -55,19 +38,6 @@ PAGES_OF_A_LISTENER = [
 ]
 #: As they stand below a playlist of the listener.
 BUTTONS = ["sync/", "syncs/1/cancel/", "syncs/1/retry/", "pause/"]
-
-
-@pytest.fixture
-def ada(client: Client) -> User:
-    """Signed in, and known by rows alone: no page calls Spotify."""
-    user = make_user("ada")
-    client.force_login(user)
-    return user
-
-
-@pytest.fixture
-def bea() -> User:
-    return make_user("bea")
 
 
 def text_of(response: Any) -> str:
@@ -104,14 +74,6 @@ def test_no_page_has_inline_code_or_fetches_from_elsewhere(
     assert not re.search(r"""(?:src|<link[^>]*href)=["'](?!/)""", page)
 
 
-@pytest.mark.parametrize("path", ["/playlists/1/card/", "/sync/history/", "/settings/"])
-def test_a_visitor_is_sent_to_the_start_page(client: Client, path: str) -> None:
-    response = client.get(path)
-
-    assert response.status_code == 302
-    assert response.headers["Location"].startswith("/?next=")
-
-
 @pytest.mark.parametrize("path", ["/playlists/1/card/", "/playlists/1/sync/"])
 def test_an_expired_session_redirects_the_page_not_the_card(client: Client, path: str) -> None:
     method = client.get if path.endswith("card/") else client.post
@@ -120,11 +82,6 @@ def test_an_expired_session_redirects_the_page_not_the_card(client: Client, path
 
     assert response.headers["HX-Redirect"].startswith("/?next=")
     assert response.content == b""
-
-
-@pytest.mark.parametrize("path", BUTTONS)
-def test_nothing_changes_by_following_a_link(client: Client, ada: User, path: str) -> None:
-    assert client.get(at_playlist(ada, path)).status_code == 405
 
 
 @pytest.mark.parametrize("path", [*BUTTONS, "/sync/", "/settings/"])
@@ -159,30 +116,13 @@ def test_a_broken_page_says_so_in_plain_words(
 
 def test_privacy_page_knows_every_table_about_a_listener() -> None:
     # Who adds one tells listeners of it in templates/privacy.html.
-    tables = {relation.related_model for relation in User._meta.related_objects}
+    tables = {relation.related_model.__name__ for relation in User._meta.related_objects}
 
-    assert tables == {
-        ArtistGenre,
-        Connection,
-        DifferentSongs,
-        Household,
-        HouseholdMember,
-        InboxItem,
-        Incident,
-        Invitation,
-        Library,
-        ListeningHistory,
-        Mirror,
-        Pair,
-        PairInvitation,
-        Play,
-        SavedTrack,
-        ShareLink,
-        SpotifyConnection,
-        StoredPage,
-        SyncRequest,
-        UploadPart,
-    }
+    assert " ".join(sorted(tables)) == (
+        "ArtistGenre Connection DifferentSongs Household HouseholdMember InboxItem Incident"
+        " Invitation Library ListeningHistory Mirror Pair PairInvitation Play SavedTrack ShareLink"
+        " SpotifyConnection StoredPage SyncRequest UploadPart"
+    )
 
 
 def test_times_are_told_as_the_clock_of_the_visitor_does(client: Client, ada: User) -> None:
@@ -472,13 +412,16 @@ def test_a_new_playlist_is_made_only_when_it_is_asked_for_in_so_many_words(
     repair = at_playlist(ada, "repair/")
     assert client.post(repair, {"anew": "yes"}).status_code == 409
     Mirror.objects.update(state="removed")
+    make_request(ada, state="dead", error_code="playlist_gone", error_message="Gone.")
+    assert "Make a new playlist" in text_of(client.get("/"))
     assert "It has another link" in text_of(client.get(repair))
     assert Playlist.objects.get().spotify_id
 
     assert client.post(repair, {"anew": "yes"}).status_code == 303
 
     assert Playlist.objects.get().spotify_id is None
-    assert (main_mirror(ada).state, ada.sync_requests.count()) == ("active", 1)
+    assert main_mirror(ada).state == "active"
+    assert ada.sync_requests.filter(state="queued").count() == 1
 
 
 def test_a_playlist_is_written_anew_when_the_listener_accepts_new_dates(
@@ -630,17 +573,3 @@ def test_a_browser_keeps_its_colours(client: Client, ada: User) -> None:
 
 def test_settings_show_who_one_is_at_spotify(client: Client, ada: User) -> None:
     assert "Ada, at Spotify: <code>ada</code>" in text_of(client.get("/settings/"))
-
-
-def test_a_new_playlist_is_made_only_for_one_that_is_gone(client: Client, ada: User) -> None:
-    mirror = main_mirror(ada)
-    playlist = Playlist.objects.create(mirror=mirror, number=1, spotify_id="old")
-    assert client.post(f"/playlists/{mirror.pk}/repair/", {"anew": "yes"}).status_code == 409
-    Mirror.objects.filter(user=ada).update(state="removed")
-    make_request(ada, state="dead", error_code="playlist_gone", error_message="Gone.")
-    assert "Make a new playlist" in text_of(client.get("/"))
-
-    client.post(f"/playlists/{mirror.pk}/repair/", {"anew": "yes"})
-
-    playlist.refresh_from_db()
-    assert (playlist.spotify_id, main_mirror(ada).state) == (None, "active")

@@ -19,7 +19,8 @@ from sync.queue import store as queue
 from syncify.simulator.server import Simulator
 from tests.builders import connect, make_user
 from tests.driving import wait_of
-from tests.processes import Child, wait_until
+from tests.processes import Child
+from tests.waiting import wait_until
 
 pytestmark = [pytest.mark.django_db(transaction=True), pytest.mark.slow]
 
@@ -115,7 +116,7 @@ def test_a_killed_worker_is_replaced_and_the_playlist_ends_right(
     first.send(signal.SIGKILL)
     first.ends()
     slow.clear_faults()
-    second = start("runworker", "--lease", "2", program=program)
+    second = start("runworker", program=program)
 
     wait_for(request, "succeeded", second)
     assert (request.attempt, request.rescues, request.failures) == (2, 1, 0)
@@ -182,7 +183,7 @@ def test_a_worker_that_comes_back_too_late_writes_nothing(
     wait_until_in_the_middle(request, zombie)
     zombie.send(signal.SIGSTOP)
     slow.clear_faults()
-    other = start("runworker", "--lease", "2")
+    other = start("runworker")
     wait_for(request, "succeeded", other)
     wrote = writes(slow)
 
@@ -210,7 +211,7 @@ def test_workers_whose_clock_jumps_keep_their_leases_and_wait_as_long_as_others(
 ) -> None:
     request = request_sync(user=listener)
     workers = [
-        start("runworker", "--lease", "2", program=MANAGE_WITH_JUMPING_CLOCK) for _ in range(2)
+        start("runworker", "--lease", "5", program=MANAGE_WITH_JUMPING_CLOCK) for _ in range(2)
     ]
     wait_for(request, "succeeded", workers[0])
     assert (request.attempt, request.rescues) == (1, 0)

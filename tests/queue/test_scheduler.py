@@ -1,7 +1,6 @@
 """The scheduler: who is due, when they are due again, and who waits when the budget is short."""
 
 from collections import Counter
-from concurrent.futures import ThreadPoolExecutor
 from datetime import UTC, datetime, timedelta
 from typing import Any
 from zoneinfo import ZoneInfo
@@ -20,6 +19,7 @@ from sync.queue.scheduler import Scheduled, enqueue_due_syncs, plan_next, take_t
 from sync.queue.sweeps import EVER, LATELY
 from syncify.spotify.models import ApiHour, Block
 from tests.builders import make_request, make_user
+from tests.waiting import at_once
 
 pytestmark = pytest.mark.django_db
 
@@ -186,16 +186,9 @@ def test_without_a_quota_everybody_goes(settings: Any) -> None:
 def test_schedulers_at_once_queue_everybody_once() -> None:
     many_due(500)
 
-    def schedule(_: int) -> int:
-        try:
-            return enqueue_due_syncs().queued
-        finally:
-            connection.close()
+    scheduled = at_once(*[enqueue_due_syncs] * 4)
 
-    with ThreadPoolExecutor(4) as threads:
-        counts = list(threads.map(schedule, range(4)))
-
-    assert sum(counts) == 500
+    assert sum(each.queued for each in scheduled) == 500
     assert SyncRequest.objects.count() == 500
 
 

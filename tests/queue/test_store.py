@@ -4,6 +4,7 @@ from collections import Counter
 from collections.abc import Callable, Iterator
 from concurrent.futures import ThreadPoolExecutor
 from datetime import timedelta
+from threading import Event
 from typing import Any
 
 import psycopg
@@ -17,6 +18,7 @@ from sync.queue import store as queue
 from sync.queue.store import CHANGES, HANDOVER, LEASE, MOST_RESCUES, SPOTIFY_ASKED, WAKE, LeaseLost
 from sync.queue.wake import listen_parameters
 from tests.builders import make_request
+from tests.waiting import PATIENCE, at_once, in_thread, wait_until_blocked
 
 pytestmark = pytest.mark.django_db
 
@@ -60,8 +62,8 @@ def values(request: SyncRequest) -> list[dict[str, Any]]:
 
 
 def wait(request: SyncRequest) -> float:
-    """Seconds, to the nearest, until it is due; 0 or less when it is."""
-    return round((request.run_at - timezone.now()).total_seconds())
+    """Seconds, to the nearest ten, until it is due; 0 or less when it is."""
+    return round((request.run_at - timezone.now()).total_seconds(), -1)
 
 
 # --- Enqueue ----------------------------------------------------------------------------------
@@ -645,7 +647,7 @@ def heard(transactional_db: None) -> Iterator[Heard]:
         with connection.cursor() as cursor:
             cursor.execute(f"NOTIFY {WAKE}, '{END}'")
         notes = []
-        for note in listening.notifies(timeout=10):
+        for note in listening.notifies(timeout=PATIENCE):
             if note.payload == END:
                 return notes
             notes.append((note.channel, note.payload))
@@ -736,17 +738,6 @@ def test_a_request_to_stop_is_told(heard: Heard) -> None:
 # --- Races ------------------------------------------------------------------------------------
 
 
-def in_threads[T](count: int, step: Callable[[], T]) -> list[T]:
-    def run(_: int) -> T:
-        try:
-            return step()
-        finally:
-            connection.close()
-
-    with ThreadPoolExecutor(count) as pool:
-        return list(pool.map(run, range(count)))
-
-
 @pytest.mark.django_db(transaction=True)
 def test_eight_claimers_share_out_two_thousand_jobs() -> None:
     made = SyncRequest.objects.bulk_create(
@@ -759,7 +750,7 @@ def test_eight_claimers_share_out_two_thousand_jobs() -> None:
             jobs.append((job.pk, job.attempt))
         return jobs
 
-    shares = in_threads(8, claim_all)
+    shares = at_once(*[claim_all] * 8)
 
     assert Counter(job for share in shares for job in share) == Counter((row.pk, 1) for row in made)
     assert SyncRequest.objects.filter(state="running").count() == 2000
@@ -769,7 +760,7 @@ def test_eight_claimers_share_out_two_thousand_jobs() -> None:
 def test_of_wishes_at_once_one_makes_the_request() -> None:
     user = listener()
 
-    outcomes = in_threads(8, lambda: queue.enqueue(user.pk, trigger="manual"))
+    outcomes = at_once(*[lambda: queue.enqueue(user.pk, trigger="manual")] * 8)
 
     assert Counter(is_new for _, is_new in outcomes) == {True: 1, False: 7}
     assert {request.pk for request, _ in outcomes} == {SyncRequest.objects.get().pk}
@@ -788,5 +779,26 @@ def test_rescuers_at_once_count_each_lost_job_once() -> None:
             total += rescued
         return total
 
-    assert sum(in_threads(4, rescue_all), Counter()) == {"queued": 300}
+    assert sum(at_once(*[rescue_all] * 4), Counter()) == {"queued": 300}
     assert set(SyncRequest.objects.values_list("state", "rescues")) == {("queued", 1)}
+
+
+@pytest.mark.django_db(transaction=True)
+def test_a_wish_waits_for_who_holds_the_listener_before_it_makes_a_request() -> None:
+    user, is_held = listener(), Event()
+
+    @transaction.atomic
+    def sign_in() -> None:
+        list(User.objects.select_for_update().filter(pk=user.pk))
+        is_held.set()
+        wait_until_blocked()
+        queue.enqueue(user.pk, trigger="first")
+
+    with ThreadPoolExecutor(2) as pool:
+        signing_in = in_thread(pool, sign_in)
+        assert is_held.wait(PATIENCE)
+        wish = in_thread(pool, lambda: queue.enqueue(user.pk, trigger="manual"))
+        signing_in.result(PATIENCE)
+        assert not wish.result(PATIENCE)[1]
+
+    assert SyncRequest.objects.get().trigger == "first"

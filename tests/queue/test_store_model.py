@@ -381,11 +381,5 @@ class Queue(RuleBasedStateMachine):
 def test_queue_keeps_its_rules_whatever_happens() -> None:
     run_state_machine_as_test(
         Queue,
-        settings=settings(
-            max_examples=60,
-            stateful_step_count=50,
-            derandomize=True,
-            deadline=None,
-            database=None,
-        ),
+        settings=settings(max_examples=60, stateful_step_count=50, derandomize=True, database=None),
     )

@@ -20,7 +20,7 @@ from sync.sharing.playlists import (
     whose_songs,
 )
 from syncify.simulator.server import Simulator
-from tests.builders import make_user
+from tests.builders import connect, make_user
 from tests.driving import run
 from tests.library.rows import add_song, at, like
 
@@ -154,6 +154,16 @@ def test_each_song_of_a_shared_playlist_says_whose_it_is(both: Both) -> None:
 
 
 # --- From sync to sync ----------------------------------------------------------------------------
+
+
+@pytest.fixture
+def ada(simulator: Simulator, db: None) -> User:
+    return connect(simulator, "ada")
+
+
+@pytest.fixture
+def bea(simulator: Simulator, db: None) -> User:
+    return connect(simulator, "bea")
 
 
 @pytest.fixture

@@ -8,17 +8,12 @@ from django.test import Client
 
 from accounts.models import User
 from sync.models import SavedTrack, Track
-from tests.builders import main_mirror, make_request, make_user
+from tests.builders import main_mirror, make_request
 from tests.sharing.rows import NOON, make_playlist, make_songs, share
 
 pytestmark = pytest.mark.django_db
 
 NASTY = "<b>&\"']]>\u202egnp.\x1b[31m\ufffe\uffff</title>"
-
-
-@pytest.fixture
-def ada() -> User:
-    return make_user("ada")
 
 
 def test_atom_holds_the_fifty_newest_likes(ada: User, client: Client) -> None:

@@ -4,7 +4,7 @@ from dataclasses import dataclass, field
 from itertools import permutations
 
 import pytest
-from hypothesis import HealthCheck, given, settings
+from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from accounts import access
@@ -79,9 +79,7 @@ class Told:
 
 
 @pytest.mark.django_db
-@settings(
-    max_examples=25, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture]
-)
+@settings(max_examples=25)
 @given(st.lists(steps, max_size=12))
 def test_each_sees_the_likes_of_those_who_agree_now_and_no_others(
     people: dict[str, User], history: list[tuple[str, str]]

@@ -1,11 +1,10 @@
 """Households: who is in, whose songs are shared, and the end of both."""
 
 from collections.abc import Callable
-from concurrent.futures import ThreadPoolExecutor
 from datetime import timedelta
+from functools import partial
 
 import pytest
-from django.db import connections
 from hypothesis import given
 from hypothesis import strategies as st
 
@@ -39,6 +38,7 @@ from syncify.simulator.server import Simulator
 from tests.builders import connect, make_user
 from tests.driving import run
 from tests.library.rows import add_song, at, like
+from tests.waiting import at_once
 
 ALL = 2**62  #: agrees with all members there are.
 
@@ -81,21 +81,6 @@ def test_without_a_member_the_others_stay_in(rows: list[Standing]) -> None:
 
 
 # --- Joining and leaving --------------------------------------------------------------------------
-
-
-@pytest.fixture
-def ada(db: None) -> User:
-    return make_user("ada")
-
-
-@pytest.fixture
-def bea(db: None) -> User:
-    return make_user("bea")
-
-
-@pytest.fixture
-def cleo(db: None) -> User:
-    return make_user("cleo")
 
 
 @pytest.fixture
@@ -277,23 +262,22 @@ def test_stranger_sees_no_household(house: Household, cleo: User) -> None:
         create_household_mirror(cleo, house.pk, "turns")
 
 
+def is_in(user: User, code: str) -> bool:
+    """Whether the code lets the user in."""
+    try:
+        households.accept(user, code, upto=ALL)
+    except TogetherError:
+        return False
+    return True
+
+
 @pytest.mark.django_db(transaction=True)
 def test_of_many_who_join_at_once_five_are_in() -> None:
     house = households.start(make_user("ada"))
     friends = [make_user(f"friend{number}") for number in range(6)]
     invitations = [households.invite(house.owner, house.pk) for _ in friends]
 
-    def accept(user: User, code: str) -> bool:
-        try:
-            households.accept(user, code, upto=ALL)
-        except TogetherError:
-            return False
-        finally:
-            connections.close_all()
-        return True
-
-    with ThreadPoolExecutor(6) as threads:
-        accepted = list(threads.map(accept, friends, invitations))
+    accepted = at_once(*map(partial(partial, is_in), friends, invitations))
 
     assert sorted(accepted) == [False, False, True, True, True, True]
     assert HouseholdMember.objects.count() == 5
@@ -305,23 +289,10 @@ def test_joining_while_the_owner_ends_it_leaves_all_or_nothing() -> None:
     friends = [make_user(f"friend{number}") for number in range(3)]
     invitations = [households.invite(house.owner, house.pk) for _ in friends]
 
-    def accept(user: User, code: str) -> None:
-        try:
-            households.accept(user, code, upto=ALL)
-        except TogetherError:
-            pass
-        finally:
-            connections.close_all()
-
-    def end() -> None:
-        households.leave(house.owner, house.pk)
-        connections.close_all()
-
-    with ThreadPoolExecutor(4) as threads:
-        work = [threads.submit(accept, *each) for each in zip(friends, invitations, strict=True)]
-        work.append(threads.submit(end))
-        for each in work:
-            each.result(timeout=30)
+    at_once(
+        *map(partial(partial, is_in), friends, invitations),
+        lambda: households.leave(house.owner, house.pk),
+    )
 
     assert not HouseholdMember.objects.exists()
 

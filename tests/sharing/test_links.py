@@ -23,11 +23,6 @@ from tests.builders import main_mirror, make_user
 pytestmark = pytest.mark.django_db
 
 
-@pytest.fixture
-def ada() -> User:
-    return make_user("ada")
-
-
 def test_a_token_is_stored_nowhere_and_finds_its_link(ada: User) -> None:
     link, token = create_link(user=ada, kind="page", mirror=main_mirror(ada), name="for Bea")
 

@@ -1,11 +1,10 @@
 """Pairs: invitations that work once, consent on both sides, and its end."""
 
 from collections.abc import Callable
-from concurrent.futures import ThreadPoolExecutor
 from datetime import timedelta
+from functools import partial
 
 import pytest
-from django.db import connections
 from django.utils import timezone
 
 from accounts import access
@@ -15,20 +14,11 @@ from sync.sharing import codes, pairs
 from sync.sharing.codes import TogetherError, make_code
 from sync.sharing.playlists import create_shared_mirror
 from tests.builders import make_user
+from tests.waiting import at_once
 
 pytestmark = pytest.mark.django_db
 
 NO_INVITATION = "used, withdrawn, or is too old"
-
-
-@pytest.fixture
-def ada(db: None) -> User:
-    return make_user("ada")
-
-
-@pytest.fixture
-def bea(db: None) -> User:
-    return make_user("bea")
 
 
 @pytest.fixture
@@ -202,12 +192,9 @@ def test_of_many_who_use_a_code_at_once_one_gets_in(ada: User) -> None:
             pairs.accept(user, code)
         except TogetherError:
             return False
-        finally:
-            connections.close_all()
         return True
 
-    with ThreadPoolExecutor(4) as threads:
-        accepted = list(threads.map(accept, others))
+    accepted = at_once(*[partial(accept, user) for user in others])
 
     assert sorted(accepted) == [False, False, False, True]
     assert Pair.objects.count() == 1
@@ -218,19 +205,10 @@ def test_accepting_and_ending_at_once_leaves_one_of_both(ada: User, bea: User) -
     pair = pairs.accept(bea, make_code(ada))
     invitations = [make_code(ada) for _ in range(5)]
 
-    def accept(code: str) -> None:
-        pairs.accept(bea, code)
-        connections.close_all()
-
-    def end(user: User) -> None:
-        pairs.end(user, pair.pk)
-        connections.close_all()
-
-    with ThreadPoolExecutor(8) as threads:
-        work = [threads.submit(accept, code) for code in invitations]
-        work += [threads.submit(end, user) for user in (ada, bea)]
-        for each in work:
-            each.result(timeout=30)
+    at_once(
+        *[partial(pairs.accept, bea, code) for code in invitations],
+        *[partial(pairs.end, user, pair.pk) for user in (ada, bea)],
+    )
 
     assert Pair.objects.count() <= 1
     assert [one.user for one in pairs.partners_of(ada)] == [bea] * Pair.objects.count()

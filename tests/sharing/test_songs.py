@@ -18,11 +18,6 @@ from tests.sharing.rows import NOON, make_mirror, make_playlist, make_songs, sha
 pytestmark = pytest.mark.django_db
 
 
-@pytest.fixture
-def ada() -> User:
-    return make_user("ada")
-
-
 def names(link: ShareLink, query: str = "", number: int = 1) -> list[str]:
     page = page_of(link, query=query, number=number, places=facts_of(link).places)
     return [song.name for song in page.songs]

@@ -34,7 +34,7 @@ class Caller:
 
     def __call__(self, method: str, path: str, **options: Any) -> requests.Response:
         url = path if path.startswith("http") else self.url + path
-        return self.session.request(method, url, timeout=5, **options)
+        return self.session.request(method, url, timeout=60, **options)
 
     def get(self, path: str, **query: Any) -> Any:
         answer = self("GET", path, params=query)
@@ -62,7 +62,7 @@ def agree(spotify: Simulator, listener: str = "ada", **query: str) -> requests.R
         params=asked,
         data=form,
         allow_redirects=False,
-        timeout=5,
+        timeout=60,
     )
 
 
@@ -72,7 +72,7 @@ def code_of(answer: requests.Response) -> str:
 
 def ask_token(spotify: Simulator, *, secret: Any = SECRET, **form: str) -> requests.Response:
     url = f"{spotify.accounts_url}/api/token"
-    return requests.post(url, data=form, auth=secret, timeout=5)
+    return requests.post(url, data=form, auth=secret, timeout=60)
 
 
 def redeem(spotify: Simulator, code: str, /, *, secret: Any = SECRET, **form: str) -> Any:
@@ -87,4 +87,4 @@ def refresh(spotify: Simulator, token: str, *, secret: Any = SECRET, **form: str
 
 
 def page(spotify: Simulator, path: str, **options: Any) -> requests.Response:
-    return requests.get(spotify.accounts_url + path, timeout=5, **options)
+    return requests.get(spotify.accounts_url + path, timeout=60, **options)

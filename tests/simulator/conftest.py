@@ -5,10 +5,7 @@ from collections.abc import Iterator
 import pytest
 
 from syncify.simulator.server import Simulator
-from tests.simulator.callers import (
-    LOCAL,
-    Caller,
-)
+from tests.simulator.callers import LOCAL, Caller
 
 
 @pytest.fixture(scope="package")

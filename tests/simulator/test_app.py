@@ -25,7 +25,7 @@ def test_a_call_without_a_good_token_is_refused(
 ) -> None:
     headers = {"Authorization": header} if header else {}
 
-    answer = requests.get(f"{spotify.api_url}me", headers=headers, timeout=5)
+    answer = requests.get(f"{spotify.api_url}me", headers=headers, timeout=60)
 
     assert answer.json() == {"error": {"status": status, "message": message}}
 

@@ -90,8 +90,8 @@ def test_a_spent_quota_refuses_everybody_until_it_has_run_out(
         "message": "Too many requests",
         "reason": "QUOTA_EXCEEDED",
     }
-    assert int(first.headers["Retry-After"]) == pytest.approx(7200, abs=2)
-    assert int(second.headers["Retry-After"]) == pytest.approx(3660, abs=5)
+    assert int(first.headers["Retry-After"]) == pytest.approx(7200, abs=30)
+    assert int(second.headers["Retry-After"]) == pytest.approx(3660, abs=60)
     assert Caller(spotify, "bea")("GET", "me").status_code == 200
 
 

@@ -258,7 +258,7 @@ def test_a_wait_can_be_a_date(spotify: Simulator, ada: Caller, written: str, sec
 def test_a_wait_can_be_named_at_the_accounts_host(spotify: Simulator) -> None:
     spotify.fault("oauth", code=429, error="slow_down", retry_after=7)
 
-    answer = requests.post(f"{spotify.accounts_url}/api/token", timeout=5)
+    answer = requests.post(f"{spotify.accounts_url}/api/token", timeout=60)
 
     assert (answer.status_code, answer.headers["Retry-After"]) == (429, "7")
 
@@ -278,7 +278,7 @@ def test_an_answer_can_drip(spotify: Simulator, ada: Caller) -> None:
 
 
 def press(spotify: Simulator, path: str, /, **form: str) -> requests.Response:
-    return requests.post(f"{spotify.accounts_url}/simulator/{path}", data=form, timeout=5)
+    return requests.post(f"{spotify.accounts_url}/simulator/{path}", data=form, timeout=60)
 
 
 @pytest.mark.parametrize("what", [*ODDITIES, "down", "quota", "premium", "unlisted", "playlist"])
@@ -321,7 +321,7 @@ def test_all_is_well_gives_back_permission_and_quota(spotify: Simulator) -> None
 
     form = {"grant_type": "refresh_token", "refresh_token": token}
     secret = ("syncify-demo", "demo-secret")
-    renewed = requests.post(f"{spotify.accounts_url}/api/token", data=form, auth=secret, timeout=5)
+    renewed = requests.post(f"{spotify.accounts_url}/api/token", data=form, auth=secret, timeout=60)
     assert renewed.ok
     assert ada("GET", "me").ok
 

@@ -54,7 +54,7 @@ def test_a_visitor_likes_and_unlikes_songs_with_plain_forms(spotify: Simulator) 
 
     def press(button: str, **form: str) -> requests.Response:
         url = f"{spotify.accounts_url}{path}/{button}"
-        return requests.post(url, data=form | {"then": here}, timeout=5)
+        return requests.post(url, data=form | {"then": here}, timeout=60)
 
     liked = press("like")
     new = spotify.liked("emil")[0]
@@ -81,12 +81,12 @@ def test_another_process_can_look_inside_and_cause_trouble(
     url = f"{spotify.accounts_url}/simulator"
 
     inside = page(spotify, "/simulator/listeners/ada").json()
-    requests.post(f"{url}/faults", data={"fault": "status:code=502,times=0"}, timeout=5)
+    requests.post(f"{url}/faults", data={"fault": "status:code=502,times=0"}, timeout=60)
     struck = ada("GET", "me").status_code
-    requests.delete(f"{url}/faults", timeout=5)
+    requests.delete(f"{url}/faults", timeout=60)
     after = ada("GET", "me").status_code
     record = page(spotify, "/simulator/requests", params={"since": 1}).json()
-    refused = requests.post(f"{url}/faults", json={"fault": "typhoon"}, timeout=5)
+    refused = requests.post(f"{url}/faults", json={"fault": "typhoon"}, timeout=60)
 
     assert page(spotify, "/simulator/health").ok
     assert inside["liked"] == spotify.liked("ada")

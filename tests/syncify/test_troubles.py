@@ -43,7 +43,7 @@ def emil(db: None, simulator: Simulator) -> User:
 
 def cause(simulator: Simulator, what: str) -> int:
     address = f"{simulator.accounts_url}/simulator/listeners/emil/trouble"
-    return requests.post(address, data={"what": what}, timeout=5).status_code
+    return requests.post(address, data={"what": what}, timeout=60).status_code
 
 
 def test_every_trouble_has_its_state() -> None:

@@ -9,7 +9,8 @@ from sync.queue import store as queue
 from sync.queue.worker import Worker
 from sync.targets.listenbrainz.sync import run_listenbrainz
 from sync.targets.subsonic.sync import run_subsonic
-from syncify.simulator.subsonic import Song
+from syncify.simulator.listenbrainz import ListenBrainz
+from syncify.simulator.subsonic import MusicServer, Song
 
 RUNNERS = {"subsonic": run_subsonic, "listenbrainz": run_listenbrainz}
 _NEWEST = datetime(2026, 10, 1, tzinfo=UTC)
@@ -53,6 +54,16 @@ def connect(user: User, service: str, **fields: Any) -> Connection:
         connection=connection, mirror=Mirror.objects.get(user=user, is_main=True)
     )
     return connection
+
+
+def connect_server(user: User, server: MusicServer, **fields: Any) -> Connection:
+    """A connection to the stand-in of a music server."""
+    return connect(user, "subsonic", address=server.url, username="demo", secret="demo", **fields)
+
+
+def mbids(service: ListenBrainz, *numbers: int) -> list[str]:
+    """The recordings of these songs."""
+    return [service.recordings[f"Song {number}", "Kiasmos"].mbid for number in numbers]
 
 
 def run(user: User, service: str = "subsonic") -> SyncRequest:

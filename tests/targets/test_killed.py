@@ -1,6 +1,6 @@
 """A worker that is killed at any point of a run, and a database that is lost there."""
 
-from collections.abc import Callable, Iterator
+from collections.abc import Callable
 from typing import Any
 
 import pytest
@@ -15,8 +15,7 @@ from sync.targets import running
 from sync.targets.safety import Channel
 from syncify.simulator.listenbrainz import ListenBrainz
 from syncify.simulator.subsonic import PLAIN, MusicServer, Traits
-from tests.builders import make_user
-from tests.targets.scenes import RUNNERS, connect, like, run, song, unlike
+from tests.targets.scenes import RUNNERS, connect, connect_server, like, mbids, run, unlike
 
 pytestmark = pytest.mark.django_db
 
@@ -26,27 +25,10 @@ class Killed(BaseException):
 
 
 @pytest.fixture
-def ada() -> User:
-    user = make_user("ada")
+def ada(ada: User) -> User:
     for number in range(8):
-        like(user, number)
-    return user
-
-
-@pytest.fixture
-def server(settings: Any) -> Iterator[MusicServer]:
-    with MusicServer([song(number) for number in range(20)]) as running_server:
-        settings.OFFERED_SERVER = running_server.url
-        yield running_server
-
-
-@pytest.fixture
-def listenbrainz(settings: Any) -> Iterator[ListenBrainz]:
-    with ListenBrainz() as service:
-        settings.LISTENBRAINZ_URL = service.url
-        for number in range(20):
-            service.add(f"Song {number}", "Kiasmos")
-        yield service
+        like(ada, number)
+    return ada
 
 
 def kill_at(monkeypatch: pytest.MonkeyPatch, call: int, *, after: bool) -> None:
@@ -91,14 +73,7 @@ def test_a_music_server_is_right_after_the_next_run(
     after: bool,
 ) -> None:
     server.traits = traits
-    connect(
-        ada,
-        "subsonic",
-        address=server.url,
-        username="demo",
-        secret="demo",
-        settings={"stars": True},
-    )
+    connect_server(ada, server, settings={"stars": True})
 
     with monkeypatch.context() as patch:
         kill_at(patch, call, after=after)
@@ -115,7 +90,7 @@ def test_a_music_server_is_right_after_the_next_run(
 @pytest.mark.parametrize("call", range(1, 8))
 def test_listenbrainz_is_right_after_the_next_run(
     ada: User,
-    listenbrainz: ListenBrainz,
+    service: ListenBrainz,
     monkeypatch: pytest.MonkeyPatch,
     call: int,
     after: bool,
@@ -132,19 +107,15 @@ def test_listenbrainz_is_right_after_the_next_run(
         assert run_killed(ada, "listenbrainz")
     assert run(ada, "listenbrainz").state == "succeeded"
 
-    [playlist] = listenbrainz.playlists.values()
-    wanted = [
-        listenbrainz.recordings[f"Song {number}", "Kiasmos"].mbid
-        for number in (0, 4, 5, 6, 7, 12, 13)
-    ]
-    assert playlist.tracks == wanted
+    [playlist] = service.playlists.values()
+    assert playlist.tracks == mbids(service, 0, 4, 5, 6, 7, 12, 13)
 
 
 @pytest.mark.parametrize("step", range(1, 9))
 def test_a_database_that_is_lost_costs_nothing(
     ada: User, server: MusicServer, monkeypatch: pytest.MonkeyPatch, step: int
 ) -> None:
-    connect(ada, "subsonic", address=server.url, username="demo", secret="demo")
+    connect_server(ada, server)
     steps = [0]
 
     def lose(function: Callable[..., Any]) -> Callable[..., Any]:
@@ -171,7 +142,7 @@ def test_a_database_that_is_lost_costs_nothing(
 def test_a_run_that_lost_its_lease_writes_nothing_more(
     ada: User, server: MusicServer, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    connect(ada, "subsonic", address=server.url, username="demo", secret="demo")
+    connect_server(ada, server)
     write_playlists = running.write_playlists
 
     def lose_the_lease(job: Job, *args: Any, **kwargs: Any) -> None:

@@ -14,15 +14,10 @@ from sync.operations.overview import overview
 from sync.queue import store as queue
 from syncify.simulator.server import Simulator
 from tests import builders, driving
-from tests.builders import make_request, make_user
+from tests.builders import make_request
 from tests.targets import scenes
 
 pytestmark = pytest.mark.django_db
-
-
-@pytest.fixture
-def ada() -> User:
-    return make_user("ada")
 
 
 def test_a_sync_and_a_run_are_open_at_once(ada: User) -> None:

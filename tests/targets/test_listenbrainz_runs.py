@@ -1,33 +1,18 @@
 """Runs for ListenBrainz, from the queue to the stand-in service and back."""
 
-from collections.abc import Iterator
 from datetime import timedelta
-from typing import Any
 
 import pytest
 from django.db.models import F
 
 from accounts.models import User
-from sync.models import Connection, TrackRecording
+from sync.models import Connection, SavedTrack, TrackRecording
+from sync.queue.job import Job
 from syncify.simulator.listenbrainz import ListenBrainz, Recording
 from tests.builders import make_user
-from tests.targets.scenes import connect, like, run, unlike, wait_over
+from tests.targets.scenes import connect, like, mbids, run, unlike, wait_over
 
 pytestmark = pytest.mark.django_db
-
-
-@pytest.fixture
-def service(settings: Any) -> Iterator[ListenBrainz]:
-    with ListenBrainz() as running:
-        settings.LISTENBRAINZ_URL = running.url
-        for number in range(130):
-            running.add(f"Song {number}", "Kiasmos")
-        yield running
-
-
-@pytest.fixture
-def ada() -> User:
-    return make_user("ada")
 
 
 @pytest.fixture
@@ -45,10 +30,6 @@ def without_loves(link: Connection) -> None:
 
 def lookups(service: ListenBrainz) -> int:
     return sum("lookup" in call for call in service.calls)
-
-
-def mbids(service: ListenBrainz, *numbers: int) -> list[str]:
-    return [service.recordings[f"Song {number}", "Kiasmos"].mbid for number in numbers]
 
 
 def playlist(service: ListenBrainz) -> list[str]:
@@ -184,8 +165,6 @@ def test_a_run_that_dies_anywhere_leaves_the_right_playlist_after_the_next(
         run(ada, "listenbrainz")
         unlike(ada, 0)
         like(ada, 20)
-        from sync.models import SavedTrack
-
         newest = SavedTrack.objects.get(track="t20")
         SavedTrack.objects.filter(pk=newest.pk).update(added_at=F("added_at") + timedelta(days=99))
     service.troubles = [(path, status)]
@@ -202,8 +181,6 @@ def test_a_run_that_dies_anywhere_leaves_the_right_playlist_after_the_next(
 def test_limits_are_honoured(
     ada: User, service: ListenBrainz, link: Connection, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    from sync.queue.job import Job
-
     slept: list[float] = []
     monkeypatch.setattr(Job, "sleep", lambda _job, seconds: slept.append(seconds))
     service.calls_max, service.window = 5, 0.0

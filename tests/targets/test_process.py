@@ -1,7 +1,6 @@
 """A worker process that is really killed during a run for a music server."""
 
 import signal
-import time
 from collections.abc import Iterator
 from datetime import timedelta
 from pathlib import Path
@@ -10,13 +9,14 @@ from threading import Event
 import pytest
 from django.utils import timezone
 
+from accounts.models import User
 from sync.models import SyncRequest, TrackLink
 from sync.queue import store as queue
 from syncify.simulator.small_server import Ask, Reply
 from syncify.simulator.subsonic import MusicServer
-from tests.builders import make_user
-from tests.processes import Child, wait_until
-from tests.targets.scenes import connect, like, song
+from tests.processes import Child
+from tests.targets.scenes import connect_server, like, song
+from tests.waiting import PATIENCE, wait_until
 
 pytestmark = [pytest.mark.django_db(transaction=True), pytest.mark.slow]
 
@@ -24,19 +24,19 @@ SONGS = 8
 
 
 class SlowServer(MusicServer):
-    """Carries out what it is asked, and answers late: time to kill who waits for it."""
+    """Carries out what it is asked, and answers once who waits for it has been killed."""
 
     def __init__(self) -> None:
         super().__init__([song(number) for number in range(SONGS)])
         self.slow_method = ""
-        self.is_answering = Event()
+        self.is_answering, self.may_answer = Event(), Event()
 
     def answer(self, ask: Ask) -> Reply:
         reply = super().answer(ask)
         if ask.path.rpartition("/rest/")[2].removesuffix(".view") == self.slow_method:
             self.slow_method = ""
             self.is_answering.set()
-            time.sleep(1)
+            self.may_answer.wait(PATIENCE)
         return reply
 
 
@@ -48,33 +48,26 @@ def server() -> Iterator[SlowServer]:
 
 @pytest.mark.parametrize("method", ["getAlbum", "createPlaylist", "getPlaylist", "star"])
 def test_the_next_run_leaves_the_right_playlist(
-    method: str, tmp_path: Path, process_env: dict[str, str], server: SlowServer
+    method: str, tmp_path: Path, process_env: dict[str, str], ada: User, server: SlowServer
 ) -> None:
-    ada = make_user("ada")
     for number in range(SONGS):
         like(ada, number)
-    connect(
-        ada,
-        "subsonic",
-        address=server.url,
-        username="demo",
-        secret="demo",
-        settings={"stars": True},
-    )
+    connect_server(ada, server, settings={"stars": True})
     env = process_env | {"SYNCIFY_OFFERED_SERVER": server.url}
     request, _ = queue.enqueue(ada.pk, "subsonic", trigger="manual")
     server.slow_method = method
-    first = Child(tmp_path / "first.log", env, "manage.py", "runworker", "--lease", "2")
+    first = Child(tmp_path / "first.log", env, "manage.py", "runworker")
 
     try:
         wait_until(server.is_answering.is_set, lambda: f"{server.calls} {first.log}")
     finally:
         first.close()  # SIGKILL
+        server.may_answer.set()
     assert first.process.returncode == -signal.SIGKILL
     # A write holds the lease for longer than this test may take.
     over = timezone.now() - timedelta(seconds=1)
     assert SyncRequest.objects.filter(state="running").update(leased_until=over) == 1
-    second = Child(tmp_path / "second.log", env, "manage.py", "runworker", "--lease", "2")
+    second = Child(tmp_path / "second.log", env, "manage.py", "runworker")
 
     def is_done() -> bool:
         request.refresh_from_db()

@@ -245,7 +245,7 @@ def test_an_answer_that_drips_ends_in_time(head: str) -> None:
         connection.sendall(head.encode())
         for _ in range(200):
             connection.sendall(b"x")
-            time.sleep(0.02)
+            time.sleep(0.1)
 
     began = time.monotonic()
     with (
@@ -255,7 +255,7 @@ def test_an_answer_that_drips_ends_in_time(head: str) -> None:
     ):
         channel.get("/", {})
 
-    assert time.monotonic() - began < 2
+    assert time.monotonic() - began < 10  # it would be 20
 
 
 @pytest.mark.parametrize(
