@@ -19,7 +19,7 @@ from sync.library.musicbrainz import (
 )
 from sync.models import Artist, ArtistGenre, Library, SavedTrack, SyncRequest, TrackArtist
 from sync.queue import store as queue
-from sync.queue.errors import ContinueAt, GiveUp, RetryLater, SnoozeUntil
+from sync.queue.errors import GiveUp, RetryLater, SnoozeUntil
 from sync.queue.job import Job
 from sync.queue.portions import a_portion
 
@@ -66,7 +66,7 @@ def run_genres(job: Job) -> None:
         logger.warning("musicbrainz unavailable request=%d error=%s", job.request.pk, error)
         raise RetryLater("musicbrainz", "MusicBrainz did not answer.") from error
     if left > len(artists):
-        raise ContinueAt(
+        raise SnoozeUntil(
             "genres_more", "There are more artists to look up.", until=job.now() + PAUSE
         )
     known, likes = coverage(user_id)

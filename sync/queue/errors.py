@@ -2,8 +2,7 @@
 
 SyncError
 ├── RetryLater    a temporary error; counts as a failure
-├── SnoozeUntil   a wait that counts no failure
-│   └── ContinueAt  a pause of long work, for the jobs of others
+├── SnoozeUntil   a wait that counts no failure, or a pause of long work
 └── GiveUp        an error that a retry cannot solve
 """
 
@@ -27,10 +26,6 @@ class SnoozeUntil(SyncError):
     def __init__(self, code: str, message: str, *, until: datetime) -> None:
         super().__init__(code, message)
         self.until = until
-
-
-class ContinueAt(SnoozeUntil):
-    pass
 
 
 class GiveUp(SyncError):

@@ -16,7 +16,6 @@ from sync.models import SyncRequest
 from sync.queue import backoff, processes
 from sync.queue import store as queue
 from sync.queue.backoff import Bury, Retry, Snooze
-from sync.queue.errors import ContinueAt
 from sync.queue.job import Cancelled, Job, Released
 from sync.queue.store import HEARTBEAT, LEASE, LeaseLost
 from sync.queue.wake import WakeListener
@@ -275,8 +274,10 @@ class Worker:
                     queue.bury(request, **end)
             if isinstance(error, AccessRefused):
                 mark_refused(request.user, error.reason)
-        if isinstance(error, ContinueAt):
-            logger.info("job continues request=%d until=%s", request.pk, error.until)
+        if isinstance(decision, Snooze):
+            logger.info(
+                "job snoozed request=%d until=%s error=%s", request.pk, decision.until, error
+            )
             return
         is_bug = decision.code == backoff.INTERNAL
         is_alarming = is_bug or (isinstance(decision, Bury) and decision.alert)
