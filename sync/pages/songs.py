@@ -237,7 +237,8 @@ def _choices(query: Query, first_at: datetime | None) -> dict[str, Mapping[str, 
 
 def _count(query: Query, likes: QuerySet[SavedTrack], between: Mapping[str, Any] | None) -> int:
     """The number of songs in the list."""
-    if between is not None and query.filters.keys() <= {"since", "at", "show"}:
+    is_all = query.show in {"", "gone"} and query.filters.keys() <= {"since", "at", "show"}
+    if between is not None and is_all:
         return int(between["went" if query.show == "gone" else "came"])
     return likes.count()
 

@@ -209,6 +209,21 @@ def test_two_days_are_compared(client: Client, ada: User) -> None:
     assert "1 went" in came
 
 
+def test_refused_songs_between_two_days_are_counted_by_themselves(
+    client: Client, ada: User
+) -> None:
+    like(ada, add_song("held"), at("2021-01-01"))
+    refused = like(ada, add_song("refused"), at("2021-01-01"))
+    MirrorTrack.objects.create(
+        mirror=ada.mirrors.get(is_main=True), track=refused.track, refused_at=timezone.now()
+    )
+
+    for number in ("1", "2"):
+        page = page_of(client, since="2020-06-01", at="2023-01-01", show="refused", page=number)
+
+        assert '<p id="count" class="muted number" role="status"> 1 song </p>' in page
+
+
 def test_days_before_the_sign_up_say_what_they_lack(client: Client, ada: User) -> None:
     like(ada, add_song("held"), at("2021-01-05"))
 
