@@ -10,6 +10,7 @@ import threading
 import time
 import warnings
 from collections.abc import Callable
+from functools import partial
 from pathlib import Path
 from subprocess import CalledProcessError, TimeoutExpired
 from typing import Any
@@ -63,7 +64,9 @@ def running_server(data_dir: Path) -> Any:
                 # The package's own lock is one for the machine: installations would wait for each
                 # other, and the second user of the machine could not open it.
                 server._lock = InterProcessLock(data_dir.with_suffix(".lock"))
-                server.ensure_postgres_running = _patient(server.ensure_postgres_running)
+                # From its class: the instance may have a patient one, of an attempt that failed.
+                start = partial(type(server).ensure_postgres_running, server)
+                server.ensure_postgres_running = _patient(start)
                 server.start()
                 _watched.add(data_dir)
                 # Runs before the server's own exit handler, which would take a process that was

