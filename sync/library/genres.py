@@ -107,7 +107,7 @@ def queue_lookups() -> int:
     )
     due = list(listeners.values_list("user_id", flat=True))
     for user_id in due:
-        queue.enqueue(user_id, SyncRequest.Kind.GENRES, trigger="scheduled")
+        queue.enqueue_scheduled(user_id, SyncRequest.Kind.GENRES)
     return len(due)
 
 

@@ -83,7 +83,7 @@ def queue_listens() -> int:
     )
     found = list(due.order_by("user_id").values_list("user_id", flat=True)[:LISTENERS_A_TURN])
     for user_id in found:
-        queue.enqueue(user_id, SyncRequest.Kind.LISTENS, trigger="scheduled")
+        queue.enqueue_scheduled(user_id, SyncRequest.Kind.LISTENS)
     return len(found)
 
 

@@ -45,4 +45,4 @@ def enqueue_due_services() -> None:
         user__is_active=True,
     )
     for user_id, service in due.order_by("pk").values_list("user_id", "service"):
-        queue.enqueue(user_id, service, trigger=SyncRequest.Trigger.SCHEDULED)
+        queue.enqueue_scheduled(user_id, service)

@@ -12,10 +12,11 @@ that changes the row.
 
 from collections import Counter
 from collections.abc import Iterable, Sequence
+from contextlib import suppress
 from datetime import datetime, timedelta
 from typing import Any, TypedDict, Unpack
 
-from django.db import connection
+from django.db import IntegrityError, connection
 
 from sync.models import SyncRequest
 from sync.queue.sweeps import EVER
@@ -226,6 +227,12 @@ def enqueue(
         spotify_asked=SPOTIFY_ASKED,
     )
     return request, request.is_new  # type: ignore[attr-defined]  # a column of the statement
+
+
+def enqueue_scheduled(user_id: int, kind: str) -> None:
+    """``enqueue`` outside a transaction; does nothing if the listener was deleted meanwhile."""
+    with suppress(IntegrityError):
+        enqueue(user_id, kind, trigger="scheduled")
 
 
 def claim(*, worker: str, lease: timedelta = LEASE) -> SyncRequest | None:

@@ -17,8 +17,9 @@ from django.db import connection, transaction
 from django.utils import timezone
 
 from accounts.models import User
-from sync.models import SyncRequest
+from sync.models import Connection, SyncRequest
 from sync.queue import store as queue
+from sync.queue.connected import enqueue_due_services
 from sync.queue.locks import lock_user
 from sync.queue.store import LEASE, MOST_RESCUES, LeaseLost
 
@@ -297,6 +298,22 @@ def test_two_parts_of_a_listener_end_side_by_side() -> None:
         start(queue.succeed, other).result(timeout=15)
 
     assert states() == ["succeeded", "succeeded"]
+
+
+def test_a_turn_goes_on_after_a_listener_whose_deletion_it_waited_for() -> None:
+    ada, bea = (User.objects.create(spotify_id=name) for name in ("ada", "bea"))
+    for user in (ada, bea):
+        Connection.objects.create(user=user, service="subsonic")
+
+    with elsewhere() as start:
+        with transaction.atomic():
+            User.objects.select_for_update().get(pk=ada.pk)
+            turn = start(enqueue_due_services)
+            wait_for_a_waiter()
+            User.objects.filter(pk=ada.pk).delete()
+        turn.result()
+
+    assert SyncRequest.objects.get().user_id == bea.pk
 
 
 # --- Round trips ------------------------------------------------------------------------------
