@@ -9,6 +9,7 @@ from django.db.models.functions import Now
 from sync.library.plays import Heard, History, Range, finder, merge, read_history
 from sync.library.songs import load_songs
 from sync.models import ListeningHistory, Play
+from sync.queue.locks import lock_user
 
 
 class Imported(NamedTuple):
@@ -51,7 +52,11 @@ def import_history(
 
 
 def lock_history(user_id: int) -> ListeningHistory:
-    """What is known of a listener's plays, locked: two that count for one listener take turns."""
+    """What is known of a listener's plays, locked: two that count for one listener take turns.
+
+    The user is locked before, because plays refer to them.
+    """
+    lock_user(user_id)
     ListeningHistory.objects.get_or_create(user_id=user_id)
     return ListeningHistory.objects.select_for_update().get(user_id=user_id)
 

@@ -8,9 +8,9 @@ from django.db import transaction
 from django.db.models import Max
 from django.db.models.functions import Length, Now
 
-from sync.library.history import Imported, import_history
+from sync.library.history import Imported, import_history, lock_history
 from sync.library.plays import ZIPPED_MAX, HistoryRefused
-from sync.models import ListeningHistory, SyncRequest, UploadPart
+from sync.models import SyncRequest, UploadPart
 from sync.queue import store as queue
 from sync.queue.errors import GiveUp
 from sync.queue.job import Job
@@ -26,9 +26,7 @@ def accept_upload(user_id: int, chunks: Iterable[bytes]) -> SyncRequest:
     Raises HistoryRefused for a file that is too large, or while another one is being read.
     """
     with transaction.atomic():
-        ListeningHistory.objects.get_or_create(user_id=user_id)
-        # Two uploads of one listener wait for each other.
-        ListeningHistory.objects.select_for_update().get(user_id=user_id)
+        lock_history(user_id)  # two uploads of one listener wait for each other
         if SyncRequest.objects.filter(
             user=user_id, kind=SyncRequest.Kind.IMPORT, completed=None
         ).exists():

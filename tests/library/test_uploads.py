@@ -5,6 +5,7 @@ import json
 import random
 import zipfile
 from collections.abc import Iterator
+from concurrent.futures import Future, ThreadPoolExecutor
 from datetime import timedelta
 from typing import Any
 
@@ -13,17 +14,19 @@ from django.utils import timezone
 from hypothesis import given
 from hypothesis import strategies as st
 
+from accounts.deletion import delete_account
 from accounts.models import User
 from sync.library import plays, uploads
 from sync.library.plays import HistoryRefused
 from sync.library.uploads import accept_upload, drop_old_uploads, run_import
-from sync.models import Play, SyncRequest, UploadPart
+from sync.models import ListeningHistory, Play, SyncRequest, UploadPart
 from sync.queue import store as queue
 from sync.queue.backoff import Bury, decide
 from sync.queue.errors import GiveUp
 from sync.queue.job import Job
 from sync.queue.store import LeaseLost
 from tests.builders import make_like, make_user
+from tests.waiting import PATIENCE, in_thread, wait_until_blocked
 
 pytestmark = pytest.mark.django_db
 
@@ -115,6 +118,24 @@ def test_an_upload_that_is_too_large_leaves_nothing(
 
     assert not UploadPart.objects.exists()
     assert not SyncRequest.objects.exists()
+
+
+@pytest.mark.django_db(transaction=True)
+def test_a_deletion_waits_for_an_upload_that_was_first(ada: User) -> None:
+    ListeningHistory.objects.create(user=ada)
+
+    with ThreadPoolExecutor(1) as pool:
+        begun: list[Future[None]] = []
+
+        def arriving() -> Iterator[bytes]:
+            begun.append(in_thread(pool, delete_account, ada))
+            wait_until_blocked()
+            yield history()
+
+        accept_upload(ada.pk, arriving())
+        begun[0].result(PATIENCE)
+
+    assert not UploadPart.objects.exists()
 
 
 def test_a_worker_without_its_lease_leaves_the_upload_to_its_successor(ada: User) -> None:
