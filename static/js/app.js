@@ -19,7 +19,7 @@ function connect() {
   stream.addEventListener("card", (event) => {
     clearTimeout(timer);
     failures = 0;
-    notify("");
+    clearNotice();
     show(event.data);
   });
   stream.addEventListener("gone", () => location.reload());
@@ -161,6 +161,10 @@ document.addEventListener("htmx:responseError", (event) => {
     : "Something broke on our side. Load the page again in a minute.");
 });
 
+function clearNotice() {
+  if (!wasRefused) notify("");
+}
+
 // Of each card, the state that was last told.
 const lastKeys = new Map(cards().map((card) => [card.id, keyOf(card)]));
 let focused = "", opened = [];
@@ -172,7 +176,7 @@ document.addEventListener("htmx:beforeCleanupElement", (event) => {
   opened.push(...[...card.querySelectorAll("details[open]")].map((details) => details.id));
 });
 document.addEventListener("htmx:afterSettle", () => {
-  if (!wasRefused) notify("");
+  clearNotice();
   for (const id of opened) document.getElementById(id)?.setAttribute("open", "");
   opened = [];
   // htmx finds a button again by its id; where it is gone, what became of it is told.
