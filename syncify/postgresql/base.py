@@ -17,9 +17,6 @@ from psycopg.errors import FeatureNotSupported, ReadOnlySqlTransaction
 
 
 class DatabaseWrapper(base.DatabaseWrapper):
-    #: Of the last ``prepared_cursor``.
-    _reusable: "_ReusableCursor | None" = None
-
     @cached_property
     def wrap_database_errors(self) -> DatabaseErrorWrapper:
         return _ErrorWrapper(self)
@@ -34,24 +31,10 @@ class DatabaseWrapper(base.DatabaseWrapper):
         self.close_if_health_check_failed()
         self.ensure_connection()
         with self.wrap_database_errors:
-            used = self._reusable
-            if used is None or used.in_use or used.connection is not self.connection:
-                used = self._reusable = _ReusableCursor(self.connection)
-            used.in_use = True
-            cursor: CursorWrapper = self._prepare_cursor(used)  # type: ignore[attr-defined] # not in stubs
+            cursor: CursorWrapper = self._prepare_cursor(  # type: ignore[attr-defined] # not in stubs
+                Cursor(self.connection)
+            )
         return cursor
-
-
-class _ReusableCursor(Cursor[Any]):
-    """Stays open: a new cursor copies the connection's table of types.
-
-    It also keeps its conversions while the same object is executed again as the statement.
-    """
-
-    in_use = False
-
-    def close(self) -> None:
-        self.in_use = False
 
 
 class _ErrorWrapper(DatabaseErrorWrapper):

@@ -34,25 +34,6 @@ def test_a_statement_is_prepared_when_it_is_executed_again() -> None:
     assert prepared() == ["SELECT $1::bigint * 2 AS twice"]
 
 
-def test_a_cursor_is_used_again_only_after_it_was_closed() -> None:
-    with prepared_cursor() as outer:
-        outer.execute("SELECT n FROM generate_series(1, 3) AS n")
-        assert (outer.fetchone(), ask(5)) == ((1,), (10,))
-        assert outer.fetchall() == [(2,), (3,)]
-
-    with prepared_cursor() as first:
-        first.execute("SELECT 1")
-    with prepared_cursor() as second:
-        assert second.cursor is first.cursor
-
-
-def test_a_new_connection_gets_a_new_cursor() -> None:
-    ask(1)
-    connection.close()
-
-    assert ask(2) == (4,)
-
-
 def test_a_connection_is_dropped_when_a_migration_changed_what_a_statement_returns() -> None:
     def names() -> object:
         with prepared_cursor() as cursor:
