@@ -22,7 +22,8 @@ from typing import Any
 
 import requests
 
-from syncify.demo import OFFERED_FIELD, DemoFailed, at_spotify, free_port, press, sign_in
+from syncify.demo import free_port
+from syncify.demo_check import OFFERED_FIELD, DemoFailed, at_spotify, press, sign_in
 
 ROOT = Path(__file__).resolve().parent.parent
 NAME = f"syncify-check-{os.getpid()}"

@@ -25,7 +25,7 @@ from pathlib import Path
 import requests
 
 from scripts.failover_servers import CheckFailed, Cluster, newest_programs, wait_until
-from syncify.demo import at_spotify, press, sign_in
+from syncify.demo_check import at_spotify, press, sign_in
 from syncify.simulator.server import Simulator
 from tests.processes import Child, WebServer, free_port
 
