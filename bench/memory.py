@@ -34,7 +34,7 @@ SCHEDULER = [*MANAGE, "schedule_syncs", "--loop"]
 
 def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__)
-    parser.add_argument("--seconds", type=int, default=30, help="to watch the processes rest (30)")
+    parser.add_argument("--seconds", type=int, default=20, help="to watch the processes rest (20)")
     seconds = parser.parse_args().seconds
 
     call_command("migrate", verbosity=0)

@@ -37,7 +37,7 @@ WHOLE = 20_000
 
 def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__)
-    parser.add_argument("--rounds", type=int, default=15, help="that each page is asked for")
+    parser.add_argument("--rounds", type=int, default=9, help="that each page is asked for")
     parser.add_argument(
         "--others", type=int, default=0, help="listeners with 200 likes each, 50000 for 10 million"
     )
