@@ -10,6 +10,7 @@ from collections.abc import Callable, Iterator
 from concurrent.futures import Future, ThreadPoolExecutor
 from contextlib import contextmanager
 from datetime import timedelta
+from functools import partial
 from typing import Any
 
 import pytest
@@ -22,6 +23,7 @@ from sync.queue import store as queue
 from sync.queue.connected import enqueue_due_services
 from sync.queue.locks import lock_user
 from sync.queue.store import LEASE, MOST_RESCUES, LeaseLost
+from tests.waiting import PATIENCE, in_thread, wait_until
 
 pytestmark = pytest.mark.django_db(transaction=True)
 
@@ -70,30 +72,22 @@ def wish(job: SyncRequest) -> tuple[SyncRequest, bool]:
 @contextmanager
 def elsewhere() -> Iterator[Callable[..., Future[Any]]]:
     """Runs functions in threads with connections of their own."""
-
-    def run(step: Callable[..., Any], *args: Any) -> Any:
-        try:
-            return step(*args)
-        finally:
-            connection.close()
-
     with ThreadPoolExecutor(8) as pool:
-        yield lambda step, *args: pool.submit(run, step, *args)
+        yield partial(in_thread, pool)
 
 
 def wait_for_a_waiter() -> None:
     """Return when a statement of another connection waits for a lock of this one."""
-    until = time.monotonic() + 15
-    with connection.cursor() as cursor:
-        while time.monotonic() < until:
+
+    def one_waits() -> bool:
+        with connection.cursor() as cursor:
             cursor.execute(
                 "SELECT count(*) FROM pg_locks"
                 " WHERE NOT granted AND pg_backend_pid() = ANY(pg_blocking_pids(pid))"
             )
-            if cursor.fetchone()[0]:
-                return
-            time.sleep(0.005)
-    raise AssertionError("nothing waits")
+            return bool(cursor.fetchone()[0])
+
+    wait_until(one_waits, lambda: "nothing waits")
 
 
 def states() -> list[str]:
@@ -209,7 +203,7 @@ def test_wishes_in_the_moment_of_the_end_are_served_once(end: str) -> None:
 
         def together(step: Callable[[SyncRequest], Any], job: SyncRequest = job) -> Any:
             User.objects.exists()  # the connection is there
-            barrier.wait()  # noqa: B023 - the threads end with the round
+            barrier.wait(PATIENCE)  # noqa: B023 - the threads end with the round
             return step(job)
 
         with elsewhere() as start:
@@ -295,7 +289,7 @@ def test_two_parts_of_a_listener_end_side_by_side() -> None:
     with elsewhere() as start, transaction.atomic():
         lock_user(job.user_id)
         queue.succeed(job)
-        start(queue.succeed, other).result(timeout=15)
+        start(queue.succeed, other).result(PATIENCE)
 
     assert states() == ["succeeded", "succeeded"]
 
