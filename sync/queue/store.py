@@ -117,7 +117,7 @@ _HANDED_OVER = "handed over"
 # The rows of ``ended`` have just ended or been queued again, and their users are locked: a new row
 # needs its user, who is locked before the request (``locks.py``). A sync that was requested during
 # a run that has ended is queued. The insert cannot conflict: the row that has ended was the open
-# one until this statement, and whoever adds another waits for its commit.
+# one until this statement, and another insert of one waits for its commit.
 _FOLLOWED = f"""
 followers AS (
     INSERT INTO sync_requests AS r (user_id, kind, trigger, priority)
@@ -127,7 +127,7 @@ followers AS (
 SELECT state, (SELECT count(told) FROM followers) AS followers FROM ended"""
 
 # An end of the attempt. A wish of this moment either waits for the commit of this statement and
-# makes a new request, or was first; then the update waits for it and reads ``again`` anew.
+# makes a new request, or was first; then the update waits for it and reads ``again`` once more.
 _END = f"""
 WITH listener AS MATERIALIZED (SELECT id FROM users WHERE id = %(user)s FOR KEY SHARE),
 ended AS (
@@ -230,7 +230,7 @@ def enqueue(
 
 
 def enqueue_scheduled(user_id: int, kind: str) -> None:
-    """``enqueue`` outside a transaction; does nothing if the listener was deleted meanwhile."""
+    """``enqueue`` outside a transaction; does nothing if the listener no longer exists."""
     with suppress(IntegrityError):
         enqueue(user_id, kind, trigger="scheduled")
 

@@ -180,7 +180,7 @@ class Caller:
         """A token, once the wait that Spotify asked for is over."""
         token = self._tokens.current()
         if quiet_times.keep(self._gate.developer, self._sleep):
-            return self._tokens.current()  # it may have expired meanwhile
+            return self._tokens.current()  # the first may have expired during the wait
         return token
 
     def _send(self, token: str, send: Callable[[], Any], write: bool) -> Any:
