@@ -6,6 +6,7 @@ from collections.abc import Collection, Sequence
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
+from django.db.models import QuerySet
 from django.db.models.functions import Now
 
 from sync.mirrors.shared import is_shared
@@ -68,9 +69,11 @@ def record_additions(mirror: Mirror, found: Additions, present: Collection[str |
     """Store the found changes, in the transaction that stores the playlist's items.
 
     A song that was dismissed stays so until it has left the playlists, which hold ``present``, and
-    is added again.
+    is added again after the decision.
     """
     added = InboxItem.objects.filter(mirror=mirror, kind=InboxItem.Kind.ADDED)
+    if found.added:
+        _note_decided(added, found.added)
     there = set(added.filter(is_present=True).values_list("track_id", flat=True))
     fresh = [row for row in found.added if track_id(row.uri or "") not in there]
     waiting = added.filter(state=InboxItem.State.WAITING)
@@ -97,6 +100,22 @@ def record_additions(mirror: Mirror, found: Additions, present: Collection[str |
     )
     _record_taken_out(mirror, found.taken_out)
     note_present(mirror, present)
+
+
+def _note_decided(added: QuerySet[InboxItem], rows: Sequence[PlaylistRow]) -> None:
+    """Mark the songs of ``rows`` as present whose listener decided after they were added.
+
+    No sync had seen this addition then: the item is of an earlier one.
+    """
+    added_at = {track_id(row.uri or ""): row.added_at for row in rows if row.added_at}
+    decided = added.filter(track_id__in=added_at).exclude(decided_at=None)
+    later = [
+        item.pk
+        for item in decided.only("track_id", "decided_at")
+        if item.decided_at and item.decided_at >= added_at[item.track_id]
+    ]
+    if later:
+        added.filter(pk__in=later).update(is_present=True)
 
 
 def _record_taken_out(mirror: Mirror, uris: Sequence[str]) -> None:

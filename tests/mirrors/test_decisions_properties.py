@@ -38,7 +38,7 @@ class Story:
     playlist: str
     #: Uris that must stay liked, that somebody else brought, and that must not wait again.
     liked: set[str]
-    foreign: set[str] = field(default_factory=set)
+    foreign: dict[str, None] = field(default_factory=dict)  # in order, as uris are random
     dismissed: set[str] = field(default_factory=set)
 
     def items(self, **fields: object) -> list[InboxItem]:
@@ -48,7 +48,7 @@ class Story:
     # Friends, and the listener in Spotify
 
     def _put(self, uri: str) -> None:
-        self.foreign.add(uri)
+        self.foreign[uri] = None
         # In the second of a look it would count as a song that Spotify failed to remove.
         self.simulator.advance(timedelta(seconds=2))
         self.simulator.insert(self.playlist, uri, position=0, by="bea")
@@ -57,8 +57,8 @@ class Story:
         self._put(f"spotify:track:{self.simulator.new_track()}")
 
     def add_again(self, where: int) -> None:
-        gone = sorted(self.foreign.difference(self.simulator.playlist_uris(self.playlist)))
-        if gone:
+        present = set(self.simulator.playlist_uris(self.playlist))
+        if gone := [uri for uri in self.foreign if uri not in present]:
             # Once a sync has seen it gone, it is a new addition.
             self.dismissed.discard(gone[where % len(gone)])
             self._put(gone[where % len(gone)])
@@ -78,12 +78,18 @@ class Story:
         if waiting := self.items(state="waiting"):
             chosen = waiting[where % len(waiting)]
             decisions.dismiss(self.user, InboxItem.objects.filter(pk=chosen.pk))
+            self._note_moment(chosen)
             self.dismissed.add(_uri(chosen))
 
     def press_like(self, where: int) -> None:
         if waiting := self.items(state="waiting"):
             chosen = waiting[where % len(waiting)]
             decisions.like(self.user, InboxItem.objects.filter(pk=chosen.pk))
+            self._note_moment(chosen)
+
+    def _note_moment(self, chosen: InboxItem) -> None:
+        # Spotify's clock is ahead here.
+        InboxItem.objects.filter(pk=chosen.pk).update(decided_at=self.simulator.now)
 
     def press_undo(self, where: int) -> None:
         if decided := self.items(state__in=["liked", "dismissed"]):
@@ -107,7 +113,7 @@ class Story:
         assert self.liked <= set(self.simulator.liked(self.user.spotify_id))
         waiting = [_uri(item) for item in self.items(state="waiting")]
         assert len(set(waiting)) == len(waiting)
-        assert {_uri(item) for item in self.items()} <= self.foreign
+        assert {_uri(item) for item in self.items()} <= self.foreign.keys()
         assert not self.dismissed.intersection(waiting)
 
 

@@ -168,6 +168,24 @@ def test_a_song_is_listed_again_only_when_it_is_added_again(
     assert len(items()) == (1 if state == "waiting" else 2)
 
 
+@pytest.mark.parametrize("state", ["dismissed", "liked"])
+def test_a_decision_counts_for_an_addition_that_no_sync_had_seen(
+    ada: User, playlist_id: str, simulator: Simulator, state: str
+) -> None:
+    song = put_in(simulator, playlist_id)
+    run(ada, "manual")
+    put_in(simulator, playlist_id, song)
+    InboxItem.objects.update(state=state, decided_at=simulator.now)
+
+    run(ada, "manual")
+
+    assert [item.state for item in items()] == [state]
+    simulator.advance(timedelta(seconds=2))
+    put_in(simulator, playlist_id, song)
+    run(ada, "manual")
+    assert [item.state for item in items()] == [state, "waiting"]
+
+
 def test_a_mirror_that_keeps_additions_has_them_below_its_songs(
     ada: User, playlist_id: str, simulator: Simulator
 ) -> None:
