@@ -13,6 +13,7 @@ from sync.mirrors.model import ask_model, rule_schema
 from sync.mirrors.rule_json import from_json, to_json
 from tests.builders import make_like, make_user
 from tests.fake_model import FakeModel
+from tests.waiting import PATIENCE
 
 TODAY = date(2026, 11, 27)
 JAZZ = {"tests": [{"field": "genre", "op": "in", "value": ["jazz"]}], "limit": 50}
@@ -112,7 +113,7 @@ def test_what_takes_too_long_ends_in_time(
     began = time.monotonic()
 
     assert ask_model("jazz", today=TODAY) is None
-    assert time.monotonic() - began < 8
+    assert time.monotonic() - began < PATIENCE / 2  # it would never end
 
 
 def test_nobody_there_is_not_understood(settings: Any) -> None:

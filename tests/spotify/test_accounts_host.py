@@ -167,13 +167,13 @@ def test_an_answer_that_drips_is_given_up(
 ) -> None:
     monkeypatch.setattr("syncify.spotify.accounts_host.DEADLINE", 0.3)
     answer(stand_in, granted())
-    stand_in.pause = 0.2
+    stand_in.pause = 1.0
     begun = time.monotonic()
 
     with pytest.raises(Unavailable):
         refresh(APP, "refresh")
 
-    assert time.monotonic() - begun < 8  # the whole takes more than twice as long
+    assert time.monotonic() - begun < 30  # the whole takes more than twice as long
 
 
 def test_a_date_is_a_wait_too(stand_in: StandIn) -> None:
