@@ -4,31 +4,16 @@ import os
 import shutil
 import subprocess
 import sys
-from collections.abc import Callable, Iterator
-from contextlib import contextmanager
+from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
-from playwright.sync_api import Browser, Page, expect, sync_playwright
+from playwright.sync_api import Page
 
 from sync.models import Process
-from tests.browser.states import PHONE, STATES, Stop, cookies_for, stops
+from tests.browser.pages import started, window
+from tests.browser.states import STATES, Stop, cookies_for, stops
 from tests.processes import ROOT, Child, WebServer, free_port, web_server
-from tests.waiting import wait_until
-
-# A busy machine is no failure.
-expect.set_options(timeout=20_000)
-
-#: It is to speak to this machine alone.
-FLAGS = [
-    "--no-sandbox",
-    "--disable-gpu",
-    "--disable-quic",
-    "--no-first-run",
-    "--disable-background-networking",
-    "--disable-component-update",
-    "--disable-sync",
-]
 
 
 @pytest.fixture
@@ -70,23 +55,10 @@ def site(server: WebServer, process_env: dict[str, str], tmp_path: Path) -> Iter
     worker.close()
 
 
-@contextmanager
-def started(chromium: str) -> Iterator[Browser]:
-    with sync_playwright() as playwright:
-        browser = playwright.chromium.launch(executable_path=chromium, args=FLAGS)
-        yield browser
-        browser.close()
-
-
-def until(page: Page, is_so: Callable[[], object]) -> None:
-    """Wait until it is so, while the browser goes on."""
-    wait_until(is_so, pause=lambda _: page.wait_for_timeout(250))
-
-
 @pytest.fixture
 def page(chromium: str) -> Iterator[Page]:
     with started(chromium) as browser:
-        yield browser.new_context(viewport=PHONE).new_page()
+        yield window(browser)
 
 
 @pytest.fixture
