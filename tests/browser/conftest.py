@@ -8,7 +8,7 @@ from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
-from playwright.sync_api import Page
+from playwright.sync_api import Browser, Page
 
 from sync.models import Process
 from tests.browser.pages import started, window
@@ -56,9 +56,15 @@ def site(server: WebServer, process_env: dict[str, str], tmp_path: Path) -> Iter
 
 
 @pytest.fixture
-def page(chromium: str) -> Iterator[Page]:
+def browser(site: str, chromium: str) -> Iterator[Browser]:
+    """Ends before ``site``, whose fixtures clean the database: Django refuses it to Playwright."""
     with started(chromium) as browser:
-        yield window(browser)
+        yield browser
+
+
+@pytest.fixture
+def page(browser: Browser) -> Page:
+    return window(browser)
 
 
 @pytest.fixture

@@ -7,7 +7,7 @@ from time import monotonic
 from urllib.parse import urlsplit
 
 import pytest
-from playwright.sync_api import ConsoleMessage, Page, Request, expect
+from playwright.sync_api import Browser, ConsoleMessage, Page, Request, expect
 
 from accounts.models import User
 from sync.mirrors.services import pause_mirror
@@ -29,8 +29,6 @@ pytestmark = [pytest.mark.browser, pytest.mark.slow]
 LONG = timedelta(seconds=2)
 
 
-# ``page`` comes after ``site``, so that it ends before: Django refuses the database, which the
-# fixtures of ``site`` clean, to a thread in which Playwright runs.
 def test_a_listener_signs_in_watches_the_first_sync_and_gets_the_playlist(
     site: str, page: Page, simulator: Simulator
 ) -> None:
@@ -159,10 +157,8 @@ def test_a_page_without_a_stream_polls(site: str, page: Page, simulator: Simulat
     assert len(cards_of(asked)) <= 2 + (monotonic() - began) / 10
 
 
-def test_a_first_visit_to_the_dashboard_is_light(site: str, page: Page) -> None:
+def test_a_first_visit_to_the_dashboard_is_light(site: str, browser: Browser, page: Page) -> None:
     sign_in_and_sync(page, site, "Bea")
-    browser = page.context.browser
-    assert browser is not None
     newcomer = window(browser, storage_state=page.context.storage_state())
     wire, received = newcomer.context.new_cdp_session(newcomer), list[float]()
     wire.send("Network.enable")
@@ -179,9 +175,7 @@ def test_a_first_visit_to_the_dashboard_is_light(site: str, page: Page) -> None:
     assert sum(received) <= 60_000
 
 
-def test_everything_works_without_script(site: str, page: Page, simulator: Simulator) -> None:
-    browser = page.context.browser
-    assert browser is not None
+def test_everything_works_without_script(site: str, browser: Browser, simulator: Simulator) -> None:
     plain = window(browser, java_script_enabled=False)
     simulator.behaviour.latency = LONG
     sign_in(plain, site, "Bea")

@@ -1,14 +1,14 @@
 """Songs, insights and history in a real browser: by mouse, by keyboard, without script."""
 
 import re
-from collections.abc import Iterator, Mapping
+from collections.abc import Mapping
 from urllib.parse import urlencode
 
 import pytest
 from playwright.sync_api import Browser, expect
 
 from syncify.simulator.server import Simulator
-from tests.browser.pages import NARROW, PHONE, barriers, follow, started, window
+from tests.browser.pages import NARROW, PHONE, barriers, follow, window
 from tests.browser.states import State, cookies_for
 from tests.library.rows import fill_library
 from tests.processes import WebServer
@@ -33,12 +33,6 @@ def cookies(simulator: Simulator, process_env: dict[str, str]) -> Mapping[str, s
 @pytest.fixture
 def site(cookies: Mapping[str, str], server: WebServer, process_env: dict[str, str]) -> str:
     return process_env["SYNCIFY_BASE_URL"]
-
-
-@pytest.fixture
-def browser(site: str, chromium: str) -> Iterator[Browser]:
-    with started(chromium) as browser:
-        yield browser
 
 
 def test_every_page_fits_every_screen_and_shuts_nobody_out(

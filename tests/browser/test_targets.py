@@ -4,7 +4,7 @@ import re
 from collections.abc import Iterator
 
 import pytest
-from playwright.sync_api import Page, expect
+from playwright.sync_api import Browser, expect
 
 from syncify.simulator.subsonic import MusicServer
 from tests.browser.pages import (
@@ -13,7 +13,6 @@ from tests.browser.pages import (
     follow,
     hear_errors,
     reload_until_it_has,
-    started,
     window,
 )
 from tests.builders import make_user
@@ -32,21 +31,19 @@ def music(process_env: dict[str, str]) -> Iterator[MusicServer]:
         yield server
 
 
-# ``page`` comes last, so that it ends first: Django refuses the database to a thread in which
-# Playwright runs.
 @pytest.fixture
-def page(music: MusicServer, site: str, chromium: str) -> Iterator[Page]:
+def cookies(transactional_db: None) -> dict[str, str]:
+    """Of a listener who likes nine songs."""
     user = make_user("ada")
     for number in (*range(8), 21):
         like(user, number)
-    cookies = cookies_of(user)
-    with started(chromium) as browser:
-        yield window(browser, site, cookies)
+    return cookies_of(user)
 
 
 def test_a_music_server_is_connected_and_a_song_found_by_hand(
-    music: MusicServer, site: str, page: Page
+    music: MusicServer, cookies: dict[str, str], site: str, browser: Browser
 ) -> None:
+    page = window(browser, site, cookies)
     complaints = hear_errors(page)
 
     page.goto(f"{site}/settings/")

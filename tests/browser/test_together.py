@@ -1,6 +1,5 @@
 """Listeners in a browser: a friend's song becomes a like, two agree, and three keep a household."""
 
-from collections.abc import Iterator
 from datetime import timedelta
 
 import pytest
@@ -14,27 +13,17 @@ from tests.browser.pages import (
     press,
     reload_until_it_has,
     sign_in_and_sync,
-    started,
     until,
     window,
 )
 
 pytestmark = [pytest.mark.browser, pytest.mark.slow]
 
-CAST = ("Ada", "Bea", "Emil", "Dora")
-
 
 @pytest.fixture(autouse=True)
 def _pictures(simulator: Simulator, process_env: dict[str, str]) -> None:
     """The simulator draws the covers."""
     process_env["SPOTIFY_IMAGES_URL"] = simulator.accounts_url
-
-
-@pytest.fixture
-def browser(site: str, chromium: str) -> Iterator[Browser]:
-    """Comes after ``site``, so that it ends before."""
-    with started(chromium) as browser:
-        yield browser
 
 
 def signed_in(browser: Browser, site: str, name: str) -> Page:
@@ -136,7 +125,9 @@ def test_three_keep_a_household_and_a_fourth_sees_nothing(
 ) -> None:
     for name, size in (("ada", 4), ("bea", 6), ("emil", 3), ("dora", 2)):
         simulator.set_liked(name, *[simulator.new_track() for _ in range(size)])
-    ada, bea, emil, dora = (signed_in(browser, site, name) for name in CAST)
+    ada, bea, emil, dora = (
+        signed_in(browser, site, name) for name in ("Ada", "Bea", "Emil", "Dora")
+    )
 
     # Two presses: one starts it, one agrees.
     ada.goto(f"{site}/together/")
