@@ -5,9 +5,11 @@ import shutil
 import subprocess
 import sys
 from collections.abc import Iterator
+from datetime import timedelta
 from pathlib import Path
 
 import pytest
+from django.utils import timezone
 from playwright.sync_api import Browser, Page
 
 from sync.models import Process
@@ -70,7 +72,9 @@ def page(browser: Browser) -> Page:
 @pytest.fixture
 def walk(server: WebServer, process_env: dict[str, str], chromium: str) -> Iterator[Iterator[Stop]]:
     """Every page and state of ``states.py``, one after the other, each as a ``Stop``."""
-    Process.objects.create(kind="worker", name="seems to run")
+    # It must seem to run until the walk is over, however slow the machine is.
+    tomorrow = timezone.now() + timedelta(days=1)
+    Process.objects.create(kind="worker", name="seems to run", alive_until=tomorrow)
     # All rows come first: Django refuses the database to a thread in which Playwright runs.
     arranged = [(state, cookies_for(state)) for state in STATES]
     with started(chromium) as browser:
