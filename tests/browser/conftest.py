@@ -4,31 +4,18 @@ import os
 import shutil
 import subprocess
 import sys
-from collections.abc import Callable, Iterator
-from contextlib import contextmanager
+from collections.abc import Iterator
+from datetime import timedelta
 from pathlib import Path
 
 import pytest
-from playwright.sync_api import Browser, Page, expect, sync_playwright
+from django.utils import timezone
+from playwright.sync_api import Browser, Page
 
 from sync.models import Process
-from tests.browser.states import PHONE, STATES, Stop, cookies_for, stops
+from tests.browser.pages import started, window
+from tests.browser.states import STATES, Stop, cookies_for, stops
 from tests.processes import ROOT, Child, WebServer, free_port, web_server
-from tests.waiting import wait_until
-
-# A busy machine is no failure.
-expect.set_options(timeout=20_000)
-
-#: It is to speak to this machine alone.
-FLAGS = [
-    "--no-sandbox",
-    "--disable-gpu",
-    "--disable-quic",
-    "--no-first-run",
-    "--disable-background-networking",
-    "--disable-component-update",
-    "--disable-sync",
-]
 
 
 @pytest.fixture
@@ -70,29 +57,24 @@ def site(server: WebServer, process_env: dict[str, str], tmp_path: Path) -> Iter
     worker.close()
 
 
-@contextmanager
-def started(chromium: str) -> Iterator[Browser]:
-    with sync_playwright() as playwright:
-        browser = playwright.chromium.launch(executable_path=chromium, args=FLAGS)
+@pytest.fixture
+def browser(site: str, chromium: str) -> Iterator[Browser]:
+    """Ends before ``site``, whose fixtures clean the database: Django refuses it to Playwright."""
+    with started(chromium) as browser:
         yield browser
-        browser.close()
-
-
-def until(page: Page, is_so: Callable[[], object]) -> None:
-    """Wait until it is so, while the browser goes on."""
-    wait_until(is_so, pause=lambda _: page.wait_for_timeout(250))
 
 
 @pytest.fixture
-def page(chromium: str) -> Iterator[Page]:
-    with started(chromium) as browser:
-        yield browser.new_context(viewport=PHONE).new_page()
+def page(browser: Browser) -> Page:
+    return window(browser)
 
 
 @pytest.fixture
 def walk(server: WebServer, process_env: dict[str, str], chromium: str) -> Iterator[Iterator[Stop]]:
     """Every page and state of ``states.py``, one after the other, each as a ``Stop``."""
-    Process.objects.create(kind="worker", name="seems to run")
+    # It must seem to run until the walk is over, however slow the machine is.
+    tomorrow = timezone.now() + timedelta(days=1)
+    Process.objects.create(kind="worker", name="seems to run", alive_until=tomorrow)
     # All rows come first: Django refuses the database to a thread in which Playwright runs.
     arranged = [(state, cookies_for(state)) for state in STATES]
     with started(chromium) as browser:

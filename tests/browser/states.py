@@ -5,8 +5,6 @@ from dataclasses import dataclass
 from datetime import timedelta
 from typing import NamedTuple
 
-from django.conf import settings
-from django.test import Client
 from django.utils import timezone
 from playwright.sync_api import Browser, ConsoleMessage, Page, Request, expect
 
@@ -24,11 +22,11 @@ from sync.models import (
 )
 from sync.sharing.links import create_link, revoke_link
 from syncify.spotify.models import ApiHour
+from tests.browser.pages import NARROW, cookies_of, follow, give, window
 from tests.builders import main_mirror, make_like, make_refused, make_request, make_user
 from tests.library.rows import add_song, fill_library, like
 from tests.sharing.rows import make_playlist, make_songs
 
-PHONE = {"width": 390, "height": 844}
 _SOON = timezone.now() + timedelta(hours=2)
 _LONG_AGO = timezone.now() - timedelta(days=175)
 #: How the browser and htmx tell of an answer that is no success, such as 404.
@@ -145,8 +143,9 @@ def _playlists(user: User) -> None:
 
 
 def _first_playlist(page: Page) -> None:
-    page.get_by_role("link", name="Nineties").first.click()
+    follow(page.get_by_role("link", name="Nineties").first)
     page.get_by_text("Edit this playlist").click()
+    expect(page.get_by_role("button", name="Add a condition", exact=True)).to_be_visible()
 
 
 def _lent(user: User) -> None:
@@ -210,16 +209,8 @@ def _press_too_often(page: Page) -> None:
 
 def _follow(link: str, then: str) -> Callable[[Page], object]:
     def act(page: Page) -> None:
-        page.get_by_role("link", name=link).click()
+        follow(page.get_by_role("link", name=link).first)
         expect(page.get_by_role("link", name=then)).to_be_visible()
-
-    return act
-
-
-def _open(link: str) -> Callable[[Page], object]:
-    def act(page: Page) -> None:
-        page.get_by_role("link", name=link).first.click()
-        expect(page.get_by_role("link", name="Open in Spotify")).to_be_visible()
 
     return act
 
@@ -235,7 +226,7 @@ def _open_the_sheet(page: Page) -> None:
 
 
 def _go_to_the_cover(page: Page) -> None:
-    page.get_by_role("link", name="Cover", exact=True).click()
+    follow(page.get_by_role("link", name="Cover", exact=True))
     expect(page.get_by_role("button", name="Use this cover")).to_be_visible()
 
 
@@ -247,21 +238,21 @@ def _choose_a_cover(page: Page) -> None:
 
 def _look_at_a_shared_page(page: Page) -> None:
     _press("Make the link", "Your new link")(page)
-    page.get_by_role("link", name="Open the page").click()
+    follow(page.get_by_role("link", name="Open the page"))
     expect(page.get_by_text("Songs open in")).to_be_visible()
 
 
 def _look_at_shared_insights(page: Page) -> None:
     page.get_by_label("may see the insights").check()
     _look_at_a_shared_page(page)
-    page.get_by_role("link", name="Insights").click()
+    follow(page.get_by_role("link", name="Insights"))
     expect(page.get_by_role("heading", name="Moments")).to_be_visible()
     _open_all_numbers(page)
 
 
 def _look_at_a_shared_year(page: Page) -> None:
     _look_at_shared_insights(page)
-    page.get_by_role("rowheader", name="2026").get_by_role("link").click()
+    follow(page.get_by_role("rowheader", name="2026").get_by_role("link"))
     expect(page.get_by_text("in likes")).to_be_visible()
 
 
@@ -286,19 +277,19 @@ def _see_a_guest(page: Page) -> None:
 
 def _open_a_menu(page: Page) -> None:
     _look_at_a_shared_page(page)
-    page.get_by_role("button", name="Other services").nth(1).click()
+    follow(page.get_by_role("button", name="Other services").nth(1))
     expect(page.get_by_role("link", name="Tidal")).to_have_count(2)
 
 
 def _find_nothing(page: Page) -> None:
     _look_at_a_shared_page(page)
     page.get_by_role("searchbox").fill("zebra")
-    page.get_by_role("button", name="Search").click()
+    follow(page.get_by_role("button", name="Search"))
     expect(page.get_by_text("0 of 3 songs match")).to_be_visible()
 
 
 def _ask_to_block(page: Page) -> None:
-    page.get_by_role("link", name="Block").first.click()
+    follow(page.get_by_role("link", name="Block").first)
     expect(page.get_by_role("button", name="Block them")).to_be_visible()
 
 
@@ -310,14 +301,14 @@ def _enter_a_wrong_app(page: Page) -> None:
 
 
 def _ask_to_move(page: Page) -> None:
-    page.get_by_role("link", name="Move").first.click()
+    follow(page.get_by_role("link", name="Move").first)
     expect(page.get_by_role("button", name="Ask them to sign in again")).to_be_visible()
 
 
 def _save_without_a_name(page: Page) -> None:
     page.get_by_label("Name", exact=True).fill("")
     page.evaluate("document.querySelector('form.panel').noValidate = true")
-    page.get_by_role("button", name="Save").click()
+    follow(page.get_by_role("button", name="Save"))
     expect(page.locator("[aria-invalid=true]")).to_be_visible()
 
 
@@ -384,7 +375,7 @@ STATES = [
     State("songs, not understood", "/songs/?sort=loudest", _years),
     State("songs, empty", "/songs/"),
     State("songs, like again", "/songs/again/", _years),
-    State("song", "/songs/", _years, _open("About Newest of")),
+    State("song", "/songs/", _years, _follow("About Newest of", "Open in Spotify")),
     State("playlists", "/playlists/", _playlists),
     State("new playlist", "/playlists/new/"),
     State(
@@ -439,11 +430,9 @@ def cookies_for(state: State) -> Mapping[str, str]:
     """Arrange ``state`` for a listener of its own; returns the cookies of their browser."""
     if not state.signed_in:
         return {}
-    user, client = make_user(state.name.replace(" ", "-")), Client()
+    user = make_user(state.name.replace(" ", "-"))
     state.arrange(user)
-    client.force_login(user)
-    name = settings.SESSION_COOKIE_NAME
-    return {name: client.cookies[name].value}
+    return cookies_of(user)
 
 
 def stops(
@@ -460,17 +449,14 @@ def stops(
         if not request.url.startswith(f"{server}/"):
             complaints.append(f"asks {request.url}")
 
-    # A colour in the middle of an animation is nobody's fault.
-    page = browser.new_page(viewport=PHONE, reduced_motion="reduce")
+    page = window(browser, viewport=NARROW)
     page.on("console", hear)
     page.on("pageerror", lambda error: complaints.append(str(error)))
     page.on("request", see)
     for state, cookies in arranged:
         complaints.clear()
         page.context.clear_cookies()
-        page.context.add_cookies(
-            [{"name": k, "value": v, "url": server} for k, v in cookies.items()]
-        )
+        give(page.context, server, cookies)
         page.goto(f"{server}{state.path}")
         state.act(page)
         yield Stop(state, page, complaints)

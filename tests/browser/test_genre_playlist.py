@@ -7,13 +7,20 @@ import pytest
 from playwright.sync_api import Page, expect
 
 from sync.library.genres import queue_lookups
+from sync.models import Artist
 from syncify.simulator.musicbrainz import MusicBrainzServer
 from syncify.simulator.server import Simulator
-from tests.browser.conftest import until
-from tests.browser.test_browser import A_WHILE
-from tests.browser.test_playlists import in_spotify, let_the_button_rest
-from tests.browser.test_targets import looked_over
-from tests.waiting import at_once
+from tests.browser.pages import (
+    barriers,
+    elsewhere,
+    follow,
+    hear_errors,
+    in_spotify,
+    let_the_button_rest,
+    previewed,
+    sign_in_and_sync,
+    until,
+)
 
 pytestmark = [pytest.mark.browser, pytest.mark.slow]
 
@@ -34,10 +41,12 @@ def musicbrainz(process_env: dict[str, str], settings: Any) -> Iterator[MusicBra
         yield server
 
 
-def look_genres_up() -> None:
-    """As the scheduler does; in a thread, as Django refuses the database to Playwright's."""
-
-    assert at_once(queue_lookups) == [1]
+def look_genres_up(page: Page) -> None:
+    """As the scheduler has it done; until the genres are known."""
+    assert elsewhere(queue_lookups) == 1
+    keys = [key for key, _ in ARTISTS.values()]
+    looked_up = Artist.objects.filter(id__in=keys, genres_checked_at__isnull=False)
+    until(page, lambda: elsewhere(looked_up.count) == len(keys))
 
 
 def song(simulator: Simulator, genre: str, released: str) -> str:
@@ -53,40 +62,30 @@ def holds(page: Page, simulator: Simulator, *tracks: str) -> None:
 def test_jazz_from_the_90s_by_sentence_is_in_spotify_and_follows_the_likes(
     site: str, page: Page, simulator: Simulator
 ) -> None:
-    complaints: list[str] = []
-    page.on("pageerror", lambda error: complaints.append(str(error)))
+    complaints = hear_errors(page)
+    page.clock.install()
     early, late = song(simulator, "jazz", "1990-01-01"), song(simulator, "bebop", "1999-12-31")
     others = [
         song(simulator, genre, released)
         for genre, released in (("jazz", "1989-12-31"), ("bebop", "2000"), ("indie rock", "1995"))
     ]
     simulator.set_liked("ada", late, *others, early)
-    page.goto(site)
-    page.get_by_role("button", name="Sign in with Spotify").click()
-    page.get_by_role("radio", name="Ada").check()
-    page.get_by_role("button", name="Agree").click()
-    expect(page.locator(".sentence")).to_contain_text("ready", timeout=A_WHILE)
-    look_genres_up()
+    sign_in_and_sync(page, site, "Ada")
+    look_genres_up(page)
 
-    page.get_by_role("navigation", name="Main").get_by_role("link", name="Playlists").click()
-    sentence, count = page.get_by_label("Say what you want to hear"), page.locator("#box-preview")
-    for _ in range(60):  # until the genres are known
-        sentence.fill("jazz from the 90s")
-        with page.expect_response("**/playlists/preview/**"):
-            sentence.press("End")
-            sentence.press_sequentially(" ")
-        if count.locator("[data-count='2']").count():
-            break
-        page.wait_for_timeout(500)
-    expect(count.locator("[data-count]")).to_have_attribute("data-count", "2")
-    page.get_by_role("button", name="Continue").click()
+    follow(page.get_by_role("navigation", name="Main").get_by_role("link", name="Playlists"))
+    page.get_by_label("Say what you want to hear").press_sequentially("jazz from the 90s")
+    count = page.locator("#box-preview [data-count]")
+    expect(count).to_have_attribute("data-count", "2")
+    follow(page.get_by_role("button", name="Continue"))
     preview = page.locator("#live-preview")
     expect(preview.locator("[data-count]")).to_have_attribute("data-count", "2")
     for track in (early, late):
         expect(preview.get_by_text(simulator.known_song(track).name, exact=True)).to_be_visible()
-    complaints += looked_over(page)
+    previewed(page)
+    complaints += barriers(page)
     page.get_by_label("Name").fill("Jazz")
-    page.get_by_role("button", name="Make this playlist").last.click()
+    follow(page.get_by_role("button", name="Make this playlist").last)
 
     expect(page.get_by_role("heading", name="Jazz")).to_be_visible()
     holds(page, simulator, late, early)

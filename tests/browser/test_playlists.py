@@ -1,29 +1,27 @@
 """A listener makes a playlist by a sentence, and it follows their likes."""
 
-from datetime import timedelta
-from pathlib import Path
 from time import sleep
 
 import pytest
-from django.db.models import F
 from playwright.sync_api import Page, Route, expect
 
-from sync.models import SyncRequest
 from syncify.simulator.server import Simulator
-from tests.browser.conftest import until
-from tests.browser.test_browser import A_WHILE
-from tests.browser.test_targets import looked_over
-from tests.waiting import at_once
+from tests.browser.pages import (
+    barriers,
+    follow,
+    hear_errors,
+    in_spotify,
+    let_the_button_rest,
+    press,
+    previewed,
+    settled,
+    sign_in_and_sync,
+    until,
+)
 
 pytestmark = [pytest.mark.browser, pytest.mark.slow]
 
 NINETIES = ("1990", "2000")
-
-
-def let_the_button_rest() -> None:
-    """As after a minute; in a thread, as Django refuses the database to Playwright's."""
-
-    at_once(lambda: SyncRequest.objects.update(created=F("created") - timedelta(minutes=2)))
 
 
 def nineties(simulator: Simulator) -> list[str]:
@@ -33,27 +31,9 @@ def nineties(simulator: Simulator) -> list[str]:
     return [f"spotify:track:{song.id}" for song in songs if first <= song.release_date < last]
 
 
-def in_spotify(simulator: Simulator, name: str) -> list[str | None]:
-    for playlist_id in simulator.playlists("ada"):
-        if simulator.playlist(playlist_id).name == name:
-            return simulator.playlist_uris(playlist_id)
-    return []
-
-
-def press(page: Page, name: str) -> None:
-    page.get_by_role("button", name=name).click()
-    settled(page)
-
-
 def choose(page: Page, label: str, value: str) -> None:
     page.get_by_label(label, exact=True).select_option(value)
     settled(page)
-
-
-def settled(page: Page) -> None:
-    """Wait until htmx has put in what it asked for, and hears what is pressed there."""
-    busy = page.locator(".htmx-request, .htmx-swapping, .htmx-settling, .htmx-added")
-    expect(busy).to_have_count(0)
 
 
 def answer_late(route: Route) -> None:
@@ -62,27 +42,24 @@ def answer_late(route: Route) -> None:
 
 
 def test_a_playlist_is_made_by_a_sentence_and_follows_the_likes(
-    site: str, page: Page, simulator: Simulator, tmp_path: Path
+    site: str, page: Page, simulator: Simulator
 ) -> None:
-    complaints: list[str] = []
-    page.on("pageerror", lambda error: complaints.append(str(error)))
+    complaints = hear_errors(page)
+    page.clock.install()
     for year in ("1991-03-01", "1994", "1999-12-31", "1989-12-31", "2000-01-01"):
         simulator.like("ada", simulator.new_track(release_date=year))
-    page.goto(site)
-    page.get_by_role("button", name="Sign in with Spotify").click()
-    page.get_by_role("radio", name="Ada").check()
-    page.get_by_role("button", name="Agree").click()
-    expect(page.locator(".sentence")).to_contain_text("ready", timeout=A_WHILE)
+    sign_in_and_sync(page, site, "Ada")
 
     # By sentence, with a preview while one writes.
-    page.get_by_role("navigation", name="Main").get_by_role("link", name="Playlists").click()
+    follow(page.get_by_role("navigation", name="Main").get_by_role("link", name="Playlists"))
     page.get_by_label("Say what you want to hear").press_sequentially(
         "songs from the 90s", delay=10
     )
     count = str(len(nineties(simulator)))
     expect(page.locator("#box-preview [data-count]")).to_have_attribute("data-count", count)
-    complaints += looked_over(page)
-    page.get_by_role("button", name="Continue").click()
+    previewed(page)
+    complaints += barriers(page)
+    follow(page.get_by_role("button", name="Continue"))
     expect(page.get_by_text("Songs from 1990 to 1999.")).to_be_visible()
     page.get_by_label("Name").fill("Nineties")
 
@@ -91,7 +68,8 @@ def test_a_playlist_is_made_by_a_sentence_and_follows_the_likes(
     choose(page, "Test 2", "title contains")
     page.get_by_label("Text").fill("no title has this")
     expect(page.locator("#live-preview [data-count]")).to_have_attribute("data-count", "0")
-    complaints += looked_over(page)
+    previewed(page)
+    complaints += barriers(page)
     # A slow answer comes after the preview of the form as it was.
     page.route(f"{site}/playlists/new/", answer_late)
     press(page, "Remove test 2")
@@ -105,14 +83,15 @@ def test_a_playlist_is_made_by_a_sentence_and_follows_the_likes(
     expect(page.get_by_text("from 1990 to 1999 and (explicit or not explicit)")).to_be_visible()
     press(page, "Add a condition to this group")
     expect(page.get_by_label("Test 2, part 3", exact=True)).to_be_visible()
-    complaints += looked_over(page)
+    previewed(page)
+    complaints += barriers(page)
     press(page, "Remove test 2, a group")
     expect(page.get_by_label("Test 2, part 1", exact=True)).to_have_count(0)
-    page.get_by_role("button", name="Make this playlist").last.click()
+    follow(page.get_by_role("button", name="Make this playlist").last)
 
     expect(page.get_by_role("heading", name="Nineties")).to_be_visible()
     until(page, lambda: in_spotify(simulator, "Nineties") == nineties(simulator))
-    complaints += looked_over(page)
+    complaints += barriers(page)
 
     # A like comes, another one goes.
     simulator.like("ada", simulator.new_track(release_date="1995-05-05"))
@@ -125,5 +104,5 @@ def test_a_playlist_is_made_by_a_sentence_and_follows_the_likes(
 
     for path in ("/playlists/", "/playlists/new/", "/duplicates/", "/plays/"):
         page.goto(f"{site}{path}")
-        complaints += looked_over(page)
+        complaints += barriers(page)
     assert complaints == []

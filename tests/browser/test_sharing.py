@@ -1,19 +1,17 @@
 """Sharing in a real browser: on a home network without https, without script, and by a QR code."""
 
 import io
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
 from pathlib import Path
 
 import pytest
 import zxingcpp
-from django.test import Client
 from PIL import Image
-from playwright.sync_api import Page, expect, sync_playwright
+from playwright.sync_api import Page, expect
 
 from accounts.models import User
-from tests.browser.conftest import FLAGS
-from tests.browser.states import PHONE
+from tests.browser.pages import cookies_of, follow, started, window
 from tests.builders import main_mirror, make_request, make_user
 from tests.processes import free_port, web_server
 from tests.sharing.rows import make_playlist, make_songs, share
@@ -35,27 +33,22 @@ def home_network(
         yield process_env["SYNCIFY_BASE_URL"]
 
 
-def ada() -> tuple[User, str]:
-    """A listener whose playlist has two parts, and the key of a session."""
-    user, client = make_user("ada"), Client()
+def ada() -> tuple[User, dict[str, str]]:
+    """A listener whose playlist has two parts, and the cookies of their browser."""
+    user = make_user("ada")
     songs = make_songs(user, "Looped", "Swayed", "Burnt", cover="")
     make_playlist(main_mirror(user), songs)
     make_playlist(main_mirror(user), songs[:1], number=2)
     make_request(user, state="succeeded", song_count=3)
-    client.force_login(user)
-    return user, client.cookies["sessionid"].value
+    return user, cookies_of(user)
 
 
 @contextmanager
-def opened(chromium: str, site: str, session: str = "", *, script: bool = True) -> Iterator[Page]:
-    rule = f"--host-resolver-rules=MAP {HOST} 127.0.0.1"
-    with sync_playwright() as playwright:
-        browser = playwright.chromium.launch(executable_path=chromium, args=[*FLAGS, rule])
-        context = browser.new_context(viewport=PHONE, java_script_enabled=script)
-        if session:
-            context.add_cookies([{"name": "sessionid", "value": session, "url": site}])
-        yield context.new_page()
-        browser.close()
+def opened(
+    chromium: str, site: str, cookies: Mapping[str, str] | None = None, *, script: bool = True
+) -> Iterator[Page]:
+    with started(chromium, f"--host-resolver-rules=MAP {HOST} 127.0.0.1") as browser:
+        yield window(browser, site, cookies, java_script_enabled=script)
 
 
 def pasted(page: Page) -> str:
@@ -71,19 +64,26 @@ def link_to(user: User, part: int) -> str:
 
 
 def test_links_are_copied_and_scanned_without_https(home_network: str, chromium: str) -> None:
-    user, session = ada()
+    user, cookies = ada()
     links = [link_to(user, 1), link_to(user, 2)]
-    with opened(chromium, home_network, session) as page:
+    with opened(chromium, home_network, cookies) as page:
+        page.clock.install()
         page.goto(home_network)
         assert page.evaluate("isSecureContext") is False
         assert page.evaluate("navigator.clipboard === undefined")
 
         page.locator(".share > summary").click()
+        # The button says so for two seconds: they do not pass before the test has seen it.
+        page.clock.pause_at(page.evaluate("Date.now()") + 60_000)
         page.get_by_role("button", name="Copy link to part 2").click()
         expect(page.get_by_role("button", name="Copied")).to_be_visible()
         assert pasted(page) == links[1]
+        page.clock.run_for(2000)
+        expect(page.get_by_role("button", name="Copy link to part 2")).to_be_visible()
         page.get_by_role("button", name="Copy both links").click()
+        expect(page.get_by_role("button", name="Copied")).to_be_visible()
         assert pasted(page) == "\n".join(links)
+        page.clock.resume()
         page.get_by_label("Link to part 1").click()
         assert page.evaluate("getSelection().toString()") == links[0]
 
@@ -97,17 +97,17 @@ def test_links_are_copied_and_scanned_without_https(home_network: str, chromium:
 
 
 def test_everything_is_shared_without_script(home_network: str, chromium: str) -> None:
-    user, session = ada()
+    user, cookies = ada()
     first = link_to(user, 1)
-    with opened(chromium, home_network, session, script=False) as page:
+    with opened(chromium, home_network, cookies, script=False) as page:
         page.goto(home_network)
         page.locator(".share > summary").click()
 
         expect(page.get_by_label("Link to part 1")).to_have_value(first)
         expect(page.get_by_role("img", name="QR code of the link")).to_be_visible()
         expect(page.get_by_role("button", name="Copy")).to_have_count(0)
-        page.get_by_role("link", name="Make a page for friends").click()
-        page.get_by_role("button", name="Make the link").click()
+        follow(page.get_by_role("link", name="Make a page for friends"))
+        follow(page.get_by_role("button", name="Make the link"))
         page.set_viewport_size({"width": 1280, "height": 1600})  # where no bar covers the code
         code = page.locator("svg.qr").screenshot()
         address = page.get_by_label("The page", exact=True).input_value()
@@ -122,15 +122,16 @@ def test_a_friend_finds_a_song_and_gets_no_cookie(home_network: str, chromium: s
     _, path = share(user, main_mirror(user))
     with opened(chromium, home_network) as page:
         page.goto(f"{home_network}{path}")
-        page.get_by_role("link", name="Deezer").click()
+        follow(page.get_by_role("link", name="Deezer"))
         page.get_by_role("searchbox").fill("swayed")
-        page.keyboard.press("Enter")
+        with page.expect_navigation():
+            page.keyboard.press("Enter")
 
         expect(page.get_by_text("1 of 4 songs match")).to_be_visible()
         song = page.get_by_role("link", name="Swayed")
         assert song.get_attribute("href") == "https://www.deezer.com/search/Swayed%20Kiasmos"
         assert page.context.cookies() == []
-        page.get_by_role("button", name="Other services").click()
+        follow(page.get_by_role("button", name="Other services"))
         expect(page.locator("#song")).to_be_in_viewport()
         menu = page.locator("#song .elsewhere a")
         expect(menu).to_have_text(["YouTube Music", "Apple Music", "Deezer", "Tidal"])

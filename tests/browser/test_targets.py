@@ -4,20 +4,21 @@ import re
 from collections.abc import Iterator
 
 import pytest
-from django.conf import settings
-from django.test import Client
-from playwright.sync_api import Browser, Page, expect
+from playwright.sync_api import Browser, expect
 
 from syncify.simulator.subsonic import MusicServer
-from tests.browser.conftest import started, until
-from tests.browser.states import PHONE
-from tests.browser.test_scan import barriers
+from tests.browser.pages import (
+    barriers,
+    cookies_of,
+    follow,
+    hear_errors,
+    reload_until_it_has,
+    window,
+)
 from tests.builders import make_user
 from tests.targets.scenes import like, song
 
 pytestmark = [pytest.mark.browser, pytest.mark.slow]
-
-A_WHILE = 30_000  # milliseconds
 
 
 @pytest.fixture
@@ -30,63 +31,42 @@ def music(process_env: dict[str, str]) -> Iterator[MusicServer]:
         yield server
 
 
-# ``page`` comes last, so that it ends first: Django refuses the database to a thread in which
-# Playwright runs.
 @pytest.fixture
-def page(music: MusicServer, site: str, chromium: str) -> Iterator[Page]:
+def cookies(transactional_db: None) -> dict[str, str]:
+    """Of a listener who likes nine songs."""
     user = make_user("ada")
     for number in (*range(8), 21):
         like(user, number)
-    client = Client()
-    client.force_login(user)
-    cookie = client.cookies[settings.SESSION_COOKIE_NAME]
-    with started(chromium) as browser:
-        yield _signed_in(browser, site, cookie.key, cookie.value)
-
-
-def _signed_in(browser: Browser, site: str, name: str, value: str) -> Page:
-    context = browser.new_context(viewport=PHONE)
-    context.add_cookies([{"name": name, "value": value, "url": site}])
-    return context.new_page()
+    return cookies_of(user)
 
 
 def test_a_music_server_is_connected_and_a_song_found_by_hand(
-    music: MusicServer, site: str, page: Page
+    music: MusicServer, cookies: dict[str, str], site: str, browser: Browser
 ) -> None:
-    complaints: list[str] = []
-    page.on("pageerror", lambda error: complaints.append(str(error)))
+    page = window(browser, site, cookies)
+    complaints = hear_errors(page)
 
     page.goto(f"{site}/settings/")
-    page.get_by_role("link", name="Music server and ListenBrainz").click()
-    complaints += looked_over(page)
-    page.get_by_role("link", name="Connect").first.click()
-    complaints += looked_over(page)
-    page.get_by_role("button", name=f"Connect {music.url}").click()
-    until(page, lambda: page.reload() and page.get_by_text("Last run").is_visible())
+    follow(page.get_by_role("link", name="Music server and ListenBrainz"))
+    complaints += barriers(page)
+    follow(page.get_by_role("link", name="Connect").first)
+    complaints += barriers(page)
+    follow(page.get_by_role("button", name=f"Connect {music.url}"))
+    reload_until_it_has(page, page.get_by_text("Last run"))
     expect(page.get_by_role("heading", name=re.compile("8 of 9 found"))).to_be_visible()
-    complaints += looked_over(page)
+    complaints += barriers(page)
 
-    page.get_by_role("link", name="1 missing song").click()
+    follow(page.get_by_role("link", name="1 missing song"))
     expect(page.get_by_text("other versions only: Song 21 (Live)")).to_be_visible()
-    complaints += looked_over(page)
-    page.get_by_role("link", name="Find").click()
+    complaints += barriers(page)
+    follow(page.get_by_role("link", name="Find"))
     page.get_by_role("searchbox").fill("21")
-    page.get_by_role("button", name="Search").click()
-    complaints += looked_over(page)
+    follow(page.get_by_role("button", name="Search"))
+    complaints += barriers(page)
     page.get_by_role("radio", name="Song 21 (Live)").check()
-    page.get_by_role("button", name="Choose this song").click()
-    expect(page.get_by_text("No song is missing.")).to_be_visible(timeout=A_WHILE)
+    follow(page.get_by_role("button", name="Choose this song"))
+    expect(page.get_by_text("No song is missing.")).to_be_visible()
 
     page.goto(f"{site}/connections/listenbrainz/")
-    complaints += looked_over(page)
+    complaints += barriers(page)
     assert complaints == []
-
-
-def looked_over(page: Page) -> list[str]:
-    """What hinders anybody on this page."""
-    # A preview is asked for a moment after the last change, and is pale until it comes.
-    page.wait_for_timeout(500)
-    expect(page.locator(".htmx-request")).to_have_count(0)
-    found = [f"{page.url}: {barrier}" for barrier in barriers(page)]
-    page.set_viewport_size({"width": PHONE["width"], "height": PHONE["height"]})
-    return found
