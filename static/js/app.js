@@ -144,21 +144,23 @@ function tellCopied(button, done) {
   setTimeout(() => { button.innerHTML = button.dataset.label; }, 2000);
 }
 
-document.addEventListener("htmx:sendError", () => {
-  notify("Syncify cannot be reached at the moment. Running syncs continue.");
-});
 // A refusal stays until the next press: a live card may come in a moment later.
 let wasRefused = false;
-document.addEventListener("htmx:beforeRequest", (event) => {
-  if (event.detail.requestConfig.verb !== "get") wasRefused = false;
-});
-document.addEventListener("htmx:responseError", (event) => {
-  const { status, responseText } = event.detail.xhr;
-  wasRefused = status === 429;
-  if (wasRefused) return notify(responseText);
-  notify(status < 500
-    ? "This page is out of date. Load it again."
-    : "Something broke on our side. Load the page again in a minute.");
+document.addEventListener("htmx:beforeRequest", ({ detail }) => {
+  const { xhr, requestConfig } = detail;
+  if (requestConfig.verb !== "get") wasRefused = false;
+  // Not by events of htmx: a live card may replace the form that they are for before the response comes.
+  xhr.addEventListener("error", () => {
+    notify("Syncify cannot be reached at the moment. Running syncs continue.");
+  });
+  xhr.addEventListener("load", () => {
+    if (!detail.failed) return;
+    wasRefused = xhr.status === 429;
+    if (wasRefused) return notify(xhr.responseText);
+    notify(xhr.status < 500
+      ? "This page is out of date. Load it again."
+      : "Something broke on our side. Load the page again in a minute.");
+  });
 });
 
 function clearNotice() {

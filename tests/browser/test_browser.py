@@ -7,7 +7,7 @@ from time import monotonic
 from urllib.parse import urlsplit
 
 import pytest
-from playwright.sync_api import Browser, ConsoleMessage, Page, Request, expect
+from playwright.sync_api import Browser, ConsoleMessage, Page, Request, Route, expect
 
 from accounts.models import User
 from sync.mirrors.services import pause_mirror
@@ -16,6 +16,7 @@ from tests.browser.pages import (
     elsewhere,
     follow,
     hear_errors,
+    press,
     sign_in,
     sign_in_and_sync,
     until,
@@ -116,6 +117,22 @@ def test_a_page_shows_what_another_did_without_asking_for_it(
 
     follow(page.get_by_role("button", name="Sign out"))
     expect(other.get_by_role("button", name="Sign in with Spotify")).to_be_visible()
+
+
+def test_a_refusal_is_shown_though_the_card_was_replaced_meanwhile(site: str, page: Page) -> None:
+    def answer_after_the_next_card(route: Route) -> None:
+        pause_elsewhere()
+        expect(page.get_by_role("button", name="Resume")).to_be_visible()
+        route.continue_()
+
+    sign_in_and_sync(page, site, "Ada")
+    press(page, "Sync now")
+    expect(page.get_by_role("button", name="Sync now")).to_be_visible()
+    page.route("**/sync/", answer_after_the_next_card)
+
+    page.get_by_role("button", name="Sync now").click()
+
+    expect(page.locator("#notice")).to_contain_text("Try again in")
 
 
 def test_a_hidden_page_holds_no_stream_and_catches_up_when_it_is_seen(
