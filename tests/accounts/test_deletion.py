@@ -36,7 +36,7 @@ from syncify.simulator.server import Simulator
 from syncify.spotify.accounts_host import Grant
 from syncify.spotify.types import Profile
 from tests.accounts.signing_in import is_signed_in, sign_in
-from tests.builders import connect, make_request, make_user
+from tests.builders import connect, main_mirror, make_request, make_user
 from tests.driving import worker
 from tests.waiting import PATIENCE, in_thread, wait_until_blocked
 
@@ -299,3 +299,31 @@ def test_an_account_may_be_deleted_while_a_first_copy_is_stored(
     assert response.status_code == 302
     for model in (User, SpotifyConnection, Mirror, SavedTrack, SyncRequest, Session):
         assert not model._default_manager.exists()
+
+
+@pytest.mark.django_db(transaction=True)
+@pytest.mark.parametrize(
+    ("path", "form"),
+    [
+        ("/playlists/{}/sync/", {}),
+        ("/playlists/{}/pause/", {}),
+        ("/playlists/{}/duplicate/", {}),
+        ("/plays/listenbrainz/", {"name": "ada"}),
+        ("/settings/", {"name": "Songs", "interval": "daily"}),
+    ],
+)
+def test_a_press_while_the_account_is_deleted_leads_to_the_sign_in(
+    client: Client, ada: User, path: str, form: dict[str, str]
+) -> None:
+    client.force_login(ada)
+    path = path.format(main_mirror(ada).pk)
+
+    with ThreadPoolExecutor(1) as pool:
+        with transaction.atomic():
+            delete_account(ada)
+            press = in_thread(pool, client.post, path, form)
+            wait_until_blocked()
+        response: Any = press.result(PATIENCE)
+
+    assert response.status_code in {302, 303}
+    assert "Sign in with Spotify" in client.get(response.headers["Location"]).content.decode()
