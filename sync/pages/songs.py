@@ -63,7 +63,7 @@ def songs(request: Request) -> HttpResponse:
         "chips": chips,
         "rows": page.rows,
         "number": number,
-        "count": _count(query, likes, between) if page.total is None else page.total,
+        "count": _count(likes, between) if page.total is None else page.total,
         "more": f"{query.urlencoded()}&page={number + 1}".lstrip("&") if page.has_more else "",
         "reasons": _reasons(request.user, page.rows) if query.show == "refused" else {},
         "first_at": first_at,
@@ -235,11 +235,10 @@ def _choices(query: Query, first_at: datetime | None) -> dict[str, Mapping[str, 
     }
 
 
-def _count(query: Query, likes: QuerySet[SavedTrack], between: Mapping[str, Any] | None) -> int:
+def _count(likes: QuerySet[SavedTrack], between: Mapping[str, Any] | None) -> int:
     """The number of songs in the list."""
-    is_all = query.show in {"", "gone"} and query.filters.keys() <= {"since", "at", "show"}
-    if between is not None and is_all:
-        return int(between["went" if query.show == "gone" else "came"])
+    if between is not None and (between["is_came"] or between["is_went"]):
+        return int(between["came" if between["is_came"] else "went"])
     return likes.count()
 
 
@@ -250,16 +249,23 @@ def _reasons(user: User, rows: Sequence[SavedTrack]) -> dict[str, str]:
 
 
 def _between(user: User, query: Query) -> dict[str, Any]:
-    """The numbers of songs added and removed between two days, and the addresses of the lists."""
+    """The numbers of songs added and removed between two days, and the addresses of the lists.
+
+    Both are of all songs, whatever else ``query`` asks for.
+    """
     zone = timezone.get_current_timezone()
+    came = Query(since=query.since, at=query.at, sort=query.sort)
+    went = came.but(show="gone")
     moments = {
         "since": end_of(date.fromisoformat(query.since), zone),
         "until": end_of(date.fromisoformat(query.at), zone),
     }
     return {
         **changed(user, **moments)._asdict(),
-        "came_url": _address(query.but(show="")),
-        "went_url": _address(query.but(show="gone")),
+        "came_url": _address(came),
+        "went_url": _address(went),
+        "is_came": query == came,
+        "is_went": query == went,
         "since": date.fromisoformat(query.since),
         "until": date.fromisoformat(query.at),
     }

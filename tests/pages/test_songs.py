@@ -207,6 +207,13 @@ def test_two_days_are_compared(client: Client, ada: User) -> None:
     assert (titles(came), titles(went)) == (["Held"], ["Gone"])
     assert "1 came" in came
     assert "1 went" in came
+    assert came.count('aria-current="true"') == went.count('aria-current="true"') == 1
+    # The numbers are of all songs, and so are the lists that they lead to.
+    searched = page_of(client, since="2020-06-01", at="2023-01-01", q="nothing", sort="title")
+    assert 'aria-current="true"' not in searched
+    for number, show in (("1 came", ""), ("1 went", "&amp;show=gone")):
+        address = f"/songs/?sort=title{show}&amp;at=2023-01-01&amp;since=2020-06-01"
+        assert number in searched[searched.index(f'href="{address}"') :][:150]
 
 
 def test_refused_songs_between_two_days_are_counted_by_themselves(
