@@ -324,6 +324,16 @@ def test_a_song_that_nobody_likes_is_not_there(client: Client, ada: User, key: s
 # --- Downloads ------------------------------------------------------------------------------------
 
 
+def test_downloads_stand_above_the_list_which_grows_as_one_scrolls(
+    client: Client, ada: User
+) -> None:
+    like(ada, add_song("one", name="Looped"), at("2020-01-01"))
+
+    page = page_of(client)
+
+    assert page.index("songs.csv") < page.index('id="likes"')
+
+
 @pytest.mark.parametrize("name", DOWNLOADS)
 def test_a_download_has_the_songs_of_the_same_list(client: Client, ada: User, name: str) -> None:
     like(ada, add_song("one", name="Looped"), at("2020-01-01"), removed_at=at("2022-01-01"))
