@@ -82,9 +82,8 @@ def _running(
     pages: str, spotify: str, music: str, genres: str
 ) -> Iterator[dict[str, subprocess.Popen[bytes]]]:
     """All processes of an installation, on data of its own; both are gone afterwards."""
-    # What is begun without interruptions is known to us before a signal can end us.
     # A new simulator knows nothing of the tokens and playlists of the last one.
-    with uninterrupted():
+    with uninterrupted():  # here and below: so that the end removes all that was begun
         folder = Path(tempfile.mkdtemp(prefix="syncify-demo-"))
         atexit.register(shutil.rmtree, folder, ignore_errors=True)
     os.environ.update(

@@ -1,4 +1,4 @@
-"""Keeps the signals that end a process away from work that must not stop half-way."""
+"""Delays the signals that end a process while it does work that must be completed."""
 
 import signal
 import threading
@@ -10,9 +10,9 @@ ENDINGS = (signal.SIGINT, signal.SIGTERM, signal.SIGHUP)
 
 @contextmanager
 def uninterrupted() -> Iterator[None]:
-    """Deliver signals that come meanwhile at the end of the block.
+    """Delay ENDINGS that arrive during the block; they are delivered when it ends.
 
-    In another thread than the main one this does nothing: only the main thread runs handlers.
+    In other threads than the main one this does nothing: only the main thread runs handlers.
     """
     if threading.current_thread() is not threading.main_thread():
         yield

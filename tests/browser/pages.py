@@ -57,7 +57,7 @@ def window(
     browser: Browser, site: str = "", cookies: Mapping[str, str] | None = None, **options: Any
 ) -> Page:
     """A page with a context of its own; ``cookies`` are sent to ``site``."""
-    # A colour in the middle of an animation is nobody's fault.
+    # Without animations: axe would report colours that are shown for a moment only.
     calm = {"viewport": PHONE, "reduced_motion": "reduce"}
     context = browser.new_context(**{**calm, **options})
     context.set_default_timeout(PATIENCE * 1000)

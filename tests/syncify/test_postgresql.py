@@ -22,7 +22,7 @@ from tests.waiting import wait_until
 
 pytestmark = [pytest.mark.django_db(transaction=True), pytest.mark.slow]
 
-#: Seconds. Later than an answer in time, even on a busy machine; sooner than the 30 of the pool.
+#: Seconds: more than an answer takes on a busy machine, less than the 30 of psycopg's own timeout.
 SOON = 15
 
 
